@@ -1,0 +1,77 @@
+"""Evidence made of local logits, the arrays by their shapes, and the rule that breaks ties.
+
+Shapes are words: *batch, classes, rows, columns (of the feature map), window_rows, window_columns (the
+positions of a window on it). It leaves out where local logits come from: see `pg_core.models`.
+"""
+
+import math
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+LocalLogits = Float[np.ndarray, "*batch classes rows columns"]
+EvidenceMap = Float64[np.ndarray, "*batch classes rows columns"]
+Scores = Float64[np.ndarray, "*batch classes"]
+Labels = Int[np.ndarray, "*batch"]
+WindowValues = Float64[np.ndarray, "*batch window_rows window_columns"]
+WindowLabels = Int[np.ndarray, "*batch window_rows window_columns"]
+WindowFlags = Bool[np.ndarray, "*batch window_rows window_columns"]
+
+CEILING = 2.0**16
+"""Evidence above this is clipped even where c_h is infinite. Clipping is part of the defence and covered by
+its proof; it keeps the sums of a hostile map exact, where one value of 1e20 would swallow all the others."""
+
+VOTE_THRESHOLD = 0.2
+"""A location predicts each class whose confidence is above this (evidence type `prediction`)."""
+
+
+class Evidence(StrEnum):
+    """What a location says for a class: its logit, its confidence (softmax over the classes) or a vote."""
+
+    LOGITS = "logits"
+    CONFIDENCE = "confidence"
+    PREDICTION = "prediction"
+
+
+def clip(
+    local_logits: LocalLogits, evidence: Evidence = Evidence.LOGITS, clip_high: float = math.inf
+) -> EvidenceMap:
+    """The clipped evidence û = clip(u, 0, c_h) of each class at each location ([PG] section 4.1; c_l = 0).
+
+    Values are rounded to a grid that depends on the size of the map and on c_h alone: a power of two, so fine
+    that every sum over any set of cells is *exact* in float64, in whatever order it is taken (about 1e-8 for
+    logits, 1e-13 for confidence, on 26x26 cells). Equal sums are equal, on any device and in the browser.
+
+    >>> clip(np.array([[[-1.0, 0.5, 3.0]]]), clip_high=2.0)
+    array([[[0. , 0.5, 2. ]]])
+    """
+    if not clip_high > 0:
+        raise ValueError(f"expected clip_high > 0, got {clip_high}")
+    values = np.asarray(local_logits, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("expected finite local logits, got NaN or infinite values")
+    top = min(clip_high, CEILING)
+    if evidence is not Evidence.LOGITS:
+        values = confidence(values)
+        top = min(clip_high, 1.0)
+    if evidence is Evidence.PREDICTION:
+        values = (values > VOTE_THRESHOLD).astype(np.float64)
+    rows, columns = values.shape[-2:]
+    step = 2.0 ** (math.ceil(math.log2(rows * columns * top)) - 52)
+    return np.rint(np.clip(values, 0.0, top) / step) * step
+
+
+def confidence(local_logits: LocalLogits) -> EvidenceMap:
+    """Softmax over the classes at each location, in float64."""
+    values = np.asarray(local_logits, np.float64)
+    powers = np.exp(values - values.max(axis=-3, keepdims=True))
+    return powers / powers.sum(axis=-3, keepdims=True)
+
+
+def first_largest(values: Float64[np.ndarray, "*batch last"]) -> Int[np.ndarray, "*batch"]:
+    """The index of the largest value along the last axis, the lowest one on ties.
+
+    The one tie rule of windows (in row-major order) and of classes, in predictions and certificates.
+    """
+    return np.asarray(values.argmax(axis=-1))

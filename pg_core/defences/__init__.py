@@ -1,0 +1,1 @@
+"""The defences: values with `predict` and `certify` on local logits."""

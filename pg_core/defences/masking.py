@@ -1,0 +1,189 @@
+"""Robust masking: [PG] Algorithm 1 (prediction) and Algorithm 2 (provable analysis) on local logits.
+
+Prediction and certificate share the clipping, the windows and the tie rule. It leaves out the linear program
+that makes the upper bound exact for T > 0, and masks larger than the malicious window.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from pg_core.arrays import (
+    VOTE_THRESHOLD,
+    Evidence,
+    EvidenceMap,
+    Labels,
+    LocalLogits,
+    Scores,
+    WindowLabels,
+    WindowValues,
+    clip,
+    confidence,
+    first_largest,
+)
+from pg_core.defences.base import Certificate
+from pg_core.geometry import Size, Window, Windows
+
+
+class Bound(StrEnum):
+    """How the label's score is bounded from below."""
+
+    PUBLISHED = "published"
+    """t - m if m > T t, else t ([PG] Algorithm 2 as printed). Wrong for T > 0: for comparison only."""
+    SOUND = "sound"
+    """t - m if m > T t, else t - m_o (the authors' correction of December 2021)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masking:
+    """What Algorithm 1 saw and did, with or without *batch.
+
+    `detected` is the flat position in W of the window removed from each class, -1 where none passes T.
+    """
+
+    windows: Windows
+    evidence: EvidenceMap
+    window_sums: Float64[np.ndarray, "*batch classes window_rows window_columns"]
+    detected: Int[np.ndarray, "*batch classes"]
+    scores: Scores
+    label: Labels
+
+    def window(self, label: int) -> Window | None:
+        """The window detected and removed for a class of one image; None if there is none."""
+        index = int(self.detected[label])
+        return None if index < 0 else self.windows.at(index)
+
+    def __getitem__(self, index: int) -> "Masking":
+        """What happened to one image of a batch."""
+        if not self.label.ndim:
+            raise IndexError("expected a batch, got one image")
+        return replace(
+            self,
+            evidence=self.evidence[index],
+            window_sums=self.window_sums[index],
+            detected=self.detected[index],
+            scores=self.scores[index],
+            label=np.asarray(self.label[index]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RobustMasking:
+    """PatchGuard's defence: for each class, remove the window with suspiciously much evidence.
+
+    window_size is k in features (`ReceptiveField.window_size` gives it for a patch); threshold is T in [0,
+    1); clip_high is c_h > 0, and c_l = 0, which the proof needs.
+    """
+
+    window_size: Size
+    threshold: float = 0.0
+    evidence: Evidence = Evidence.LOGITS
+    clip_high: float = math.inf
+    bound: Bound = Bound.SOUND
+
+    def __post_init__(self) -> None:
+        if min(self.window_size) < 1:
+            raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"expected 0 <= threshold < 1, got {self.threshold}")
+        if not self.clip_high > 0:
+            raise ValueError(f"expected clip_high > 0, got {self.clip_high}")
+
+    def predict(self, local_logits: LocalLogits) -> Masking:
+        """[PG] Algorithm 1: each class loses its largest window if that holds more than T of its evidence."""
+        evidence = clip(local_logits, self.evidence, self.clip_high)
+        windows = Windows(_map_size(evidence), self.window_size)
+        sums = windows.sums(evidence)
+        flat = sums.reshape(*sums.shape[:-2], windows.count)
+        index = first_largest(flat)
+        largest = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
+        total = evidence.sum(axis=(-2, -1))
+        found = largest > self.threshold * total
+        scores = total - np.where(found, largest, 0.0)
+        return Masking(windows, evidence, sums, np.where(found, index, -1), scores, first_largest(scores))
+
+    def certify(
+        self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
+        """[PG] Algorithm 2: bounds on the scores under any content of each malicious window.
+
+        label defaults to the defended prediction; delta is the largest error of a local logit that the
+        network's arithmetic makes (section 5, Numerics), 0 for exact maps.
+        """
+        return self.certify_masking(self.predict(local_logits), label, self._tolerance(local_logits, delta))
+
+    def certify_masking(
+        self,
+        masking: Masking,
+        label: Labels | int | None = None,
+        tolerance: Float64[np.ndarray, "*batch"] | float = 0.0,
+    ) -> Certificate:
+        """The same for what Algorithm 1 has seen already; a margin counts above `tolerance`."""
+        classes = masking.evidence.shape[-3]
+        labels = np.broadcast_to(masking.label if label is None else label, masking.label.shape)
+        if classes < 2:
+            raise ValueError(f"expected at least two classes, got {classes}")
+        if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+            raise ValueError(f"expected 0 <= label < {classes}, got {label}")
+        outside = masking.evidence.sum(axis=(-2, -1))[..., None, None] - masking.window_sums
+        upper, rival = self._upper(outside, labels)
+        own = np.take_along_axis(outside, labels[..., None, None, None], axis=-3)[..., 0, :, :]
+        lower, other = self._lower(masking, labels, own)
+        # Dividing by 1 - T rounds, so a tie could pass for a margin of one unit in the last place.
+        rounding = 0.0 if self.threshold == 0 else 2.0**-50 * upper.max(axis=(-2, -1))
+        return Certificate(
+            windows=masking.windows,
+            label=labels,
+            prediction=masking.label,
+            lower=lower,
+            upper=upper,
+            rival=rival,
+            outside=own,
+            other=other,
+            tolerance=np.broadcast_to(np.asarray(tolerance) + rounding, labels.shape),
+        )
+
+    def _upper(
+        self,
+        outside: Float64[np.ndarray, "*batch classes window_rows window_columns"],
+        labels: Labels,
+    ) -> tuple[WindowValues, WindowLabels]:
+        """t_c/(1 - T) of the best wrong class c (Lemma 1), and that class."""
+        is_label = np.arange(outside.shape[-3]) == labels[..., None]
+        wrong = np.where(is_label[..., None, None], -np.inf, outside)
+        by_class = np.moveaxis(wrong, -3, -1)
+        rival = first_largest(by_class)
+        best = np.take_along_axis(by_class, rival[..., None], axis=-1)[..., 0]
+        return best / (1 - self.threshold), rival
+
+    def _lower(
+        self, masking: Masking, labels: Labels, outside: WindowValues
+    ) -> tuple[WindowValues, WindowValues]:
+        """The least that the label keeps, and m."""
+        evidence = np.take_along_axis(masking.evidence, labels[..., None, None, None], axis=-3)
+        other, overlapping = masking.windows.largest_others(evidence[..., 0, :, :])
+        spared = outside - overlapping if self.bound is Bound.SOUND else outside
+        return np.where(other > self.threshold * outside, outside - other, spared), other
+
+    def _tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
+        """eps: by how much an error of `delta` in every local logit can move a margin.
+
+        Both bounds are sums over at most all cells, the upper one divided by 1 - T: at T = 0 this is
+        2 * rows * cols * delta. Confidence moves less than the logits do; a vote flips only where the
+        confidence is within delta of the threshold, and then by one.
+        """
+        if self.evidence is Evidence.PREDICTION and delta > 0:
+            doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
+            moved = doubtful.sum(axis=(-2, -1)).max(axis=-1).astype(np.float64)
+        else:
+            rows, columns = _map_size(local_logits)
+            moved = np.full(local_logits.shape[:-3], rows * columns * delta)
+        return np.asarray(moved * (1 + 1 / (1 - self.threshold)))
+
+
+def _map_size(local_logits: LocalLogits) -> Size:
+    rows, columns = local_logits.shape[-2:]
+    return rows, columns

@@ -1,0 +1,279 @@
+"""Patches, windows and receptive fields: [PG] Equation 1 and every computation of an index (section 3).
+
+A `Box` is top, left, height, width, half open, rows before columns. A `Patch` is a box of pixels, a `Window`
+a box of features. It leaves out windows that wrap around the map, which band models need.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from pg_core.arrays import WindowValues
+
+Size = tuple[int, int]
+"""Height and width, or rows and columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Rows [top, top + height), columns [left, left + width); the top left may lie outside the image."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"expected height >= 1 and width >= 1, got {self.height}x{self.width}")
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def size(self) -> Size:
+        return self.height, self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in the last two axes of an array."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+class Patch(Box):
+    """A box of pixels of the image that the network sees."""
+
+    __slots__ = ()
+
+
+class Window(Box):
+    """A box of features, cells of the map of local logits."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """Feature (i, j) sees pixel rows [i*s - o, i*s - o + r), and columns likewise, and nothing else.
+
+    size r, stride s and offset o are in pixels, per axis. `offset` is the padding above and to the left (and,
+    by the same amount, below and to the right).
+    """
+
+    size: Size
+    stride: Size
+    offset: Size = (0, 0)
+
+    def map_size(self, image_size: Size) -> Size:
+        """Rows and columns of the map for an image: floor((H + 2o - r)/s) + 1.
+
+        >>> ReceptiveField((17, 17), (8, 8)).map_size((224, 224))
+        (26, 26)
+        """
+        rows, columns = (
+            (n + 2 * o - r) // s + 1
+            for n, r, s, o in zip(image_size, self.size, self.stride, self.offset, strict=True)
+        )
+        if rows < 1 or columns < 1:
+            raise ValueError(
+                f"expected an image of at least {self.size[0]}x{self.size[1]} pixels, the receptive field, "
+                f"got {image_size[0]}x{image_size[1]}"
+            )
+        return rows, columns
+
+    def window_size(self, patch_size: Size) -> Size:
+        """Features that a patch of p pixels can corrupt: k = ceil((p + r - 1)/s) ([PG] Equation 1).
+
+        >>> ReceptiveField((17, 17), (8, 8)).window_size((32, 32))
+        (6, 6)
+        """
+        if min(patch_size) < 1:
+            raise ValueError(f"expected a patch of at least 1x1 pixels, got {patch_size[0]}x{patch_size[1]}")
+        height, width = (
+            -(-(p + r - 1) // s) for p, r, s in zip(patch_size, self.size, self.stride, strict=True)
+        )
+        return height, width
+
+    def patch_size(self, window_size: Size) -> Size:
+        """The largest patch that corrupts no more than k features: s*k - r + 1 pixels, below 1 if none does.
+
+        >>> ReceptiveField((17, 17), (8, 8)).patch_size((6, 6))
+        (32, 32)
+        """
+        height, width = (s * k - r + 1 for k, r, s in zip(window_size, self.size, self.stride, strict=True))
+        return height, width
+
+    def footprint(self, patch: Patch, map_size: Size) -> Window | None:
+        """The features that see at least one pixel of the patch; None if no feature does.
+
+        Per axis ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map.
+        """
+        spans = []
+        for axis, (a, p) in enumerate(((patch.top, patch.height), (patch.left, patch.width))):
+            r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
+            first = max(-(-(a + o - r + 1) // s), 0)
+            last = min((a + o + p - 1) // s, map_size[axis] - 1)
+            if first > last:
+                return None
+            spans.append((first, last - first + 1))
+        (top, height), (left, width) = spans
+        return Window(top, left, height, width)
+
+    def pixels(self, window: Window) -> Patch:
+        """The pixels that the features of a window see: s*(k - 1) + r per axis (they may pass the border)."""
+        top, left = (
+            a * s - o for a, s, o in zip((window.top, window.left), self.stride, self.offset, strict=True)
+        )
+        height, width = (s * (k - 1) + r for k, s, r in zip(window.size, self.stride, self.size, strict=True))
+        return Patch(top, left, height, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """W: all windows of k_h x k_w features inside a map, by the row and column of their top left cell.
+
+    A window larger than the map is the whole map, and the only one.
+    """
+
+    map_size: Size
+    window_size: Size
+
+    def __post_init__(self) -> None:
+        if min(self.window_size) < 1 or min(self.map_size) < 1:
+            raise ValueError(
+                f"expected a window and a map of at least 1x1 features, got {self.window_size} "
+                f"on {self.map_size}"
+            )
+        fitted = (min(self.window_size[0], self.map_size[0]), min(self.window_size[1], self.map_size[1]))
+        object.__setattr__(self, "window_size", fitted)
+
+    @property
+    def shape(self) -> Size:
+        """Rows and columns of positions: (rows - k_h + 1, columns - k_w + 1)."""
+        return self.map_size[0] - self.window_size[0] + 1, self.map_size[1] - self.window_size[1] + 1
+
+    @property
+    def count(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def covering_map(self) -> bool:
+        """Whether a window is the whole map, so that nothing is left to certify with."""
+        return self.window_size == self.map_size
+
+    def window(self, row: int, column: int) -> Window:
+        """The window at a position."""
+        if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
+            raise IndexError(
+                f"expected a window position within {self.shape[0]}x{self.shape[1]}, got ({row}, {column})"
+            )
+        return Window(row, column, *self.window_size)
+
+    def at(self, index: int) -> Window:
+        """The window at a flat, row-major position, as `first_largest` gives it."""
+        return self.window(*divmod(index, self.shape[1]))
+
+    def containing(self, footprint: Window) -> Window:
+        """The first window (lowest row, then column) that contains a footprint of at most its size."""
+        if footprint.height > self.window_size[0] or footprint.width > self.window_size[1]:
+            raise ValueError(f"expected a footprint within {self.window_size}, got {footprint.size}")
+        top = max(0, footprint.bottom - self.window_size[0])
+        left = max(0, footprint.right - self.window_size[1])
+        return self.window(top, left)
+
+    def sums(self, values: Float64[np.ndarray, "*batch rows columns"]) -> WindowValues:
+        """SUM(w ⊙ values) for each window w, by integral image."""
+        height, width = self.window_size
+        table = _integral(values)
+        return (
+            table[..., height:, width:]
+            - table[..., :-height, width:]
+            - table[..., height:, :-width]
+            + table[..., :-height, :-width]
+        )
+
+    def largest_others(
+        self, values: Float64[np.ndarray, "*batch rows columns"]
+    ) -> tuple[WindowValues, WindowValues]:
+        """For each window w, how much another window w' can take of the values (>= 0) outside w.
+
+        The largest SUM(w' ⊙ values ⊙ (1 - w)) over all windows w', and over those that overlap w: m and m_o
+        of section 5. Windows that overlap w are tried by their distance from it, fewer than 2k along each
+        axis; the best disjoint one lies wholly above, below, left or right of it.
+        """
+        sums = self.sums(values)
+        overlapping = self._largest_overlapping(values, sums)
+        disjoint = np.zeros_like(sums)
+        for axis, size in zip((-2, -1), self.window_size, strict=True):
+            if sums.shape[axis] <= size:
+                continue
+            lines = np.moveaxis(sums, axis, -1)
+            best = np.moveaxis(disjoint, axis, -1)
+            across = lines.max(axis=-2, keepdims=True)
+            before = np.maximum.accumulate(across, axis=-1)[..., :-size]
+            after = np.maximum.accumulate(across[..., ::-1], axis=-1)[..., ::-1][..., size:]
+            best[..., size:] = np.maximum(best[..., size:], before)
+            best[..., :-size] = np.maximum(best[..., :-size], after)
+        return np.maximum(overlapping, disjoint), overlapping
+
+    def _largest_overlapping(
+        self, values: Float64[np.ndarray, "*batch rows columns"], sums: WindowValues
+    ) -> WindowValues:
+        """max over w' overlapping w of SUM(w') - SUM(w ∩ w'); at least 0, which w' = w takes."""
+        other_row, top, bottom = _overlaps(self.shape[0], self.window_size[0])
+        other_column, left, right = _overlaps(self.shape[1], self.window_size[1])
+        inside = (other_row >= 0)[:, :, None, None] & (other_column >= 0)
+
+        def largest(
+            table: Float64[np.ndarray, "part table_rows table_columns"], sums: WindowValues
+        ) -> WindowValues:
+            bands = table[:, bottom] - table[:, top]
+            shared = bands[..., right] - bands[..., left]
+            others = sums[:, other_row[:, :, None, None], other_column]
+            return np.where(inside, others - shared, 0.0).max(axis=(2, 4))
+
+        tables = _integral(values.reshape(-1, *self.map_size))
+        flat_sums = sums.reshape(-1, *self.shape)
+        step = max(1, _PAIRS_AT_A_TIME // inside.size)
+        parts = [
+            largest(tables[start : start + step], flat_sums[start : start + step])
+            for start in range(0, len(tables), step)
+        ]
+        return np.concatenate(parts).reshape(sums.shape)
+
+
+_PAIRS_AT_A_TIME = 2**21
+"""Pairs of windows in memory at once: 16 MB a table."""
+
+
+def _integral(
+    values: Float64[np.ndarray, "*batch rows columns"],
+) -> Float64[np.ndarray, "*batch table_rows table_columns"]:
+    """The integral image: entry (i, j) is the sum of values[:i, :j]."""
+    padding = [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)]
+    return np.pad(values, padding).cumsum(axis=-2).cumsum(axis=-1)
+
+
+def _overlaps(
+    positions: int, size: int
+) -> tuple[
+    Int[np.ndarray, "positions distances"],
+    Int[np.ndarray, "positions distances"],
+    Int[np.ndarray, "positions distances"],
+]:
+    """Along one axis, for each position and each distance below `size`: the other position (-1 if it is off
+    the map), and first and last + 1 cell that the two windows share."""
+    reach = min(size, positions) - 1
+    position = np.arange(positions)[:, None]
+    other = position + np.arange(-reach, reach + 1)
+    first = np.maximum(position, other)
+    last = np.minimum(position, other) + size
+    other = np.where((other >= 0) & (other < positions), other, -1)
+    limit = positions + size - 1
+    return other, np.clip(first, 0, limit), np.clip(last, 0, limit)

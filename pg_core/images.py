@@ -1,0 +1,158 @@
+"""Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
+
+The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
+photo touches after resizing is known exactly (section 1). It leaves out data sets of photos.
+"""
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pg_core.geometry import Size
+from pg_core.models.local import Pixels
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 50_000_000
+MIN_SIDE = 16
+MAX_ASPECT = 16
+_SHORT_SIDE = 256 / 224
+"""The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
+_SUPPORT = 2.0
+"""Support of the bicubic kernel, in source pixels when enlarging and in target pixels when reducing."""
+
+
+class ImageError(ValueError):
+    """A file that is no usable photo; the text is one sentence for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Which part of a photo the network sees: `crop` source pixels (height, width) from the middle, resized
+    to `image_size`."""
+
+    photo_size: Size
+    crop: tuple[float, float]
+    image_size: Size
+
+    @property
+    def top_left(self) -> tuple[float, float]:
+        """Where the crop begins, in source pixels."""
+        top, left = ((n - c) / 2 for n, c in zip(self.photo_size, self.crop, strict=True))
+        return top, left
+
+    def patch_on_network(self, patch_size: Size) -> Size:
+        """Pixels of the network's image that a patch of the *original* photo's pixels can touch.
+
+        A target pixel is touched if the kernel around its centre reaches the centre of a patch pixel:
+        ceil(scale * (p - 1 + 2 * support)) per axis, and just p where nothing is resized.
+
+        >>> Framing((32, 32), (32.0, 32.0), (192, 192)).patch_on_network((5, 5))
+        (48, 48)
+        """
+        height, width = (
+            min(n, _touched(p, n / c)) for p, n, c in zip(patch_size, self.image_size, self.crop, strict=True)
+        )
+        return height, width
+
+
+def decode(data: bytes) -> Image.Image:
+    """The upright RGB photo in the bytes of a JPEG, PNG or WebP file.
+
+    EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid
+    over white. Raises ImageError for anything else, for more than MAX_BYTES or MAX_PIXELS (checked before
+    decoding), and for strips and specks that no classifier can look at.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError(
+            f"The file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            photo = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"The image has too many pixels; at most {MAX_PIXELS // 10**6} million are read."
+        ) from error
+    except Exception as error:
+        raise ImageError("This is not a JPEG, PNG or WebP image.") from error
+    width, height = photo.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"The image has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} million are read."
+        )
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"The image has {width}x{height} pixels; expected sides of at least {MIN_SIDE} pixels, "
+            f"none more than {MAX_ASPECT} times the other."
+        )
+    try:
+        photo.load()
+        return _to_rgb(ImageOps.exif_transpose(photo))
+    except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
+        raise ImageError("The image is damaged or cut short.") from error
+
+
+def read(path: str | Path) -> Image.Image:
+    """The photo in a file; raises ImageError if it is none."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError(f"{path.name}: more than {MAX_BYTES // 2**20} MB.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path.name}: {error.strerror or 'cannot be read'}.") from error
+    try:
+        return decode(data)
+    except ImageError as error:
+        raise ImageError(f"{path.name}: {error}") from error
+
+
+def frame(photo: Image.Image, image_size: Size) -> Framing:
+    """The middle of a photo: 224/256 of its short side, as in ImageNet's evaluation; the whole of it if it
+    has the network's size already."""
+    size = (photo.height, photo.width)
+    if size == image_size:
+        return Framing(size, (float(size[0]), float(size[1])), image_size)
+    scale = min(n / m for n, m in zip(size, image_size, strict=True)) / _SHORT_SIDE
+    return Framing(size, (image_size[0] * scale, image_size[1] * scale), image_size)
+
+
+def to_pixels(photo: Image.Image, image_size: Size) -> Pixels:
+    """What a network of this image size sees of the photo."""
+    framing = frame(photo, image_size)
+    height, width = image_size
+    if framing.photo_size != image_size:
+        top, left = framing.top_left
+        box = (left, top, left + framing.crop[1], top + framing.crop[0])
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.ascontiguousarray(np.asarray(photo, np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
+def to_photo(pixels: Pixels) -> Image.Image:
+    """Pixels as an 8-bit image."""
+    return Image.fromarray(np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8))
+
+
+def _touched(patch: int, scale: float) -> int:
+    if scale == 1:
+        return patch
+    support = _SUPPORT * max(1.0, 1 / scale)
+    return math.ceil(scale * (patch - 1 + 2 * support))
+
+
+def _to_rgb(photo: Image.Image) -> Image.Image:
+    if photo.mode.startswith("I") or photo.mode == "F":
+        values = np.asarray(photo, np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0
+        return Image.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
+    if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
+        opaque = photo.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
+    return photo.convert("RGB")

