@@ -1,1 +1,44 @@
-"""PatchGuard (Xiang et al., USENIX Security 2021): provable robustness against adversarial patches."""
+"""PatchGuard (Xiang et al., USENIX Security 2021): provable robustness against adversarial patches.
+
+model = pg_core.load_model("tiles")
+defence = pg_core.RobustMasking(model.receptive_field.window_size((64, 64)), evidence=model.evidence)
+print(pg_core.analyse("photo.jpg", model, defence))
+"""
+
+from pg_core.analysis import Analysis, analyse, examine
+from pg_core.arrays import Evidence
+from pg_core.datasets import SAMPLES, sample_path
+from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.masking import Bound, Masking, RobustMasking
+from pg_core.features import LocalFeatures, extract, update
+from pg_core.geometry import Patch, ReceptiveField, Window, Windows
+from pg_core.images import ImageError, Space, Threat
+from pg_core.models import MODELS, load_model
+from pg_core.models.local import LocalModel
+
+__all__ = [
+    "MODELS",
+    "SAMPLES",
+    "Analysis",
+    "Bound",
+    "Certificate",
+    "Evidence",
+    "ImageError",
+    "LocalFeatures",
+    "LocalModel",
+    "Masking",
+    "Patch",
+    "ReceptiveField",
+    "RobustMasking",
+    "Space",
+    "Threat",
+    "Verdict",
+    "Window",
+    "Windows",
+    "analyse",
+    "examine",
+    "extract",
+    "load_model",
+    "sample_path",
+    "update",
+]

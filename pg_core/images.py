@@ -8,6 +8,7 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,44 @@ class Framing:
             min(n, _touched(p, n / c)) for p, n, c in zip(patch_size, self.image_size, self.crop, strict=True)
         )
         return height, width
+
+
+class Space(StrEnum):
+    """Where the adversary's patch is measured, and so where the guarantee holds."""
+
+    NETWORK = "network"
+    """On the image that the network sees, after cropping and resizing."""
+    PHOTO = "photo"
+    """On the original photo: resizing spreads such a patch over its border."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """The adversary's budget: one rectangle of at most patch_size pixels, anywhere, with any content."""
+
+    patch_size: Size
+    space: Space = Space.NETWORK
+
+    def on_network(self, framing: Framing) -> Size:
+        """Pixels of the network's image that the patch can touch.
+
+        Raises ValueError for a patch larger than the image that it is put on.
+        """
+        image = framing.image_size if self.space is Space.NETWORK else framing.photo_size
+        if not (1 <= self.patch_size[0] <= image[0] and 1 <= self.patch_size[1] <= image[1]):
+            raise ValueError(
+                f"expected a patch of 1x1 to {image[0]}x{image[1]} pixels, the size of the image, "
+                f"got {self.patch_size[0]}x{self.patch_size[1]}"
+            )
+        return self.patch_size if self.space is Space.NETWORK else framing.patch_on_network(self.patch_size)
+
+
+def square(share: float, image_size: Size) -> Size:
+    """The square patch that covers at least a share in (0, 1] of an image: 2 % of 224x224 is 32x32."""
+    if not 0 < share <= 1:
+        raise ValueError(f"expected more than 0 and at most 100 % of the image, got {100 * share:g} %")
+    side = math.ceil(math.sqrt(share * image_size[0] * image_size[1]))
+    return min(side, image_size[0]), min(side, image_size[1])
 
 
 def decode(data: bytes) -> Image.Image:

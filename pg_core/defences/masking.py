@@ -113,7 +113,7 @@ class RobustMasking:
         label defaults to the defended prediction; delta is the largest error of a local logit that the
         network's arithmetic makes (section 5, Numerics), 0 for exact maps.
         """
-        return self.certify_masking(self.predict(local_logits), label, self._tolerance(local_logits, delta))
+        return self.certify_masking(self.predict(local_logits), label, self.tolerance(local_logits, delta))
 
     def certify_masking(
         self,
@@ -168,7 +168,7 @@ class RobustMasking:
         spared = outside - overlapping if self.bound is Bound.SOUND else outside
         return np.where(other > self.threshold * outside, outside - other, spared), other
 
-    def _tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
+    def tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
         """eps: by how much an error of `delta` in every local logit can move a margin.
 
         Both bounds are sums over at most all cells, the upper one divided by 1 - T: at T = 0 this is

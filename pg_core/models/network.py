@@ -68,9 +68,16 @@ class Network(nn.Module):
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """cuda, else mps, else cpu; or the one named. Arithmetic that certifies is deterministic and float32."""
+    """cuda, else mps, else cpu; or the one named. Arithmetic that certifies is deterministic and float32.
+
+    Raises ValueError for a device that is not there.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"expected a device of this machine, such as cpu, got {name!r}") from error
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = False

@@ -1,0 +1,289 @@
+"""What the user has chosen, and the widgets that choose it; the only user of session_state."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app import compute
+from app.compute import Choice, Contents, Photo, Simulation
+from pg_core.analysis import Analysis
+from pg_core.arrays import Evidence
+from pg_core.datasets import SAMPLES
+from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.features import LocalFeatures
+from pg_core.geometry import Patch, Size, Window
+from pg_core.images import FORMATS, ImageError, Space, Threat, square
+from pg_core.models import MODELS
+
+_SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
+_PER_CENT, _PIXELS = "% of the area", "pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A photo, a network, an adversary and the defence fitted to it."""
+
+    photo: Photo
+    choice: Choice
+    threat: Threat
+    patch_size: Size
+    defence: RobustMasking
+
+
+def sidebar() -> Choices | None:
+    """The widgets that all pages share; None if the chosen network has no weights yet."""
+    with st.sidebar:
+        photo = _photo()
+        choice = _network()
+        if choice is None:
+            return None
+        threat, patch_size = _threat(photo, choice)
+        defence = _defence(choice, patch_size)
+        st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")
+    return Choices(photo, choice, threat, patch_size, defence)
+
+
+def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
+    """The label to certify and the class whose evidence is shown; None for the defended prediction and for
+    the label."""
+    names = compute.order_of_classes(seen)
+    with st.sidebar:
+        st.subheader("Classes")
+        label = st.selectbox(
+            "Label to certify",
+            [None, *names],
+            format_func=lambda name: name or "the defended prediction",
+            key="label",
+            help="The claim is that no patch can change the answer from this class.",
+        )
+        shown = st.selectbox(
+            "Evidence shown",
+            [None, *names],
+            format_func=lambda name: name or "of the label",
+            key="shown",
+            help="Every class has its own map of evidence, and its own detected window.",
+        )
+    return label, shown
+
+
+def simulation(image_size: Size, patch_size: Size) -> Simulation | None:
+    """A simulated patch of the adversary's size, if the user wants one."""
+    with st.sidebar:
+        st.subheader("Simulated patch")
+        if not st.toggle("Put a patch on the photo", key="patched"):
+            return None
+        contents = st.selectbox("Contents", list(Contents), key="contents") or Contents.NOISE
+        seed, colour, sticker = 0, "#ff0000", None
+        if contents is Contents.NOISE:
+            seed = st.number_input("Seed of the noise", 0, 9999, 0, key="seed")
+        elif contents is Contents.SOLID:
+            colour = st.color_picker("Colour", "#ff0000", key="colour")
+        elif contents is Contents.STICKER:
+            sticker = _picture("Sticker", "sticker")
+            if sticker is None:
+                st.caption("Until a picture is uploaded, the patch is noise.")
+                contents = Contents.NOISE
+        top = _position("Row of its top edge", image_size[0] - patch_size[0], "patch_top")
+        left = _position("Column of its left edge", image_size[1] - patch_size[1], "patch_left")
+    return Simulation(Patch(top, left, *patch_size), contents, seed, colour, sticker)
+
+
+def malicious_window(analysis: Analysis, simulated: Simulation | None, photo: Photo) -> Window:
+    """The window a person picked; else the one the simulated patch lies in; else the worst."""
+    windows = analysis.certificate.windows
+    picked = st.session_state.get("picked")
+    if picked and picked[:2] == (photo.digest, windows.shape):
+        return windows.window(*picked[2:])
+    features = analysis.features
+    footprint = simulated and features.receptive_field.footprint(simulated.patch, features.map_size)
+    return windows.containing(footprint) if footprint else analysis.certificate.worst
+
+
+def pick_window(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
+    """Remember a window of the margin map, until the photo or the windows change."""
+    st.session_state["picked"] = (photo.digest, analysis.certificate.windows.shape, row, column)
+
+
+def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
+    """Row and column of the malicious window, and a way back to the worst one."""
+    rows, columns = analysis.certificate.windows.shape
+    st.session_state["window_row"], st.session_state["window_column"] = malicious.top, malicious.left
+
+    def typed() -> None:
+        pick_window(analysis, photo, st.session_state["window_row"], st.session_state["window_column"])
+
+    def worst() -> None:
+        window = analysis.certificate.worst
+        pick_window(analysis, photo, window.top, window.left)
+
+    row, column, button = st.columns([1, 1, 1], vertical_alignment="bottom")
+    row.number_input("Row", 0, rows - 1, key="window_row", on_change=typed)
+    column.number_input("Column", 0, columns - 1, key="window_column", on_change=typed)
+    button.button("Go to the worst", on_click=worst, width="stretch")
+
+
+@contextmanager
+def progress(text: str, *key: object) -> Iterator[None]:
+    """Say what is going on while it goes on for the first time; a static text, for an animated one takes a
+    core from the network."""
+    done = st.session_state.setdefault("done", [])
+    if key in done:
+        yield
+        return
+    notice = st.empty()
+    notice.info(text)
+    yield
+    done.append(key)
+    notice.empty()
+
+
+def _photo() -> Photo:
+    st.subheader("Photo")
+    upload = _picture("Your photo", "upload")
+    name = st.selectbox(
+        "or a sample",
+        list(SAMPLES),
+        key="sample",
+        disabled=upload is not None,
+        help="Samples come from installed packages. Remove your photo to choose one.",
+    )
+    if upload is not None:
+        return upload
+    st.caption(f"{SAMPLES[name].caption}.")
+    return compute.sample(name)
+
+
+def _picture(title: str, key: str) -> Photo | None:
+    """An uploaded picture. A bad file is refused with a sentence, and the last good one stays."""
+    kept = f"{key}-kept"
+    file: UploadedFile | None = st.file_uploader(
+        title, type=["jpg", "jpeg", "png", "webp"], key=key, help=f"{', '.join(FORMATS)}, up to 20 MB"
+    )
+    if file is None:
+        st.session_state.pop(kept, None)
+        return None
+    last = st.session_state.get(kept)
+    if last is None or last[0] != file.file_id:
+        try:
+            photo = compute.uploaded(file.name, file.getvalue())
+        except ImageError as error:
+            st.error(f"{file.name}: {error}")
+        else:
+            last = (file.file_id, photo.name, photo.digest, photo.data)
+            st.session_state[kept] = last
+    return None if last is None else Photo(*last[1:])
+
+
+def _network() -> Choice | None:
+    st.subheader("Network")
+    name = st.selectbox(
+        "Network", list(MODELS), format_func=lambda name: MODELS[name].title, label_visibility="collapsed"
+    )
+    description = MODELS[name]
+    field, stride = description.receptive_field.size[0], description.receptive_field.stride[0]
+    height, width = description.image_size
+    rows, columns = description.receptive_field.map_size(description.image_size)
+    st.caption(
+        f"Sees {height}x{width} pixels; receptive field {field} pixels, stride {stride}: "
+        f"{rows}x{columns} local logits for each class."
+    )
+    if not description.needs_checkpoint:
+        return Choice(name)
+    files = compute.checkpoints()
+    if not files:
+        return None
+    return Choice(name, st.selectbox("Checkpoint", files, key="checkpoint"))
+
+
+def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
+    st.subheader("Adversary's patch")
+    space = (
+        st.radio(
+            "Measured on",
+            list(Space),
+            format_func=_SPACES.__getitem__,
+            key="space",
+            help="A patch stuck on the photo before it is resized spreads over its border; the window is "
+            "then made larger by exactly that spread.",
+        )
+        or Space.NETWORK
+    )
+    framing = compute.framing(photo, choice.model)
+    image = framing.image_size if space is Space.NETWORK else framing.photo_size
+    unit = st.segmented_control("Size in", [_PER_CENT, _PIXELS], default=_PER_CENT, required=True, key="unit")
+    if unit == _PER_CENT:
+        share = st.number_input("Per cent", 0.1, 100.0, 2.0, 0.5, key="share")
+        size = square(share / 100, image)
+    else:
+        default = square(0.02, image)
+        left, right = st.columns(2)
+        size = (
+            left.number_input("Height", 1, image[0], default[0], key=f"height-{image}"),
+            right.number_input("Width", 1, image[1], default[1], key=f"width-{image}"),
+        )
+    threat = Threat(size, space)
+    patch_size = threat.on_network(framing)
+    note = f"{size[0]}x{size[1]} pixels"
+    if space is Space.PHOTO:
+        note += f" of the photo, at most {patch_size[0]}x{patch_size[1]} of what the network sees"
+    st.caption(note)
+    return threat, patch_size
+
+
+def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
+    description = MODELS[choice.model]
+    st.subheader("Robust masking")
+    threshold = st.slider(
+        "Threshold T",
+        0.0,
+        0.95,
+        0.0,
+        0.01,
+        key="threshold",
+        help="A window is masked if it holds more than this part of a class's evidence. 0 masks always.",
+    )
+    evidence = (
+        st.selectbox(
+            "Evidence",
+            list(Evidence),
+            list(Evidence).index(description.evidence),
+            key=f"evidence-{choice.model}",
+            help="What a location says for a class: its logit, its confidence (softmax over the classes) or "
+            "a vote (confidence above 0.2).",
+        )
+        or description.evidence
+    )
+    clip_high = math.inf
+    if st.checkbox("Clip evidence from above (c_h)", key="clipped"):
+        clip_high = st.number_input("c_h", 0.01, 65536.0, 1.0, key="clip_high")
+    bound = st.selectbox(
+        "Lower bound",
+        [Bound.SOUND, Bound.PUBLISHED],
+        key="bound",
+        help="The bound published in 2021 is wrong for T > 0: a patch can make the mask take more of the "
+        "true class than it allows for. It is here for comparison; at T = 0 the two agree.",
+    )
+    if bound is Bound.PUBLISHED and threshold > 0:
+        st.warning("The published bound is wrong for T > 0. Its certificates prove nothing.")
+    window = description.receptive_field.window_size(patch_size)
+    st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
+    return RobustMasking(window, threshold, evidence, clip_high, bound)
+
+
+def _position(title: str, last: int, key: str) -> int:
+    if last <= 0:
+        return 0
+    return st.slider(title, 0, last, last // 2, key=f"{key}-{last}", on_change=_follow_patch)
+
+
+def _follow_patch() -> None:
+    """The malicious window is the one the patch lies in, until another is picked."""
+    st.session_state.pop("picked", None)
+
+
+def _reset() -> None:
+    st.session_state.clear()

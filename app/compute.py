@@ -1,0 +1,166 @@
+"""Names and values in, results of pg_core out; the only file that caches.
+
+Keys are names, content hashes and frozen values, never arrays. What one person uploads is found again only by
+someone with the same bytes: the hash of the content is the key.
+"""
+
+import csv
+import gc
+import hashlib
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pg_core import attacks, images
+from pg_core.analysis import Analysis, examine
+from pg_core.datasets import sample_path
+from pg_core.defences.masking import RobustMasking
+from pg_core.features import LocalFeatures, extract, update
+from pg_core.geometry import Patch
+from pg_core.images import Framing, Threat
+from pg_core.models import ASSETS, MODELS, load_model
+from pg_core.models.local import Pixels
+
+if TYPE_CHECKING:
+    from pg_core.models.network import Network
+
+_WEIGHTS = ASSETS / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """The bytes of a photo that has been decoded once without an error, and their SHA-256."""
+
+    name: str
+    digest: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A network by its name and, where it needs one, the name of a checkpoint in assets/weights."""
+
+    model: str
+    checkpoint: str | None = None
+
+
+class Contents(StrEnum):
+    """What fills a simulated patch."""
+
+    NOISE = "noise"
+    SOLID = "solid colour"
+    CHECKERBOARD = "checkerboard"
+    STICKER = "sticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulated patch: where it is, and what is in it (seed of the noise, colour as #rrggbb, a picture)."""
+
+    patch: Patch
+    contents: Contents
+    seed: int = 0
+    colour: str = "#ff0000"
+    sticker: Photo | None = None
+
+
+def uploaded(name: str, data: bytes) -> Photo:
+    """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
+    images.decode(data)
+    return Photo(name, hashlib.sha256(data).hexdigest(), data)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def sample(name: str) -> Photo:
+    """A photo out of an installed package."""
+    return uploaded(name, sample_path(name).read_bytes())
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def framing(photo: Photo, model: str) -> Framing:
+    """Which part of a photo a network sees."""
+    return images.frame(images.decode(photo.data), MODELS[model].image_size)
+
+
+def windows_csv(analysis: Analysis) -> str:
+    """A line for each malicious window, with the names of the glossary."""
+    certificate = analysis.certificate
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(["row", "column", "outside", "other", "lower", "upper", "margin", "rival"])
+    for row, column in np.ndindex(certificate.windows.shape):
+        at = row, column
+        numbers = (certificate.outside, certificate.other, certificate.lower, certificate.upper)
+        values = [float(number[at]) for number in (*numbers, certificate.margin)]
+        table.writerow([row, column, *values, analysis.classes[certificate.rival[at]]])
+    return lines.getvalue()
+
+
+def checkpoints() -> list[str]:
+    """Names of the files in assets/weights that may hold a checkpoint."""
+    return sorted(path.name for path in _WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
+
+
+def window_for_two_per_cent(model: str) -> str:
+    """The window of a patch of 2 % of the image, as rows x columns of local logits."""
+    description = MODELS[model]
+    patch_size = images.square(0.02, description.image_size)
+    return "{}x{}".format(*description.receptive_field.window_size(patch_size))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def network(choice: Choice) -> "Network":
+    """The network, loaded once for all sessions; raises ValueError if its weights do not fit."""
+    if choice.checkpoint is None:
+        loaded = load_model(choice.model)
+    else:
+        if choice.checkpoint not in checkpoints():
+            raise ValueError(f"{choice.checkpoint} is not in assets/weights.")
+        loaded = load_model(choice.model, weights=_WEIGHTS / choice.checkpoint)
+    # What torch brought stays: collections would walk it in vain each time.
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def features(photo: Photo, choice: Choice) -> LocalFeatures:
+    """What the network sees of a photo; the network runs once."""
+    return extract(images.decode(photo.data), network(choice))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def analysis(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+) -> Analysis:
+    """Prediction, masks and certificate of a photo; the network does not run again."""
+    return examine(features(photo, choice), defence, threat, label)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Analysis:
+    """Predictions for the photo with a simulated patch; the network runs on the crop that it touches."""
+    seen = features(photo, choice)
+    return examine(update(seen, network(choice), simulation.patch, _contents(simulation)), defence)
+
+
+def order_of_classes(seen: LocalFeatures) -> list[str]:
+    """All classes, those with the largest mean logits first."""
+    means = seen.local_logits.mean(axis=(1, 2))
+    return [seen.classes[index] for index in np.argsort(-means, kind="stable")]
+
+
+def _contents(simulation: Simulation) -> Pixels:
+    size = simulation.patch.size
+    if simulation.contents is Contents.SOLID:
+        red, green, blue = bytes.fromhex(simulation.colour.removeprefix("#"))
+        return attacks.solid(size, (red, green, blue))
+    if simulation.contents is Contents.CHECKERBOARD:
+        return attacks.checkerboard(size)
+    if simulation.contents is Contents.STICKER and simulation.sticker is not None:
+        return attacks.sticker(size, images.decode(simulation.sticker.data))
+    return attacks.noise(size, simulation.seed)

@@ -1,0 +1,50 @@
+"""The score of each class before and after masking."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.figures import style
+from pg_core.analysis import Analysis
+
+
+def scores(analysis: Analysis, count: int = 8) -> go.Figure:
+    """The classes with most evidence, by their score after masking; the predictions are named at the axis."""
+    masking = analysis.masking
+    totals = masking.evidence.sum(axis=(-2, -1))
+    defended, undefended = int(masking.label), analysis.undefended
+    order = sorted(range(len(totals)), key=lambda index: (-masking.scores[index], -totals[index], index))
+    chosen = order[: min(count, len(order))]
+    if undefended not in chosen:
+        chosen[-1] = undefended
+    names = [_named(analysis, index, defended, undefended) for index in chosen]
+    figure = go.Figure()
+    for values, name, colour, pattern in (
+        (totals, "before masking: all evidence", style.BEFORE, "/"),
+        (masking.scores, "after masking: the score", style.AFTER, ""),
+    ):
+        figure.add_trace(
+            go.Bar(
+                y=names,
+                x=np.asarray(values)[chosen],
+                name=name,
+                orientation="h",
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                hovertemplate="%{y}<br>" + name + " <b>%{x:.4g}</b><extra></extra>",
+            )
+        )
+    style.finish(figure)
+    return figure.update_layout(
+        barmode="group",
+        height=60 + 44 * len(chosen),
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        xaxis={"title": {"text": "evidence, summed over the map"}, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "automargin": True},
+        margin={"l": 8, "r": 8, "t": 40, "b": 48},
+    )
+
+
+def _named(analysis: Analysis, index: int, defended: int, undefended: int) -> str:
+    roles = [role for role, at in (("defended", defended), ("undefended", undefended)) if at == index]
+    name = analysis.classes[index]
+    return f"<b>{name}</b> ({' and '.join(roles)})" if roles else name

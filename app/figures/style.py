@@ -1,0 +1,29 @@
+"""How every figure looks: colours that colour-blind readers can tell apart, and the finish that all share."""
+
+import plotly.graph_objects as go
+
+SEQUENTIAL = "Cividis"
+DIVERGING = [[0.0, "#b2182b"], [0.25, "#f4a582"], [0.5, "#f7f7f7"], [0.75, "#92c5de"], [1.0, "#2166ac"]]
+"""ColorBrewer's RdBu, red for negative; plotly's scale of that name runs the other way."""
+
+MALICIOUS = {"color": "#d55e00", "width": 3, "dash": "dot"}
+DETECTED = {"color": "#56b4e9", "width": 3, "dash": "solid"}
+FOOTPRINT = {"color": "#cc79a7", "width": 2, "dash": "dash"}
+CURRENT = {"color": "#111111", "width": 3, "dash": "solid"}
+"""Outlines differ in line style as well as in colour (Okabe and Ito's palette)."""
+
+BEFORE = "#999999"
+AFTER = "#0072b2"
+
+
+def finish(figure: go.Figure) -> go.Figure:
+    """The last step of every figure: no template, no background, room for titles."""
+    return figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 8, "r": 8, "t": 30, "b": 30},
+        font={"size": 13},
+        hovermode="closest",
+        showlegend=False,
+    )

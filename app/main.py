@@ -1,0 +1,42 @@
+"""PatchGuard Explorer: page config, navigation and the shared sidebar; no content.
+
+Run it with `python -m streamlit run app/main.py` from the root of the repository.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
+st.html(Path(__file__).parents[1] / "assets" / "page.css")
+st.title("PatchGuard Explorer")
+st.caption(
+    "Which adversarial patch could change the answer? Every claim on this page is proved, or says why not."
+)
+
+# Imported after the title is on its way to the browser.
+from app import charts, choices  # noqa: E402
+
+charts.preload()
+chosen = choices.sidebar()
+
+
+def _explore() -> None:
+    from app.views import explore
+
+    explore.show(chosen)
+
+
+def _networks() -> None:
+    from app.views import networks
+
+    networks.show()
+
+
+st.navigation(
+    [
+        st.Page(_explore, title="Explore", url_path="explore", default=True),
+        st.Page(_networks, title="Networks", url_path="networks"),
+    ],
+    position="top",
+).run()

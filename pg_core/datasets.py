@@ -1,0 +1,115 @@
+"""Sample photos out of installed packages, and files with the local logits of a person's own network."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from pg_core.arrays import CEILING
+from pg_core.images import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photo inside a package, and what there is to see in it."""
+
+    package: str
+    file: str
+    caption: str
+
+
+SAMPLES: dict[str, Sample] = {
+    "chelsea": Sample("skimage", "data/chelsea.png", "A cat, certified"),
+    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso that narrowly fails"),
+    "coins": Sample(
+        "skimage",
+        "data/coins.png",
+        "Greek coins, certified as a Petri dish: a certificate says that no patch can change the answer, "
+        "not that the answer is right",
+    ),
+    "rocket": Sample("skimage", "data/rocket.jpg", "A rocket, for which there is no class"),
+    "astronaut": Sample("skimage", "data/astronaut.png", "A portrait: many things, none of them certain"),
+    "china": Sample("sklearn", "datasets/images/china.jpg", "A temple roof"),
+    "flower": Sample("sklearn", "datasets/images/flower.jpg", "A dahlia, for which there is no class"),
+}
+
+
+LocalLogitMaps = dict[str, Float64[np.ndarray, "classes rows columns"]]
+_MAX_ARRAY_BYTES = 2**31
+
+
+def sample_path(name: str) -> Path:
+    """The file of a sample, found without running the package's code; raises ImageError if it is missing."""
+    sample = SAMPLES[name]
+    spec = find_spec(sample.package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        path = Path(folder) / sample.file
+        if path.is_file():
+            return path
+    raise ImageError(f"The sample {name} is missing: install the package that brings {sample.file}.")
+
+
+def read_local_logits(path: Path) -> LocalLogitMaps:
+    """The arrays [rows, columns, classes] of an .npz file by their names, classes first.
+
+    The file may be hostile: no pickle is read, and no more than 2 GB. Raises ValueError for a file of another
+    kind, an array of another shape, and values that are not finite or above `CEILING`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MAX_ARRAY_BYTES:
+            raise ValueError(f"{path.name}: {size / 2**30:.1f} GB of arrays; at most 2 GB are read")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path.name}: not an .npz file of arrays") from error
+    if not arrays:
+        raise ValueError(f"{path.name}: no array in it")
+    return {name: _checked(array, f"{path.name}: '{name}'") for name, array in arrays.items()}
+
+
+def read_class_indices(path: Path, maps: LocalLogitMaps) -> dict[str, int]:
+    """A JSON object with the class index of each map, by name; raises ValueError if it is anything else."""
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name}: not a JSON file that can be read") from error
+    if not isinstance(labels, Mapping) or maps.keys() - labels.keys():
+        raise ValueError(f"{path.name}: expected an object with a class index for each of: {', '.join(maps)}")
+    return {name: class_index(labels[name], len(values), name) for name, values in maps.items()}
+
+
+def class_index(label: object, classes: int, name: str) -> int:
+    """A class index, given as a number or its digits; raises ValueError if the map has no such class."""
+    if isinstance(label, str) and label.isdecimal():
+        label = int(label)
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < classes:
+        raise ValueError(f"expected a class index from 0 to {classes - 1} for '{name}', got {label!r}")
+    return label
+
+
+def _checked(array: np.ndarray, name: str) -> Float64[np.ndarray, "classes rows columns"]:
+    if array.ndim != 3 or array.dtype.kind not in "fiu" or 0 in array.shape or array.shape[2] < 2:
+        raise ValueError(
+            f"{name}: expected numbers of shape [rows, columns, classes] with at least two classes, "
+            f"got {array.dtype} of shape {list(array.shape)}"
+        )
+    values = np.ascontiguousarray(array.transpose(2, 0, 1), np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite values, got NaN or infinite ones")
+    if values.max() > CEILING:
+        raise ValueError(
+            f"{name}: holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map by a "
+            "constant, which changes no verdict"
+        )
+    return values
