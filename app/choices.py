@@ -131,14 +131,13 @@ def progress(text: str, *key: object) -> Iterator[None]:
     """Say what is going on while it goes on for the first time; a static text, for an animated one takes a
     core from the network."""
     done = st.session_state.setdefault("done", [])
-    if key in done:
-        yield
-        return
-    notice = st.empty()
-    notice.info(text)
+    notice = st.empty()  # there in every run, so that what follows keeps its place on the page
+    if key not in done:
+        notice.info(text)
     yield
-    done.append(key)
-    notice.empty()
+    if key not in done:
+        done.append(key)
+        notice.empty()
 
 
 def _photo() -> Photo:
@@ -148,6 +147,7 @@ def _photo() -> Photo:
         "or a sample",
         list(SAMPLES),
         key="sample",
+        on_change=lambda: st.session_state.pop("upload-kept", None),
         disabled=upload is not None,
         help="Samples come from installed packages. Remove your photo to choose one.",
     )
@@ -158,13 +158,15 @@ def _photo() -> Photo:
 
 
 def _picture(title: str, key: str) -> Photo | None:
-    """An uploaded picture. A bad file is refused with a sentence, and the last good one stays."""
+    """An uploaded picture. A bad file is refused with a sentence, and the last good one comes back.
+
+    The uploader is empty for a moment while one file replaces another, so an empty one forgets nothing.
+    """
     kept = f"{key}-kept"
     file: UploadedFile | None = st.file_uploader(
         title, type=["jpg", "jpeg", "png", "webp"], key=key, help=f"{', '.join(FORMATS)}, up to 20 MB"
     )
     if file is None:
-        st.session_state.pop(kept, None)
         return None
     last = st.session_state.get(kept)
     if last is None or last[0] != file.file_id:
@@ -181,7 +183,11 @@ def _picture(title: str, key: str) -> Photo | None:
 def _network() -> Choice | None:
     st.subheader("Network")
     name = st.selectbox(
-        "Network", list(MODELS), format_func=lambda name: MODELS[name].title, label_visibility="collapsed"
+        "Network",
+        list(MODELS),
+        format_func=lambda name: MODELS[name].title,
+        label_visibility="collapsed",
+        key="network",
     )
     description = MODELS[name]
     field, stride = description.receptive_field.size[0], description.receptive_field.stride[0]

@@ -17,13 +17,13 @@ import streamlit as st
 
 from pg_core import attacks, images
 from pg_core.analysis import Analysis, examine
+from pg_core.attacks import PatchPixels
 from pg_core.datasets import sample_path
 from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.geometry import Patch
 from pg_core.images import Framing, Threat
 from pg_core.models import ASSETS, MODELS, load_model
-from pg_core.models.local import Pixels
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -154,7 +154,7 @@ def order_of_classes(seen: LocalFeatures) -> list[str]:
     return [seen.classes[index] for index in np.argsort(-means, kind="stable")]
 
 
-def _contents(simulation: Simulation) -> Pixels:
+def _contents(simulation: Simulation) -> PatchPixels:
     size = simulation.patch.size
     if simulation.contents is Contents.SOLID:
         red, green, blue = bytes.fromhex(simulation.colour.removeprefix("#"))

@@ -25,4 +25,9 @@ function themed(root, layout) {
 }
 
 const themeOf = (root) => getComputedStyle(root).getPropertyValue('--st-text-color').trim();
-const TOOLS = { responsive: false, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'] };
+const TOOLS = {
+  responsive: false,
+  displaylogo: false,
+  // Named one by one: the default bar also offers to send the figure to another host.
+  modeBarButtons: [['toImage', 'zoom2d', 'pan2d', 'resetScale2d']],
+};

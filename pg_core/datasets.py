@@ -66,16 +66,18 @@ def read_local_logits(path: Path) -> LocalLogitMaps:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > _MAX_ARRAY_BYTES:
-            raise ValueError(f"{path.name}: {size / 2**30:.1f} GB of arrays; at most 2 GB are read")
+            raise ValueError(f"{size / 2**30:.1f} GB of arrays; at most 2 GB are read")
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: _checked(archive[name], f"'{name}'") for name in archive.files}
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path.name}: not an .npz file of arrays") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
     if not arrays:
         raise ValueError(f"{path.name}: no array in it")
-    return {name: _checked(array, f"{path.name}: '{name}'") for name, array in arrays.items()}
+    return arrays
 
 
 def read_class_indices(path: Path, maps: LocalLogitMaps) -> dict[str, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from pg_core.attacks import paste
+from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window
 from pg_core.images import Framing, frame, read, to_pixels
 from pg_core.models.local import LocalModel, Pixels
@@ -54,7 +54,7 @@ def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures
     )
 
 
-def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: Pixels) -> LocalFeatures:
+def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: PatchPixels) -> LocalFeatures:
     """The features of the image with a patch on it, from a run on the crop that the patch touches alone.
 
     Equal to `extract` of the patched image within delta: the footprint of k features depends on

@@ -39,7 +39,7 @@ def scores(analysis: Analysis, count: int = 8) -> go.Figure:
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         xaxis={"title": {"text": "evidence, summed over the map"}, "rangemode": "tozero"},
-        yaxis={"autorange": "reversed", "automargin": True},
+        yaxis={"autorange": "reversed", "automargin": True, "ticklabelstandoff": 6},
         margin={"l": 8, "r": 8, "t": 40, "b": 48},
     )
 

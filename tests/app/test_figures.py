@@ -1,0 +1,138 @@
+"""Figures are pure functions of results: what they show is what the results hold."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.figures import style
+from app.figures.scores import scores
+from app.figures.stage import CELLS, WINDOWS, middle, outline, stage
+from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
+from tests.colours import Colours
+
+
+@pytest.fixture(scope="module")
+def result():
+    image = Image.new("RGB", (64, 48), (250, 20, 10))
+    image.paste((10, 200, 20), (0, 0, 30, 48))
+    return analyse(image, Colours(), RobustMasking((5, 5)))
+
+
+def named(figure, name):
+    return [shape for shape in figure.layout.shapes if shape.name == name]
+
+
+def test_every_panel_shows_its_array(result):
+    figure = stage(result, result, 0, result.certificate.worst)
+    hidden, logits, evidence, margins = figure.data[:4]
+    np.testing.assert_array_equal(hidden.z, logits.z)
+    np.testing.assert_array_equal(logits.z, result.features.local_logits[0].astype(float))
+    np.testing.assert_array_equal(evidence.z, result.masking.evidence[0])
+    np.testing.assert_array_equal(margins.z, result.certificate.margin)
+    assert [trace.meta for trace in figure.data[:4]] == [CELLS, CELLS, CELLS, WINDOWS]
+
+
+def test_the_margin_scale_has_zero_in_the_middle_and_red_below(result):
+    margins = stage(result, result, 0, result.certificate.worst).data[3]
+    assert margins.zmin == -margins.zmax
+    assert margins.zmax == np.abs(result.certificate.margin).max()
+    low, high = margins.colorscale[0][1], margins.colorscale[-1][1]
+    assert (low, high) == (style.DIVERGING[0][1], style.DIVERGING[-1][1])
+    assert int(low[1:3], 16) > int(low[5:7], 16)
+    assert int(high[1:3], 16) < int(high[5:7], 16)
+
+
+def test_failing_windows_are_marked_by_a_shape_and_named_in_the_hover_text(result):
+    figure = stage(result, result, 0, result.certificate.worst)
+    fails = next(trace for trace in figure.data if trace.name == "fails")
+    marked = set(zip(fails.y, fails.x, strict=True))
+    assert marked == set(zip(*np.nonzero(result.certificate.failing), strict=True))
+    assert marked
+    verdicts = np.asarray(figure.data[3].customdata)[..., 1]
+    np.testing.assert_array_equal(verdicts == "fails", result.certificate.failing)
+
+
+def test_a_cell_is_drawn_in_the_middle_of_its_receptive_field():
+    field = ReceptiveField((128, 17), (32, 8), (0, 3))
+    for row, column in ((0, 0), (3, 5)):
+        seen = field.pixels(Window(row, column, 1, 1))
+        assert middle(field, row, 0) == (seen.top + seen.bottom) / 2
+        assert middle(field, column, 1) == (seen.left + seen.right) / 2
+    assert outline(field, Window(1, 2, 3, 4)) == {
+        "x0": 8 * 2 - 3 + 8.5 - 4,
+        "x1": 8 * 5 - 3 + 8.5 + 4,
+        "y0": 32 + 64 - 16,
+        "y1": 32 * 3 + 64 + 16,
+    }
+
+
+def test_the_malicious_and_the_detected_window_are_outlined_where_they_are(result):
+    malicious = Window(2, 3, 5, 5)
+    figure = stage(result, result, 1, malicious)
+    field = result.features.receptive_field
+    detected = result.masking.window(1)
+    for name, window, panels in (("malicious", malicious, 3), ("detected", detected, 2)):
+        shapes = named(figure, name)
+        assert len(shapes) == panels
+        for shape in shapes:
+            assert {key: shape[key] for key in ("x0", "x1", "y0", "y1")} == outline(field, window)
+    assert named(figure, "malicious")[0].line.dash != named(figure, "detected")[0].line.dash
+    (current,) = named(figure, "current")
+    assert (current.y0, current.y1, current.x0, current.x1) == (1.5, 2.5, 2.5, 3.5)
+
+
+def test_nothing_is_outlined_where_nothing_was_detected(result):
+    careful = examine(result.features, RobustMasking((5, 5), threshold=0.9))
+    assert careful.masking.window(0) is None
+    assert named(stage(careful, careful, 0, careful.certificate.worst), "detected") == []
+
+
+def test_a_simulated_patch_is_drawn_with_its_footprint_on_the_patched_photo(result):
+    patch = Patch(10, 20, 8, 9)
+    model = Colours()
+    image = Image.new("RGB", (64, 48), (250, 20, 10))
+    features = update(extract(image, model), model, patch, attacks.solid((8, 9), (0, 0, 255)))
+    patched = examine(features, RobustMasking((5, 5)))
+    figure = stage(result, patched, 0, result.certificate.worst, patch)
+    (drawn,) = named(figure, "patch")
+    assert (drawn.y0, drawn.y1, drawn.x0, drawn.x1) == (10, 18, 20, 29)
+    footprint = features.receptive_field.footprint(patch, features.map_size)
+    for shape in named(figure, "footprint"):
+        assert (shape.x0, shape.y0) == (
+            outline(features.receptive_field, footprint)["x0"],
+            outline(features.receptive_field, footprint)["y0"],
+        )
+    photo = Image.open(io.BytesIO(base64.b64decode(figure.layout.images[0].source.split(",")[1])))
+    assert photo.size == (64, 48)
+    red, _, blue = photo.getpixel((24, 14))
+    assert blue > 150 > red
+
+
+def test_the_first_three_panels_share_their_axes_and_row_0_is_on_top(result):
+    layout = stage(result, result, 0, result.certificate.worst).layout
+    assert layout.xaxis2.matches == layout.xaxis3.matches == "x"
+    assert layout.yaxis2.matches == layout.yaxis3.matches == "y"
+    for axis in (layout.yaxis, layout.yaxis4):
+        assert axis.range[0] > axis.range[1]
+    assert layout.yaxis.range == (48, 0)
+    assert layout.xaxis.range == (0, 64)
+
+
+def test_scores_are_those_before_and_after_masking_and_name_the_predictions(result):
+    figure = scores(result)
+    before, after = figure.data
+    order = [next(i for i, name in enumerate(result.classes) if name in label) for label in before.y]
+    np.testing.assert_array_equal(before.x, result.masking.evidence.sum(axis=(1, 2))[order])
+    np.testing.assert_array_equal(after.x, result.masking.scores[order])
+    assert list(after.x) == sorted(after.x, reverse=True)
+    assert "defended" in before.y[0]
+    assert sum("undefended" in label for label in before.y) == 1
+
+
+def test_the_undefended_prediction_is_among_the_classes_shown(result):
+    shown = scores(result, count=1)
+    assert len(shown.data[0].y) == 1
+    assert "undefended" in shown.data[0].y[0]

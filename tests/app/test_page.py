@@ -1,0 +1,191 @@
+"""The page without a browser: choices lead to the results of pg_core, errors to a sentence."""
+
+import io
+import pickle
+import zipfile
+
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app import compute
+from pg_core import RobustMasking, analyse, load_model, sample_path
+from pg_core.models.bagnet import BagNet
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+PATIENCE = 120
+
+
+@pytest.fixture
+def page():
+    app = AppTest.from_file("../../app/main.py", default_timeout=PATIENCE)
+    app.run()
+    app.selectbox(key="network").select("tiles-coarse").run()
+    assert not app.exception
+    return app
+
+
+def statement(app):
+    boxes = [*app.success, *app.error, *app.warning]
+    return " ".join(box.value for box in boxes)
+
+
+def metric(app, name):
+    return next(box.value for box in app.metric if box.label == name)
+
+
+def png(photo=None):
+    data = io.BytesIO()
+    (photo or Image.open(sample_path("coffee"))).save(data, "PNG")
+    return data.getvalue()
+
+
+def expected(sample, **parameters):
+    model = load_model("tiles-coarse", "cpu")
+    defence = RobustMasking(
+        model.receptive_field.window_size((64, 64)), evidence=model.evidence, **parameters
+    )
+    return analyse(sample_path(sample), model, defence)
+
+
+def test_the_page_says_what_the_library_says(page):
+    page.selectbox(key="sample").select("coffee").run()
+    told = expected("coffee")
+    assert metric(page, "Undefended prediction") == told.undefended_prediction
+    assert metric(page, "Defended prediction") == told.prediction
+    assert metric(page, "Failing windows") == f"{told.certificate.failing.sum()} of 16"
+    assert metric(page, "Smallest margin") == f"{told.certificate.margin.min():+.3f}"
+    worst = told.certificate.worst
+    assert f"row {worst.top}, column {worst.left}" in statement(page)
+
+
+def test_settings_of_the_defence_reach_the_certificate_without_the_network(page, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network ran again")
+
+    monkeypatch.setattr("app.compute.extract", refuse)
+    page.slider(key="threshold").set_value(0.2).run()
+    page.checkbox(key="clipped").check().run()
+    page.number_input(key="clip_high").set_value(0.5).run()
+    told = expected("chelsea", threshold=0.2, clip_high=0.5)
+    assert metric(page, "Smallest margin") == f"{told.certificate.margin.min():+.3f}"
+    page.selectbox(key="label").select("dog").run()
+    assert "Nothing to certify for 'dog'" in statement(page)
+    page.segmented_control(key="unit").set_value("pixels").run()
+    assert not page.exception
+
+
+def test_the_published_bound_is_marked_as_wrong_above_zero(page):
+    page.selectbox(key="bound").select("published").run()
+    assert not page.warning
+    page.slider(key="threshold").set_value(0.2).run()
+    assert any("prove nothing" in box.value for box in page.warning)
+
+
+def test_a_window_as_large_as_the_map_is_said_in_plain_words(page):
+    page.number_input(key="share").set_value(80.0).run()
+    assert "the only window is the whole map" in statement(page)
+    assert not page.exception
+
+
+def test_a_patch_on_the_original_photo_is_worded_so(page):
+    page.radio(key="space").set_value("photo").run()
+    assert "the original 300x451 photo" in statement(page)
+
+
+def zipped():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("photo.png", png())
+    return data.getvalue()
+
+
+def bomb():
+    header = bytearray(png(Image.new("RGB", (20, 20))))
+    header[16:24] = (60000).to_bytes(4, "big") * 2
+    import zlib
+
+    header[29:33] = zlib.crc32(bytes(header[12:29])).to_bytes(4, "big")
+    return bytes(header)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"words", "This is not a JPEG, PNG or WebP image."),
+        (b"", "This is not a JPEG, PNG or WebP image."),
+        (zipped(), "This is not a JPEG, PNG or WebP image."),
+        (png()[:9000], "The image is damaged or cut short."),
+        (bomb(), "at most 50 million are read."),
+        (png(Image.new("RGB", (1, 1))), "The image has 1x1 pixels"),
+        (png(Image.new("RGB", (30000, 10))), "The image has 30000x10 pixels"),
+    ],
+)
+def test_a_bad_upload_costs_one_sentence_and_nothing_else(page, data, sentence):
+    page.slider(key="threshold").set_value(0.1).run()
+    page.file_uploader(key="upload").set_value(("good.png", png(), "image/png")).run()
+    before = statement(page)
+    assert "espresso" in before
+    page.file_uploader(key="upload").set_value(("bad.png", data, "image/png")).run()
+    assert not page.exception
+    assert [box.value for box in page.error if sentence in box.value]
+    assert page.slider(key="threshold").value == 0.1
+    assert all(box.value in statement(page) for box in page.success)
+    assert metric(page, "Defended prediction") == "espresso"
+
+
+def checkpoint(folder, name, content):
+    torch.save(content, folder / name)
+
+
+class Attack:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code in a checkpoint ran')",))
+
+
+def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path, monkeypatch):
+    page.selectbox(key="network").select("bagnet17").run()
+    assert any("no weights yet" in box.value for box in page.info)
+
+    monkeypatch.setattr(compute, "_WEIGHTS", tmp_path)
+    checkpoint(tmp_path, "bagnet17_nette.pth", {"model_state_dict": BagNet(17, 10).state_dict()})
+    checkpoint(tmp_path, "other.pth", {"fc.weight": torch.ones(5, 7)})
+    (tmp_path / "pickle.pth").write_bytes(pickle.dumps(Attack()))
+    page.run()
+    assert page.selectbox(key="checkpoint").options == ["bagnet17_nette.pth", "other.pth", "pickle.pth"]
+    assert not page.exception
+    assert metric(page, "Defended prediction") in load_model("tiles-imagenette", "cpu").classes
+    page.selectbox(key="checkpoint").select("other.pth").run()
+    assert any("other.pth: the weights of another network" in box.value for box in page.error)
+    page.selectbox(key="checkpoint").select("pickle.pth").run()
+    assert any("pickle.pth: not a checkpoint of plain tensors" in box.value for box in page.error)
+    assert not page.exception
+
+
+def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
+    page.toggle(key="patched").set_value(True).run()
+    texts = [box.value for box in page.markdown]
+    assert any(
+        "Patch of 64x64 pixels at row 192, column 192. 2x2 local logits see it" in text for text in texts
+    )
+    assert metric(page, "With the defence") == "cat"
+    for contents in ("solid colour", "checkerboard", "sticker"):
+        page.selectbox(key="contents").select(contents).run()
+        assert not page.exception
+        assert metric(page, "With the defence") == "cat"
+
+
+def test_reset_brings_back_the_opening_settings(page):
+    page.slider(key="threshold").set_value(0.3).run()
+    page.selectbox(key="sample").select("coffee").run()
+    next(button for button in page.button if button.label == "Reset all settings").click().run()
+    assert page.slider(key="threshold").value == 0
+    assert page.selectbox(key="sample").value == "chelsea"
+    assert not page.exception
+
+
+def test_the_content_of_an_upload_is_the_key_of_its_results():
+    first, second = compute.uploaded("a.png", png()), compute.uploaded("b.png", png())
+    other = compute.uploaded("a.png", png(Image.new("RGB", (64, 64))))
+    assert first.digest == second.digest != other.digest

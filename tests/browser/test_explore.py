@@ -1,0 +1,241 @@
+"""The page in a real Chromium: a photo in, a verdict out, linked panels, and a click on the margin map."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from pg_core import sample_path
+from tests.browser.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+VERDICT = re.compile(r"Certified\.|Not certified|Undecided|Nothing")
+
+
+def verdict(page: Page):
+    return page.get_by_test_id("stAlert").filter(has_text=VERDICT).first
+
+
+def metric(page: Page, name: str):
+    with_name = page.get_by_test_id("stMetric").filter(has=page.get_by_text(name, exact=True))
+    return with_name.get_by_test_id("stMetricValue")
+
+
+def wait_for_panels(page: Page) -> None:
+    expect(verdict(page)).to_be_visible()
+    page.wait_for_function("document.querySelector('.pg-patch-canvas')?.pgStage?.draws > 0")
+
+
+def drawn(page: Page) -> int:
+    return page.evaluate("document.querySelector('.pg-patch-canvas').pgStage.draws")
+
+
+def at_panel(page: Page, panel: int, row: float, column: float) -> tuple[float, float]:
+    """Where a row and column of a panel's axes lie on the page."""
+    suffix = "" if panel == 1 else str(panel)
+    page.locator(".pg-plot").scroll_into_view_if_needed()
+    return tuple(
+        page.evaluate(
+            """([suffix, row, column]) => {
+                const plot = document.querySelector('.pg-plot'), box = plot.getBoundingClientRect();
+                const x = plot._fullLayout['xaxis' + suffix], y = plot._fullLayout['yaxis' + suffix];
+                return [box.left + x._offset + x.l2p(column), box.top + y._offset + y.l2p(row)];
+            }""",
+            [suffix, row, column],
+        )
+    )
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_label(label, exact=True).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def upload(page: Page, name: str, data: bytes, nth: int = 0) -> None:
+    page.locator("input[type=file]").nth(nth).set_input_files(
+        {"name": name, "mimeType": "image/png", "buffer": data}
+    )
+
+
+def png(photo: Image.Image) -> bytes:
+    data = io.BytesIO()
+    photo.save(data, "PNG")
+    return data.getvalue()
+
+
+def test_the_page_opens_on_a_certified_cat(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    expect(verdict(page)).to_contain_text(
+        "Certified. No 64x64-pixel patch anywhere on the 448x448 image the network sees can change 'cat'."
+    )
+    expect(metric(page, "Defended prediction")).to_have_text("cat")
+    expect(metric(page, "Failing windows")).to_have_text("0 of 36")
+
+
+def test_an_uploaded_photo_gets_the_same_numbers_as_the_command_line(open_page, tmp_path):
+    file = tmp_path / "mirrored.png"
+    photo = Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    file.write_bytes(png(photo))
+    command = [sys.executable, "-m", "pg_core", "certify", str(file), "--patch-size", "2%", "--json"]
+    told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+
+    page = open_page()
+    wait_for_panels(page)
+    upload(page, file.name, file.read_bytes())
+    expect(verdict(page)).to_contain_text(told["statement"])
+    expect(metric(page, "Undefended prediction")).to_have_text(told["undefended_prediction"])
+    expect(metric(page, "Defended prediction")).to_have_text(told["prediction"])
+    expect(metric(page, "Failing windows")).to_have_text(f"{told['failing_windows']} of {told['windows']}")
+    expect(metric(page, "Smallest margin")).to_have_text(f"{told['smallest_margin']:+.3f}")
+
+
+def test_a_click_on_the_margin_map_makes_that_window_the_malicious_one(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    before = drawn(page)
+    page.mouse.move(*at_panel(page, 4, 3, 2))
+    page.mouse.click(*at_panel(page, 4, 3, 2))
+    expect(page.get_by_label("Row", exact=True)).to_have_value("3")
+    expect(page.get_by_label("Column", exact=True)).to_have_value("2")
+    page.wait_for_function(f"document.querySelector('.pg-patch-canvas').pgStage.draws > {before}")
+    shapes = page.evaluate("document.querySelector('.pg-plot').layout.shapes")
+    current = next(shape for shape in shapes if shape["name"] == "current")
+    assert (current["y0"], current["x0"]) == (2.5, 1.5)
+    # Stride 32, receptive field 128: cell 3 has its middle at pixel 160 and begins at 144.
+    for shape in (shape for shape in shapes if shape["name"] == "malicious"):
+        assert (shape["y0"], shape["x0"]) == (144, 112)
+        assert (shape["y1"] - shape["y0"], shape["x1"] - shape["x0"]) == (192, 192)
+    margin = page.evaluate("document.querySelector('.pg-plot')._fullData[3]._z?.[3]?.[2]") or page.evaluate(
+        "document.querySelector('.pg-plot').calcdata[3][0].z[3][2]"
+    )
+    table = page.locator("table", has_text="margin").inner_text()
+    assert f"{margin:.4f}" in table
+
+
+def test_the_pointed_at_cell_is_marked_in_every_panel(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    page.mouse.move(*at_panel(page, 2, 32 * 5 + 64, 32 * 7 + 64))
+    expect(page.locator(".pg-cell")).to_have_count(3)
+    expect(page.locator(".pg-field")).to_have_count(1)
+    expect(page.locator(".pg-windows[data-panel='4']")).to_have_count(1)
+    assert page.evaluate("document.querySelector('.pg-patch-canvas').pgStage.hovered") == {
+        "kind": "cell",
+        "row": 5,
+        "column": 7,
+    }
+    expect(page.locator(".pg-plot .hoverlayer")).to_contain_text("row 5, column 7")
+    page.mouse.move(*at_panel(page, 4, 1, 4))
+    expect(page.locator(".pg-windows")).to_have_count(3)
+    expect(page.locator(".pg-plot .hoverlayer")).to_contain_text("window at row 1, column 4: certified")
+
+
+def test_arrow_keys_choose_a_window_and_the_choice_is_spoken(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    page.mouse.click(*at_panel(page, 4, 2, 2))
+    expect(page.get_by_label("Row", exact=True)).to_have_value("2")
+    page.locator(".pg-patch-canvas").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator(".pg-live")).to_contain_text("Malicious window at row 4, column 3: margin")
+    expect(page.get_by_label("Row", exact=True)).to_have_value("4")
+
+
+def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    choose(page, "or a sample", "coffee")
+    expect(verdict(page)).to_contain_text("windows fail. The worst, at row")
+    expect(verdict(page)).to_contain_text("against 'chocolate sauce'")
+    failing = int(metric(page, "Failing windows").inner_text().split()[0])
+    page.wait_for_function(
+        f"document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'fails')._length === {failing}"
+    )
+
+
+def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    upload(page, "good.png", png(Image.open(sample_path("coffee"))))
+    expect(verdict(page)).to_contain_text("espresso")
+    for name, data, sentence in (
+        ("words.png", b"not an image at all", "This is not a JPEG, PNG or WebP image."),
+        ("speck.png", png(Image.new("RGB", (1, 1))), "The image has 1x1 pixels"),
+        ("strip.png", png(Image.new("RGB", (30000, 10))), "The image has 30000x10 pixels"),
+    ):
+        upload(page, name, data)
+        expect(page.get_by_text(f"{name}: {sentence}")).to_be_visible()
+        expect(verdict(page)).to_contain_text("espresso")
+    upload(page, "huge.png", bytes(21 * 2**20))
+    expect(page.get_by_text("File must be 20.0MB or smaller.")).to_be_visible()
+    expect(verdict(page)).to_contain_text("espresso")
+
+
+def test_a_simulated_patch_changes_the_undefended_answer_and_not_the_defended_one(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    page.get_by_text("Put a patch on the photo").click()
+    expect(page.get_by_text("Patch of 64x64 pixels at row 192, column 192.")).to_be_visible()
+    expect(page.get_by_text("5x5 local logits see it")).to_be_visible()
+    choose(page, "Contents", "checkerboard")
+    expect(page.get_by_role("heading", name="Class scores, with the patch")).to_be_visible()
+    expect(metric(page, "With the defence")).to_have_text("cat")
+    choose(page, "Contents", "sticker")
+    upload(page, "sticker.png", png(Image.open(sample_path("rocket"))), nth=1)
+    expect(page.get_by_text("Until a picture is uploaded")).to_have_count(0)
+    expect(metric(page, "With the defence")).to_have_text("cat")
+
+
+def test_two_people_at_once_get_their_own_results(open_page):
+    first, second = open_page(), open_page()
+    rng = np.random.default_rng(0)
+    secret = Image.fromarray(rng.integers(0, 255, (300, 300, 3), np.uint8))
+    upload(first, "secret.png", png(secret))
+    choose(second, "or a sample", "coffee")
+    expect(verdict(second)).to_contain_text("'espresso'")
+    expect(verdict(first)).not_to_contain_text("espresso")
+    expect(first.get_by_text("secret.png")).to_be_visible()
+    expect(verdict(first)).not_to_contain_text("'cat'")
+    assert "secret" not in second.content()
+
+
+def test_the_page_asks_no_other_host_for_anything(open_page, app_url):
+    page = open_page()
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.reload()
+    wait_for_panels(page)
+    page.get_by_role("link", name="Networks").click()
+    expect(page.get_by_role("heading", name="Networks")).to_be_visible()
+    assert requests
+    assert [url for url in requests if not url.startswith((app_url, "blob:", "data:"))] == []
+
+
+def test_choices_survive_a_look_at_the_other_page(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    choose(page, "or a sample", "coffee")
+    expect(verdict(page)).to_contain_text("espresso")
+    page.get_by_role("link", name="Networks").click()
+    expect(page.get_by_text("No checkpoint found")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    wait_for_panels(page)
+    expect(verdict(page)).to_contain_text("espresso")
+
+
+def test_the_panels_stack_on_a_phone(open_page):
+    page = open_page(390, 844)
+    wait_for_panels(page)
+    tops = page.evaluate(
+        "['', 2, 3, 4].map((n) => document.querySelector('.pg-plot')._fullLayout['yaxis' + n]._offset)"
+    )
+    assert tops == sorted(tops)
+    assert len(set(tops)) == 4

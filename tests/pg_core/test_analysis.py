@@ -1,0 +1,193 @@
+"""From a photo to its certificate: what is said is what the numbers say."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pg_core import (
+    Bound,
+    Evidence,
+    ImageError,
+    ReceptiveField,
+    RobustMasking,
+    Space,
+    Threat,
+    Verdict,
+    analyse,
+    examine,
+    extract,
+)
+from tests.colours import Colours
+
+
+def photo(colour=(250, 20, 10), half=None):
+    image = Image.new("RGB", (64, 48), colour)
+    if half is not None:
+        image.paste(half, (0, 0, 34, 48))
+    return image
+
+
+def defence(model, patch_size, **parameters):
+    return RobustMasking(model.receptive_field.window_size(patch_size), **parameters)
+
+
+def test_a_red_photo_is_certified_red():
+    model = Colours()
+    result = analyse(photo(), model, defence(model, (8, 8)), Threat((8, 8)))
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.undefended_prediction == result.prediction == result.label == "red"
+    assert (
+        result.sentence()
+        == "No 8x8-pixel patch anywhere on the 48x64 image the network sees can change 'red'."
+    )
+
+
+def test_a_photo_of_two_colours_fails_and_names_the_worst_window_its_rival_and_what_is_missing():
+    model = Colours()
+    result = analyse(photo(half=(10, 250, 20)), model, defence(model, (8, 8)), Threat((8, 8)))
+    assert result.verdict is Verdict.VULNERABLE
+    certificate, worst = result.certificate, result.certificate.worst
+    margin = certificate.margin[worst.top, worst.left]
+    assert margin == certificate.margin.min() < 0
+    assert f"{certificate.failing.sum()} of {certificate.windows.count} windows fail" in result.sentence()
+    assert f"row {worst.top}, column {worst.left}, lacks {-margin:.2f}" in result.sentence()
+    assert f"against '{result.rival(worst)}'" in result.sentence()
+    assert result.rival(worst) != result.label
+
+
+def test_a_patch_that_sees_the_whole_map_is_said_in_plain_words():
+    model = Colours()
+    result = analyse(photo(), model, defence(model, (40, 60)), Threat((40, 60)))
+    assert result.certificate.windows.covering_map
+    assert result.verdict is Verdict.VULNERABLE
+    assert "the only window is the whole map" in result.sentence()
+
+
+def test_another_label_than_the_prediction_is_nothing_to_certify():
+    model = Colours()
+    result = analyse(photo(), model, defence(model, (8, 8)), label="blue")
+    assert result.verdict is Verdict.MISCLASSIFIED
+    assert result.sentence() == (
+        "Nothing to certify for 'blue': without any patch the defended prediction is 'red'."
+    )
+
+
+def test_margins_within_the_float_tolerance_are_undecided():
+    class Doubtful(Colours):
+        def local_logits(self, pixels):
+            alone = pixels.shape[1] == self.receptive_field.size[0]
+            return super().local_logits(pixels) + np.float32(2.0 if alone else 0.0)
+
+    model = Doubtful()
+    result = analyse(photo((250, 100, 100)), model, defence(model, (8, 8)))
+    assert result.features.delta == pytest.approx(2.0)
+    assert result.certificate.failing.sum() == 0
+    assert result.verdict is Verdict.UNDECIDED
+    assert "within the float tolerance" in result.sentence()
+
+
+def test_thresholds_patches_and_labels_do_not_run_the_network_again():
+    model = Colours()
+    features = extract(photo(), model)
+    runs = len(model.seen)
+    for threshold in (0.0, 0.2):
+        for patch_size in ((4, 4), (8, 12)):
+            for clip_high in (1.0, np.inf):
+                for label in (None, "green"):
+                    chosen = defence(model, patch_size, threshold=threshold, clip_high=clip_high)
+                    examine(features, chosen, Threat(patch_size), label)
+    assert len(model.seen) == runs
+
+
+def test_the_network_sees_a_photo_once_and_single_cells_for_delta():
+    model = Colours()
+    extract(photo(), model)
+    assert model.seen.count(model.image_size) == 1
+    assert set(model.seen) == {model.image_size, model.receptive_field.size}
+
+
+def test_the_claim_defaults_to_the_largest_patch_that_the_window_covers():
+    model = Colours()
+    result = analyse(photo(), model, RobustMasking((5, 5)))
+    assert result.threat == Threat((4 * 5 - 12 + 1,) * 2)
+    with pytest.raises(ValueError, match="covers a patch of 1x1 pixels"):
+        analyse(photo(), model, RobustMasking((2, 2)))
+
+
+def test_a_window_too_small_for_the_patch_is_refused():
+    model = Colours()
+    with pytest.raises(ValueError, match="at least 6x6 features for this patch, got 5x5"):
+        analyse(photo(), model, RobustMasking((5, 5)), Threat((10, 10)))
+
+
+def test_a_patch_on_the_original_photo_is_enlarged_by_the_spread_of_the_kernel():
+    model = Colours()
+    large = photo().resize((640, 480))
+    threat = Threat((60, 60), Space.PHOTO)
+    features = extract(large, model)
+    touched = threat.on_network(features.framing)
+    assert touched[0] > 60 * 48 / features.framing.crop[0]
+    result = examine(features, defence(model, touched), threat)
+    assert "anywhere on the original 480x640 photo" in result.sentence()
+    assert f"at most {touched[0]}x{touched[1]} pixels" in result.sentence()
+
+
+def test_a_patch_larger_than_the_image_and_an_unknown_label_are_refused():
+    model = Colours()
+    with pytest.raises(ValueError, match="1x1 to 48x64 pixels"):
+        analyse(photo(), model, RobustMasking((9, 9)), Threat((49, 10)))
+    with pytest.raises(ValueError, match="one of the 3 classes, got 'pink'"):
+        analyse(photo(), model, defence(model, (8, 8)), label="pink")
+
+
+def test_a_file_that_is_no_photo_is_refused_by_name(tmp_path):
+    path = tmp_path / "words.jpg"
+    path.write_text("no photo")
+    model = Colours()
+    with pytest.raises(ImageError, match=r"words\.jpg: This is not a JPEG, PNG or WebP image\."):
+        analyse(path, model, RobustMasking((5, 5)))
+
+
+@pytest.mark.parametrize("evidence", list(Evidence))
+@pytest.mark.parametrize("bound", list(Bound))
+def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
+    model = Colours()
+    chosen = defence(model, (8, 8), evidence=evidence, bound=bound, threshold=0.1, clip_high=3.0)
+    result = analyse(photo(half=(10, 200, 20)), model, chosen)
+    told = json.loads(json.dumps(result.summary()))
+    margin = result.certificate.margin
+    assert told["verdict"] == result.verdict
+    assert told["smallest_margin"] == margin.min()
+    assert told["failing_windows"] == (margin <= 0).sum()
+    assert told["windows"] == margin.size
+    worst = told["worst"]
+    assert worst["lower"] - worst["upper"] == pytest.approx(told["smallest_margin"])
+    assert worst["rival"] in model.classes
+    assert told["evidence"] == evidence
+    assert told["bound"] == bound
+    assert told["clip_high"] == 3.0
+
+
+def test_an_analysis_prints_itself_legibly():
+    model = Colours()
+    result = analyse(photo(), model, defence(model, (8, 8)))
+    lines = str(result).splitlines()
+    assert lines[0] == result.sentence()
+    assert any(line.split() == ["defended", "red"] for line in lines)
+    assert "RobustMasking(window_size=(5, 5)" in str(result)
+
+
+def test_the_undefended_prediction_is_the_largest_mean_of_unclipped_logits():
+    class Bitter(Colours):
+        receptive_field = ReceptiveField((12, 12), (12, 12))
+
+        def local_logits(self, pixels):
+            logits = super().local_logits(pixels)
+            logits[0, 0, 0] = -1000.0
+            return logits
+
+    result = analyse(photo(), Bitter(), RobustMasking((2, 2)))
+    assert result.prediction == "red"
+    assert result.undefended_prediction != "red"
