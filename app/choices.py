@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import compute
@@ -127,17 +128,15 @@ def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None
 
 
 @contextmanager
-def progress(text: str, *key: object) -> Iterator[None]:
-    """Say what is going on while it goes on for the first time; a static text, for an animated one takes a
-    core from the network."""
+def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
+    """Say what is going on while it goes on for the first time, where the verdict will be; a static text, for
+    an animated one takes a core from the network."""
     done = st.session_state.setdefault("done", [])
-    notice = st.empty()  # there in every run, so that what follows keeps its place on the page
     if key not in done:
-        notice.info(text)
+        slot.info(text)
     yield
     if key not in done:
         done.append(key)
-        notice.empty()
 
 
 def _photo() -> Photo:

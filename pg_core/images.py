@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from pg_core.geometry import Size
 from pg_core.models.local import Pixels
@@ -26,6 +26,17 @@ _SHORT_SIDE = 256 / 224
 """The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
 _SUPPORT = 2.0
 """Support of the bicubic kernel, in source pixels when enlarging and in target pixels when reducing."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""
 
 
 class ImageError(ValueError):
@@ -43,8 +54,9 @@ class Framing:
 
     @property
     def top_left(self) -> tuple[float, float]:
-        """Where the crop begins, in source pixels."""
-        top, left = ((n - c) / 2 for n, c in zip(self.photo_size, self.crop, strict=True))
+        """Where the crop begins, in whole source pixels: half a pixel would blur, and spread a patch, even
+        where nothing is resized."""
+        top, left = ((n - c) // 2 for n, c in zip(self.photo_size, self.crop, strict=True))
         return top, left
 
     def patch_on_network(self, patch_size: Size) -> Size:
@@ -108,14 +120,17 @@ def decode(data: bytes) -> Image.Image:
     decoding), and for strips and specks that no classifier can look at.
     """
     if len(data) > MAX_BYTES:
-        raise ImageError(
-            f"The file has {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read."
-        )
+        raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
+    with warnings.catch_warnings():
+        # What Pillow warns of is either refused below or, like broken EXIF, no reason to refuse a photo.
+        warnings.simplefilter("ignore")
+        return _decode(data)
+
+
+def _decode(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            photo = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        photo = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
         raise ImageError(
             f"The image has too many pixels; at most {MAX_PIXELS // 10**6} million are read."
         ) from error
@@ -133,7 +148,7 @@ def decode(data: bytes) -> Image.Image:
         )
     try:
         photo.load()
-        return _to_rgb(ImageOps.exif_transpose(photo))
+        return _to_rgb(_upright(photo))
     except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
         raise ImageError("The image is damaged or cut short.") from error
 
@@ -142,9 +157,8 @@ def read(path: str | Path) -> Image.Image:
     """The photo in a file; raises ImageError if it is none."""
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ImageError(f"{path.name}: more than {MAX_BYTES // 2**20} MB.")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(f"{path.name}: {error.strerror or 'cannot be read'}.") from error
     try:
@@ -186,11 +200,18 @@ def _touched(patch: int, scale: float) -> int:
     return math.ceil(scale * (patch - 1 + 2 * support))
 
 
+def _upright(photo: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # unreadable EXIF says nothing; the pixels are still a photo
+        return photo
+    return photo if turn is None else photo.transpose(turn)
+
+
 def _to_rgb(photo: Image.Image) -> Image.Image:
     if photo.mode.startswith("I") or photo.mode == "F":
-        values = np.asarray(photo, np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        return Image.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
+        values = np.asarray(photo, np.float64) / 257  # 16-bit PNG, the only such mode in these formats
+        return Image.fromarray(np.rint(np.clip(values, 0, 255)).astype(np.uint8)).convert("RGB")
     if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
         opaque = photo.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")

@@ -3,6 +3,7 @@
 import json
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import choices, compute
 from app.charts import chart
@@ -16,13 +17,6 @@ from pg_core.defences.base import Verdict
 from pg_core.geometry import Window
 from pg_core.models import MODELS
 
-_SHOW_VERDICT = {
-    Verdict.CERTIFIED: (st.success, "✔ Certified."),
-    Verdict.VULNERABLE: (st.error, "✘"),
-    Verdict.UNDECIDED: (st.warning, "?"),
-    Verdict.MISCLASSIFIED: (st.warning, "✘"),
-}
-
 
 def show(chosen: Choices | None) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
@@ -32,16 +26,17 @@ def show(chosen: Choices | None) -> None:
             "the page Networks explains which, and lists what is there."
         )
         return
+    # One place for what is going on, what went wrong, and what is proved.
+    slot = st.empty()
     title = MODELS[chosen.choice.model].title
     try:
-        with choices.progress(f"Loading the network: {title} …", chosen.choice):
+        with choices.progress(slot, f"Loading the network: {title} …", chosen.choice):
             compute.network(chosen.choice)
-        with choices.progress(
-            "Running the network on every part of the photo …", chosen.photo.digest, chosen.choice
-        ):
+        looking = "Running the network on every part of the photo …"
+        with choices.progress(slot, looking, chosen.photo.digest, chosen.choice):
             seen = compute.features(chosen.photo, chosen.choice)
     except ValueError as error:
-        st.error(str(error))
+        slot.error(str(error))
         return
 
     label, shown_class = choices.classes(seen)
@@ -53,7 +48,7 @@ def show(chosen: Choices | None) -> None:
     malicious = choices.malicious_window(clean, simulation, chosen.photo)
     index = clean.classes.index(shown_class or clean.label)
 
-    _verdict(clean)
+    _verdict(slot, clean)
     patch = None if simulation is None else simulation.patch
     patch_canvas(
         stage(clean, shown, index, malicious, patch),
@@ -79,9 +74,17 @@ def show(chosen: Choices | None) -> None:
     _help()
 
 
-def _verdict(clean: Analysis) -> None:
-    display, sign = _SHOW_VERDICT[clean.verdict]
-    display(f"{sign} {clean.sentence()}")
+def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
+    words = clean.sentence()
+    match clean.verdict:
+        case Verdict.CERTIFIED:
+            slot.success(f"✔ Certified. {words}")
+        case Verdict.VULNERABLE:
+            slot.error(f"✘ {words}")
+        case Verdict.UNDECIDED:
+            slot.warning(f"? {words}")
+        case Verdict.MISCLASSIFIED:
+            slot.warning(f"✘ {words}")
     certificate = clean.certificate
     worst = certificate.worst
     columns = st.columns(4)

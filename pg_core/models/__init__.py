@@ -16,6 +16,10 @@ ASSETS = Path(__file__).parents[2] / "assets"
 IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 """The ten ImageNet classes of ImageNette, by index."""
 
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_MAX_CLASSES = 25_000
+"""More classes than any checkpoint has: a file of a few bytes must not ask for terabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -145,6 +149,8 @@ def _from_checkpoint(description: Description, path: Path) -> "Network":
     if head is None or head.ndim != 2:
         raise CheckpointError(f"{path.name}: the weights of another network: fc.weight is missing")
     classes = len(head)
+    if not 1 <= classes <= _MAX_CLASSES:
+        raise CheckpointError(f"{path.name}: expected 1 to {_MAX_CLASSES} classes, got {classes}")
     body = BagNet(description.receptive_field.size[0], classes)
     load_state(body, state, path.name)
     return Network(
@@ -190,6 +196,3 @@ def _checkpoint_labels(classes: int, file_name: str) -> tuple[str, ...]:
     if classes == len(CIFAR10) and "cifar" in file_name:
         return CIFAR10
     return tuple(f"class {index}" for index in range(classes))
-
-
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -1,8 +1,5 @@
 """A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -64,7 +61,7 @@ class Network(nn.Module):
         """Local logits of one image or crop, in float32 on the network's device."""
         device = next(self.parameters()).device
         with self._lock, torch.inference_mode():
-            logits = self(torch.from_numpy(pixels).to(device)[None])[0]
+            logits = self(torch.tensor(pixels, device=device)[None])[0]
             return logits.to(torch.float32).cpu().numpy()
 
 
@@ -93,12 +90,10 @@ def read_state(path: Path) -> State:
     prefix `module.` of data-parallel training.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle protocols of files that are refused anyway
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: no such file") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
         raise CheckpointError(
             f"{path.name}: not a checkpoint of plain tensors, so it was not loaded"
         ) from error
@@ -108,7 +103,20 @@ def read_state(path: Path) -> State:
             break
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path.name}: expected a state dict, names with tensors")
+    unusable = [str(key) for key, value in content.items() if not _computable(value)]
+    if unusable:
+        raise CheckpointError(
+            f"{path.name}: expected dense tensors of real numbers, but not so {unusable[0]}"
+        )
     return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _computable(value: Tensor) -> bool:
+    return (
+        value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_complex() or value.is_quantized)
+    )
 
 
 def load_state(module: nn.Module, state: State, source: str) -> None:
@@ -133,4 +141,10 @@ def load_state(module: nn.Module, state: State, source: str) -> None:
     ]
     if problems:
         raise CheckpointError(f"{source}: the weights of another network: {'; '.join(problems)}")
+    # Only now that the shapes are known: a tensor of a few bytes may claim to have terabytes.
+    infinite = [key for key in expected if key in state and not torch.isfinite(state[key]).all()]
+    if infinite:
+        raise CheckpointError(
+            f"{source}: expected finite weights, got NaN or infinite values in {infinite[0]}"
+        )
     module.load_state_dict(dict(state), strict=False)

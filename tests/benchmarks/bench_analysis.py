@@ -58,7 +58,8 @@ def main() -> int:
     one, full, rest, crop = map(statistics.median, (network, whole, again, patched))
     share = (full - rest) / full
     print(
-        f"{MODEL}, {len(model.classes)} classes, map {features.map_size}, patch {size}, {torch.get_num_threads()} threads"
+        f"{MODEL}, {len(model.classes)} classes, map {features.map_size}, patch {size}, "
+        f"{torch.get_num_threads()} threads"
     )
     print(f"one pass of the network: {one:.3f} s; analysis of a new photo: {full:.3f} s (medians of {RUNS})")
     print(

@@ -1,0 +1,331 @@
+"""Checkpoints: the published conventions are read, and what does not fit or means harm is refused by name."""
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pg_core.models import CIFAR10, MODELS, load_model
+from pg_core.models.bagnet import BagNet
+from pg_core.models.network import CheckpointError, load_state, read_state
+
+FIELDS = (9, 17, 33)
+CONVENTIONS = {
+    "bare": lambda state: state,
+    "model_state_dict": lambda state: {
+        "model_state_dict": state,
+        "epoch": 3,
+        "optimizer_state_dict": {"lr": 0.1},
+    },
+    "state_dict": lambda state: {"state_dict": state, "arch": "bagnet17", "best": torch.tensor(0.9)},
+    "net": lambda state: {"net": state, "acc": 95.2},
+}
+
+
+def weights(field, classes=10):
+    """A state dict of a BagNet whose tensors hold one number each, so that its file is small."""
+    with torch.device("meta"):
+        shapes = BagNet(field, classes).state_dict()
+    return constants(shapes)
+
+
+def constants(shapes):
+    """Tensors of these shapes and types, each with a number of its own."""
+    return {
+        key: torch.tensor(number % 90 / 64).to(value.dtype).expand(value.shape)
+        for number, (key, value) in enumerate(shapes.items())
+    }
+
+
+def parallel(state):
+    """The names that data-parallel training gives."""
+    return {f"module.{key}": value for key, value in state.items()}
+
+
+def saved(content, **options):
+    """The bytes of a checkpoint."""
+    file = io.BytesIO()
+    torch.save(content, file, **options)
+    return file.getvalue()
+
+
+def assert_one_line(error, path):
+    assert str(error).startswith(f"{path.name}: ")
+    assert "\n" not in str(error)
+
+
+def refusal(path, name="bagnet17"):
+    """The one line with which a file is refused; it begins with the file's name."""
+    with pytest.raises(CheckpointError) as caught:
+        load_model(name, "cpu", path)
+    assert_one_line(caught.value, path)
+    return str(caught.value)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.pth"
+
+
+@pytest.mark.parametrize("naming", [dict, parallel])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("old_format", [False, True])
+def test_every_convention_holds_the_same_tensors(path, convention, naming, old_format):
+    state = {"conv1.weight": torch.rand(4, 3), "fc.weight": torch.rand(10, 4), "fc.bias": torch.rand(10)}
+    content = CONVENTIONS[convention](naming(state))
+    torch.save(content, path, _use_new_zipfile_serialization=not old_format)
+    read = read_state(path)
+    assert read.keys() == state.keys()
+    assert all(torch.equal(read[key], value) for key, value in state.items())
+
+
+@pytest.mark.parametrize(
+    ("field", "convention"),
+    [
+        (17, "bare"),
+        (17, "model_state_dict"),
+        (17, "state_dict"),
+        (17, "net"),
+        (9, "model_state_dict"),
+        (33, "net"),
+    ],
+)
+def test_every_bagnet_takes_its_weights_from_every_convention(path, field, convention):
+    state = weights(field)
+    torch.save(CONVENTIONS[convention](state if convention == "net" else parallel(state)), path)
+    network = load_model(f"bagnet{field}", "cpu", path)
+    loaded = network.body.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+    assert network.receptive_field == MODELS[f"bagnet{field}"].receptive_field
+    assert not network.training
+    assert not any(value.requires_grad for value in network.parameters())
+
+
+def test_half_precision_is_computed_with_in_float32(path):
+    torch.save({key: value.half() for key, value in weights(9).items()}, path)
+    assert all(value.dtype == torch.float32 for value in load_model("bagnet9", "cpu", path).parameters())
+
+
+def test_old_checkpoints_without_counters_are_loaded(path):
+    state = {key: value for key, value in weights(9).items() if not key.endswith("num_batches_tracked")}
+    torch.save(state, path)
+    assert load_model("bagnet9", "cpu", path).name == "bagnet9"
+
+
+@pytest.mark.parametrize(
+    ("file_name", "classes", "names"),
+    [
+        ("bagnet17_net.pth", 1000, ("tench", "goldfish", "great white shark")),
+        ("bagnet17_nette.pth", 10, ("tench", "English springer", "cassette player")),
+        ("bagnet17_192_cifar.pth", 10, CIFAR10),
+        ("bagnet17.pth", 10, ("class 0", "class 1", "class 2")),
+        ("nette_and_cifar.pth", 7, tuple(f"class {index}" for index in range(7))),
+    ],
+)
+def test_classes_are_named_by_their_number_and_the_file(tmp_path, file_name, classes, names):
+    torch.save(weights(9, classes), tmp_path / file_name)
+    network = load_model("bagnet9", "cpu", tmp_path / file_name)
+    assert len(network.classes) == classes
+    assert network.classes[: len(names)] == names
+    assert network.local_logits(np.zeros((3, 9, 9), np.float32)).shape == (classes, 1, 1)
+
+
+def test_a_missing_file_is_refused(path):
+    assert "no such file" in refusal(path)
+
+
+def test_a_folder_is_refused(path):
+    path.mkdir()
+    assert "not a checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
+def test_another_architecture_is_refused_by_what_does_not_fit(path, architecture):
+    with torch.device("meta"):
+        shapes = getattr(torchvision.models, architecture)(weights=None).state_dict()
+    torch.save(constants(shapes), path)
+    text = refusal(path)
+    assert "weights of another network" in text
+    assert "tensors missing (conv2.weight" in text
+    assert "conv1.weight (64, 3, 7, 7) instead of (64, 3, 1, 1)" in text
+
+
+@pytest.mark.parametrize(("file_field", "field"), [(9, 17), (33, 17), (33, 9)])
+def test_the_weights_of_another_bagnet_are_refused_by_the_shapes_that_differ(path, file_field, field):
+    torch.save(weights(file_field), path)
+    text = refusal(path, f"bagnet{field}")
+    # The stage up to which kernels are 3x3 is all that tells one BagNet from another.
+    stage = 2 + FIELDS.index(min(file_field, field)) + 1
+    width = 64 * 2 ** (stage - 1)
+    shapes = [str((width, width, kernel, kernel)) for kernel in (3, 1)]
+    if file_field < field:
+        shapes.reverse()
+    assert f"layer{stage}.0.conv2.weight {shapes[0]} instead of {shapes[1]}" in text
+    assert "missing" not in text
+    assert "unknown" not in text
+
+
+def test_missing_unknown_and_misshapen_tensors_are_all_named(path):
+    state = weights(9)
+    del state["layer1.0.bn1.weight"]
+    state["surprise"] = torch.zeros(2)
+    state["fc.bias"] = torch.zeros(3)
+    torch.save(state, path)
+    text = refusal(path, "bagnet9")
+    assert "1 tensors missing (layer1.0.bn1.weight)" in text
+    assert "1 tensors unknown (surprise)" in text
+    assert "1 tensors of another shape (fc.bias (3,) instead of (10,))" in text
+
+
+def no_checkpoints():
+    """Bytes that are no checkpoint, by what they are."""
+    whole = saved(weights(9))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("photo.png", b"\x89PNG\r\n\x1a\n")
+    return {
+        "nothing": b"",
+        "text": b"not a checkpoint\n",
+        "zeros": bytes(500),
+        "zip": archive.getvalue(),
+        "half": whole[: len(whole) // 2],
+        "all but the end": whole[:-100],
+        "half of the old format": saved({"a": torch.ones(9)}, _use_new_zipfile_serialization=False)[:200],
+        "random": np.random.default_rng(0).bytes(5000),
+    }
+
+
+@pytest.mark.parametrize("kind", no_checkpoints())
+def test_what_is_no_checkpoint_is_refused(path, kind):
+    path.write_bytes(no_checkpoints()[kind])
+    assert "not a checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"net": 1},
+        {"net": {"fc.weight": [1.0, 2.0]}},
+        {"fc.weight": "text"},
+        {"state_dict": {"state_dict": {"fc.weight": torch.zeros(10, 2048)}}},
+        torch.zeros(10, 2048),
+        [torch.zeros(10, 2048)],
+        None,
+        "text",
+    ],
+    ids=lambda content: type(content).__name__,
+)
+def test_what_is_no_state_dict_is_refused(path, content):
+    torch.save(content, path)
+    refusal(path)
+
+
+class Harmful:
+    """A pickle that would make a file."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (str(self.target), "w")
+
+
+@pytest.mark.parametrize(
+    "kept", ["pickle", "new format", "old format", "as a tensor"], ids=lambda kept: kept.replace(" ", "-")
+)
+def test_code_in_a_checkpoint_is_not_run(tmp_path, path, kept):
+    target = tmp_path / "harm"
+    harmful = Harmful(target)
+    if kept == "pickle":
+        path.write_bytes(pickle.dumps(harmful, protocol=2))
+    elif kept == "as a tensor":
+        torch.save({**weights(17), "fc.bias": harmful}, path)
+    else:
+        torch.save({"state_dict": harmful}, path, _use_new_zipfile_serialization=kept == "new format")
+    assert "not loaded" in refusal(path)
+    assert not target.exists()
+
+
+def test_the_harmful_pickle_of_these_tests_would_do_harm(tmp_path):
+    pickle.loads(pickle.dumps(Harmful(tmp_path / "harm"), protocol=2)).close()
+    assert (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        pytest.param({"fc.weight": torch.zeros(0, 2048), "fc.bias": torch.zeros(0)}, id="no class"),
+        pytest.param({"fc.weight": torch.zeros(1).expand(10**9, 2048)}, id="billion classes of 4 bytes"),
+        pytest.param({"fc.weight": torch.zeros(10, 2048, dtype=torch.complex64)}, id="complex"),
+        pytest.param({"fc.weight": torch.zeros(10, 2048, device="meta")}, id="no values"),
+        pytest.param({"fc.bias": torch.zeros(10).to_sparse()}, id="sparse"),
+        pytest.param({"fc.bias": torch.full((10,), torch.nan)}, id="NaN"),
+        pytest.param({"bn1.running_mean": torch.full((64,), torch.inf)}, id="infinite"),
+        pytest.param({"fc.weight": torch.zeros(10)}, id="vector"),
+        pytest.param({7: torch.zeros(10)}, id="number for a name"),
+    ],
+)
+def test_tensors_that_cannot_be_computed_with_are_refused(path, misfit):
+    torch.save({**weights(17), **misfit}, path)
+    refusal(path)
+
+
+SEEDS = [
+    saved({"net": parallel({"fc.weight": torch.ones(3, 4)}), "acc": 0.5}, _use_new_zipfile_serialization=new)
+    for new in (True, False)
+]
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=40)
+    | st.builds(
+        lambda data, place, change: (
+            data[: int(place * len(data))] + change + data[int(place * len(data)) + len(change) :]
+        ),
+        st.sampled_from(SEEDS),
+        st.floats(0, 1),
+        st.binary(min_size=1, max_size=4),
+    )
+)
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(path, data):
+    path.write_bytes(data)
+    try:
+        state = read_state(path)
+    except CheckpointError as error:
+        assert_one_line(error, path)
+    else:
+        assert all(isinstance(value, torch.Tensor) for value in state.values())
+
+
+def test_an_unknown_model_is_refused_with_the_names_there_are():
+    with pytest.raises(ValueError, match=r"expected a model out of tiles, .*bagnet33, got 'bagnet18'"):
+        load_model("bagnet18")
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].needs_checkpoint])
+def test_a_model_without_weights_asks_for_them(name):
+    with pytest.raises(ValueError, match=f"{name} needs weights"):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_checkpoint])
+def test_a_model_with_its_own_weights_takes_no_others(name, path):
+    with pytest.raises(ValueError, match=f"{name} has its own weights"):
+        load_model(name, weights=path)
+
+
+def test_weights_that_do_not_fit_leave_a_network_as_it_was():
+    layer = torch.nn.Linear(2, 3)
+    before = {key: value.clone() for key, value in layer.state_dict().items()}
+    with pytest.raises(CheckpointError, match="here: the weights of another network"):
+        load_state(layer, {"weight": torch.zeros(3, 2), "bias": torch.zeros(4)}, "here")
+    assert all(torch.equal(value, before[key]) for key, value in layer.state_dict().items())
