@@ -46,20 +46,27 @@ def clip(
     >>> clip(np.array([[[-1.0, 0.5, 3.0]]]), clip_high=2.0)
     array([[[0. , 0.5, 2. ]]])
     """
-    if not clip_high > 0:
-        raise ValueError(f"expected clip_high > 0, got {clip_high}")
+    rows, columns = local_logits.shape[-2:]
+    top, step = scale((rows, columns), evidence, clip_high)
     values = np.asarray(local_logits, np.float64)
     if not np.isfinite(values).all():
         raise ValueError("expected finite local logits, got NaN or infinite values")
-    top = min(clip_high, CEILING)
     if evidence is not Evidence.LOGITS:
         values = confidence(values)
-        top = min(clip_high, 1.0)
     if evidence is Evidence.PREDICTION:
         values = (values > VOTE_THRESHOLD).astype(np.float64)
-    rows, columns = values.shape[-2:]
-    step = 2.0 ** (math.ceil(math.log2(rows * columns * top)) - 52)
     return np.rint(np.clip(values, 0.0, top) / step) * step
+
+
+def scale(map_size: tuple[int, int], evidence: Evidence, clip_high: float) -> tuple[float, float]:
+    """The largest value that evidence can have (to half a step), and the step of the grid that it lies on.
+
+    Raises ValueError for a c_h that is not positive, or so small that its grid has no room in float64.
+    """
+    if not clip_high >= 2.0**-900:
+        raise ValueError(f"expected clip_high > 0 (and no less than 2**-900), got {clip_high}")
+    top = min(clip_high, CEILING if evidence is Evidence.LOGITS else 1.0)
+    return top, 2.0 ** (math.ceil(math.log2(map_size[0] * map_size[1] * top)) - 52)
 
 
 def confidence(local_logits: LocalLogits) -> EvidenceMap:

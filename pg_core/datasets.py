@@ -26,7 +26,7 @@ class Sample:
 
 SAMPLES: dict[str, Sample] = {
     "chelsea": Sample("skimage", "data/chelsea.png", "A cat, certified"),
-    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso that narrowly fails"),
+    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso: a few windows fail"),
     "coins": Sample(
         "skimage",
         "data/coins.png",

@@ -245,7 +245,7 @@ class Windows:
             largest(tables[start : start + step], flat_sums[start : start + step])
             for start in range(0, len(tables), step)
         ]
-        return np.concatenate(parts).reshape(sums.shape)
+        return np.concatenate([np.empty((0, *self.shape)), *parts]).reshape(sums.shape)
 
 
 _PAIRS_AT_A_TIME = 2**21

@@ -41,7 +41,7 @@ def stage(
             "Photo" if patch is None else "Photo with the patch",
             f"Local logits: {name}",
             f"Clipped evidence: {name}",
-            "Certification margin of each window",
+            "Margin of each window",
         ),
     )
     field = clean.features.receptive_field

@@ -23,6 +23,7 @@ from pg_core.arrays import (
     clip,
     confidence,
     first_largest,
+    scale,
 )
 from pg_core.defences.base import Certificate
 from pg_core.geometry import Size, Window, Windows
@@ -89,8 +90,7 @@ class RobustMasking:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         if not 0 <= self.threshold < 1:
             raise ValueError(f"expected 0 <= threshold < 1, got {self.threshold}")
-        if not self.clip_high > 0:
-            raise ValueError(f"expected clip_high > 0, got {self.clip_high}")
+        scale((1, 1), self.evidence, self.clip_high)
 
     def predict(self, local_logits: LocalLogits) -> Masking:
         """[PG] Algorithm 1: each class loses its largest window if that holds more than T of its evidence."""
@@ -121,7 +121,7 @@ class RobustMasking:
         label: Labels | int | None = None,
         tolerance: Float64[np.ndarray, "*batch"] | float = 0.0,
     ) -> Certificate:
-        """The same for what Algorithm 1 has seen already; a margin counts above `tolerance`."""
+        """The same for what Algorithm 1 has seen already; a margin counts above `tolerance` (>= 0)."""
         classes = masking.evidence.shape[-3]
         labels = np.broadcast_to(masking.label if label is None else label, masking.label.shape)
         if classes < 2:
@@ -131,9 +131,12 @@ class RobustMasking:
         outside = masking.evidence.sum(axis=(-2, -1))[..., None, None] - masking.window_sums
         upper, rival = self._upper(outside, labels)
         own = np.take_along_axis(outside, labels[..., None, None, None], axis=-3)[..., 0, :, :]
-        lower, other = self._lower(masking, labels, own)
-        # Dividing by 1 - T rounds, so a tie could pass for a margin of one unit in the last place.
-        rounding = 0.0 if self.threshold == 0 else 2.0**-50 * upper.max(axis=(-2, -1))
+        tolerances = np.broadcast_to(np.asarray(tolerance, np.float64), labels.shape)
+        if not (tolerances >= 0).all():
+            raise ValueError(f"expected tolerance >= 0, got {tolerance}")
+        lower, other = self._lower(masking, labels, own, tolerances)
+        # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
+        rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
         return Certificate(
             windows=masking.windows,
             label=labels,
@@ -143,7 +146,7 @@ class RobustMasking:
             rival=rival,
             outside=own,
             other=other,
-            tolerance=np.broadcast_to(np.asarray(tolerance) + rounding, labels.shape),
+            tolerance=np.asarray(tolerances + rounding),
         )
 
     def _upper(
@@ -160,13 +163,19 @@ class RobustMasking:
         return best / (1 - self.threshold), rival
 
     def _lower(
-        self, masking: Masking, labels: Labels, outside: WindowValues
+        self,
+        masking: Masking,
+        labels: Labels,
+        outside: WindowValues,
+        tolerance: Float64[np.ndarray, "*batch"],
     ) -> tuple[WindowValues, WindowValues]:
-        """The least that the label keeps, and m."""
+        """The least that the label keeps, and m. In doubt a benign window can be detected: the bound jumps
+        where m passes T t, which an error within the tolerance may bring about."""
         evidence = np.take_along_axis(masking.evidence, labels[..., None, None, None], axis=-3)
         other, overlapping = masking.windows.largest_others(evidence[..., 0, :, :])
         spared = outside - overlapping if self.bound is Bound.SOUND else outside
-        return np.where(other > self.threshold * outside, outside - other, spared), other
+        detectable = other + tolerance[..., None, None] > self.threshold * outside
+        return np.where(detectable, outside - other, spared), other
 
     def tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
         """eps: by how much an error of `delta` in every local logit can move a margin.
@@ -175,12 +184,17 @@ class RobustMasking:
         2 * rows * cols * delta. Confidence moves less than the logits do; a vote flips only where the
         confidence is within delta of the threshold, and then by one.
         """
+        if not delta >= 0:
+            raise ValueError(f"expected delta >= 0, got {delta}")
         if self.evidence is Evidence.PREDICTION and delta > 0:
             doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
             moved = doubtful.sum(axis=(-2, -1)).max(axis=-1).astype(np.float64)
         else:
             rows, columns = _map_size(local_logits)
-            moved = np.full(local_logits.shape[:-3], rows * columns * delta)
+            _, step = scale((rows, columns), self.evidence, self.clip_high)
+            # The smallest error can move a value by a step of the grid.
+            error = delta + step if delta > 0 else 0.0
+            moved = np.full(local_logits.shape[:-3], rows * columns * error)
         return np.asarray(moved * (1 + 1 / (1 - self.threshold)))
 
 
