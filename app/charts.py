@@ -3,7 +3,7 @@
 Streamlit's own chart would load a second one, hands on no click on a heat map, and starts anew at each change.
 """
 
-import shutil
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ def component(name: str) -> Callable[..., object]:
     return st.components.v2.component(
         name,
         html=f'<div class="pg-{name.replace("_", "-")}"></div>',
-        css=(_ASSETS / "patch_canvas.css").read_text(encoding="utf-8"),
+        css=(_ASSETS / f"{name}.css").read_text(encoding="utf-8"),
         js="\n".join(script),
         # In a shadow root Plotly loses its tool bar, its titles and its hover boxes.
         isolate_styles=False,
@@ -51,6 +51,8 @@ def _serve_plotly() -> None:
     if target.is_file() and target.stat().st_size == source.stat().st_size:
         return
     _STATIC.mkdir(exist_ok=True)
-    fresh = target.with_suffix(".part")
-    shutil.copyfile(source, fresh)
-    fresh.replace(target)
+    # Under a name of its own until it is whole: several sessions may start at once.
+    with tempfile.NamedTemporaryFile(dir=_STATIC, delete=False) as fresh:
+        fresh.write(source.read_bytes())
+    Path(fresh.name).chmod(0o644)
+    Path(fresh.name).replace(target)

@@ -75,7 +75,7 @@ def simulation(image_size: Size, patch_size: Size) -> Simulation | None:
     """A simulated patch of the adversary's size, if the user wants one."""
     with st.sidebar:
         st.subheader("Simulated patch")
-        if not st.toggle("Put a patch on the photo", key="patched"):
+        if not st.toggle("Put a patch on the photo", key="patched", on_change=_follow_patch):
             return None
         contents = st.selectbox("Contents", list(Contents), key="contents") or Contents.NOISE
         seed, colour, sticker = 0, "#ff0000", None
@@ -104,9 +104,12 @@ def malicious_window(analysis: Analysis, simulated: Simulation | None, photo: Ph
     return windows.containing(footprint) if footprint else analysis.certificate.worst
 
 
-def pick_window(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
-    """Remember a window of the margin map, until the photo or the windows change."""
-    st.session_state["picked"] = (photo.digest, analysis.certificate.windows.shape, row, column)
+def pick_on_map(analysis: Analysis, photo: Photo, canvas: str) -> None:
+    """The window that was picked on the margin map of the canvas with this key."""
+    picked = st.session_state[canvas].window
+    rows, columns = analysis.certificate.windows.shape
+    if picked and 0 <= int(picked["row"]) < rows and 0 <= int(picked["column"]) < columns:
+        _pick_window(analysis, photo, int(picked["row"]), int(picked["column"]))
 
 
 def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
@@ -115,11 +118,11 @@ def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None
     st.session_state["window_row"], st.session_state["window_column"] = malicious.top, malicious.left
 
     def typed() -> None:
-        pick_window(analysis, photo, st.session_state["window_row"], st.session_state["window_column"])
+        _pick_window(analysis, photo, st.session_state["window_row"], st.session_state["window_column"])
 
     def worst() -> None:
         window = analysis.certificate.worst
-        pick_window(analysis, photo, window.top, window.left)
+        _pick_window(analysis, photo, window.top, window.left)
 
     row, column, button = st.columns([1, 1, 1], vertical_alignment="bottom")
     row.number_input("Row", 0, rows - 1, key="window_row", on_change=typed)
@@ -129,14 +132,14 @@ def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None
 
 @contextmanager
 def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
-    """Say what is going on while it goes on for the first time, where the verdict will be; a static text, for
-    an animated one takes a core from the network."""
-    done = st.session_state.setdefault("done", [])
-    if key not in done:
+    """Say what is going on where the verdict will be, unless it was the last thing done under this text; a
+    static text, for an animated one takes a core from the network."""
+    done = st.session_state.setdefault("done", {})
+    name = "|".join(map(str, key))
+    if done.get(text) != name:
         slot.info(text)
     yield
-    if key not in done:
-        done.append(key)
+    done[text] = name
 
 
 def _photo() -> Photo:
@@ -172,9 +175,9 @@ def _picture(title: str, key: str) -> Photo | None:
         try:
             photo = compute.uploaded(file.name, file.getvalue())
         except ImageError as error:
-            st.error(f"{file.name}: {error}")
+            st.error(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else ""))
         else:
-            last = (file.file_id, photo.name, photo.digest, photo.data)
+            last = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
             st.session_state[kept] = last
     return None if last is None else Photo(*last[1:])
 
@@ -201,7 +204,8 @@ def _network() -> Choice | None:
     files = compute.checkpoints()
     if not files:
         return None
-    return Choice(name, st.selectbox("Checkpoint", files, key="checkpoint"))
+    file = st.selectbox("Checkpoint", list(files), key="checkpoint")
+    return Choice(name, file, files[file])
 
 
 def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
@@ -283,6 +287,11 @@ def _position(title: str, last: int, key: str) -> int:
     if last <= 0:
         return 0
     return st.slider(title, 0, last, last // 2, key=f"{key}-{last}", on_change=_follow_patch)
+
+
+def _pick_window(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
+    """Remember a window, until the photo or the windows change."""
+    st.session_state["picked"] = (photo.digest, analysis.certificate.windows.shape, row, column)
 
 
 def _follow_patch() -> None:

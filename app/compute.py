@@ -10,6 +10,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from pg_core.attacks import PatchPixels
 from pg_core.datasets import sample_path
 from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
-from pg_core.geometry import Patch
+from pg_core.geometry import Patch, Size
 from pg_core.images import Framing, Threat
 from pg_core.models import ASSETS, MODELS, load_model
 
@@ -33,19 +34,23 @@ _WEIGHTS = ASSETS / "weights"
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """The bytes of a photo that has been decoded once without an error, and their SHA-256."""
+    """The bytes of a photo that has been decoded once without an error, their SHA-256, and its pixels
+    (height, width)."""
 
     name: str
     digest: str
     data: bytes
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A network by its name and, where it needs one, the name of a checkpoint in assets/weights."""
+    """A network by its name and, where it needs one, the name of a checkpoint in assets/weights, with the time
+    (ns) at which the file was changed: another file of the same name is another network."""
 
     model: str
     checkpoint: str | None = None
+    changed: int = 0
 
 
 class Contents(StrEnum):
@@ -70,8 +75,8 @@ class Simulation:
 
 def uploaded(name: str, data: bytes) -> Photo:
     """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
-    images.decode(data)
-    return Photo(name, hashlib.sha256(data).hexdigest(), data)
+    photo = images.decode(data)
+    return Photo(name, hashlib.sha256(data).hexdigest(), data, (photo.height, photo.width))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -80,10 +85,9 @@ def sample(name: str) -> Photo:
     return uploaded(name, sample_path(name).read_bytes())
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def framing(photo: Photo, model: str) -> Framing:
     """Which part of a photo a network sees."""
-    return images.frame(images.decode(photo.data), MODELS[model].image_size)
+    return images.frame(photo.size, MODELS[model].image_size)
 
 
 def windows_csv(analysis: Analysis) -> str:
@@ -100,9 +104,10 @@ def windows_csv(analysis: Analysis) -> str:
     return lines.getvalue()
 
 
-def checkpoints() -> list[str]:
-    """Names of the files in assets/weights that may hold a checkpoint."""
-    return sorted(path.name for path in _WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
+def checkpoints() -> dict[str, int]:
+    """Names of the files in assets/weights that may hold a checkpoint, and when they were changed (ns)."""
+    paths = sorted(path for path in _WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
+    return {path.name: path.stat().st_mtime_ns for path in paths}
 
 
 def window_for_two_per_cent(model: str) -> str:
@@ -121,9 +126,7 @@ def network(choice: Choice) -> "Network":
         if choice.checkpoint not in checkpoints():
             raise ValueError(f"{choice.checkpoint} is not in assets/weights.")
         loaded = load_model(choice.model, weights=_WEIGHTS / choice.checkpoint)
-    # What torch brought stays: collections would walk it in vain each time.
-    gc.collect()
-    gc.freeze()
+    _spare_torch_from_collections()
     return loaded
 
 
@@ -133,7 +136,7 @@ def features(photo: Photo, choice: Choice) -> LocalFeatures:
     return extract(images.decode(photo.data), network(choice))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def analysis(
     photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
 ) -> Analysis:
@@ -141,17 +144,29 @@ def analysis(
     return examine(features(photo, choice), defence, threat, label)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
-def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Analysis:
-    """Predictions for the photo with a simulated patch; the network runs on the crop that it touches."""
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatures:
+    """What the network sees of the photo with a simulated patch; it runs on the crop that the patch touches."""
     seen = features(photo, choice)
-    return examine(update(seen, network(choice), simulation.patch, _contents(simulation)), defence)
+    return update(seen, network(choice), simulation.patch, _contents(simulation))
+
+
+def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Analysis:
+    """Predictions for the photo with a simulated patch."""
+    return examine(patched(photo, choice, simulation), defence)
 
 
 def order_of_classes(seen: LocalFeatures) -> list[str]:
     """All classes, those with the largest mean logits first."""
     means = seen.local_logits.mean(axis=(1, 2))
     return [seen.classes[index] for index in np.argsort(-means, kind="stable")]
+
+
+@cache
+def _spare_torch_from_collections() -> None:
+    """What torch brought stays for good: collections would walk it in vain each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _contents(simulation: Simulation) -> PatchPixels:

@@ -10,9 +10,7 @@ import streamlit as st
 st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
 st.html(Path(__file__).parents[1] / "assets" / "page.css")
 st.title("PatchGuard Explorer")
-st.caption(
-    "Which adversarial patch could change the answer? Every claim on this page is proved, or says why not."
-)
+st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
 
 # Imported after the title is on its way to the browser.
 from app import charts, choices  # noqa: E402

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     certify.add_argument("photo", nargs="?", type=Path, help="a JPEG, PNG or WebP file")
-    certify.add_argument("--model", choices=MODELS, default="tiles", metavar="NAME", help="default: tiles")
+    certify.add_argument("--model", choices=MODELS, metavar="NAME", help="default: tiles")
     certify.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a BagNet")
     certify.add_argument("--device", metavar="NAME", help="cuda, mps or cpu; default: the first there is")
     certify.add_argument(
@@ -74,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument(
         "--patch-space",
         choices=list(Space),
-        default=Space.NETWORK,
         type=Space,
         help="where the patch is measured: on the image the network sees (default) or on the original photo",
     )
@@ -115,19 +114,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.json",
         help="for --local-logits: name of each array to class index",
     )
-    certify.add_argument("--json", action="store_true", help="print one JSON object")
+    certify.add_argument(
+        "--delta",
+        type=_delta,
+        metavar="D",
+        help="largest error of a value of --local-logits, which certificates then survive; default: 0, exact",
+    )
+    certify.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object; --local-logits always does, for each array",
+    )
 
     def run(options: argparse.Namespace) -> Iterator[str]:
         if (options.photo is None) == (options.local_logits is None):
             certify.error("expected either a photo or --local-logits FILE.npz")
         if options.local_logits is None:
-            if options.window_size is not None or options.labels is not None:
-                certify.error("--window-size and --labels go with --local-logits")
+            for name in ("window_size", "labels", "delta"):
+                if getattr(options, name) is not None:
+                    certify.error(f"--{name.replace('_', '-')} goes with --local-logits, not with a photo")
             return _certify_photo(options)
         if options.window_size is None:
             certify.error("--local-logits needs --window-size HxW, in features")
-        if options.patch_size is not None or options.weights is not None:
-            certify.error("--patch-size and --weights go with a photo; --local-logits has --window-size")
+        for name in ("model", "weights", "device", "patch_size", "patch_space"):
+            if getattr(options, name) is not None:
+                certify.error(f"--{name.replace('_', '-')} goes with a photo, not with --local-logits")
         if options.label is not None and options.labels is not None:
             certify.error("expected --label or --labels, not both")
         return _certify_local_logits(options)
@@ -140,12 +151,13 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
     if not options.photo.is_file():
         raise ImageError(f"{options.photo}: no such file.")
     if sys.stderr.isatty():
-        print(f"running {options.model} on {options.photo.name} ...", file=sys.stderr)
-    model = load_model(options.model, options.device, options.weights)
+        print(f"running the network on {options.photo.name} ...", file=sys.stderr)
+    space = options.patch_space or Space.NETWORK
+    model = load_model(options.model or "tiles", options.device, options.weights)
     features = extract(options.photo, model)
-    image_size = model.image_size if options.patch_space is Space.NETWORK else features.framing.photo_size
+    image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
-    threat = Threat(square(size, image_size) if isinstance(size, float) else size, options.patch_space)
+    threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
     defence = RobustMasking(
         model.receptive_field.window_size(threat.on_network(features.framing)),
         options.threshold,
@@ -166,7 +178,7 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
         options.clip_high,
         options.bound,
     )
-    maps = read_local_logits(options.local_logits)
+    maps = read_local_logits(options.local_logits, defence.evidence)
     labels: dict[str, int] = {}
     if options.labels is not None:
         labels = read_class_indices(options.labels, maps)
@@ -174,7 +186,8 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
         labels = {name: class_index(options.label, len(values), name) for name, values in maps.items()}
     for name, local_logits in maps.items():
         masking = defence.predict(local_logits)
-        certificate = defence.certify_masking(masking, labels.get(name))
+        tolerance = defence.tolerance(local_logits, options.delta or 0.0)
+        certificate = defence.certify_masking(masking, labels.get(name), tolerance)
         line = {
             "name": name,
             "undefended_prediction": undefended_prediction(local_logits),
@@ -222,6 +235,13 @@ def _positive(text: str) -> float:
     value = _number(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def _delta(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number of at least 0, got {text!r}")
     return value
 
 

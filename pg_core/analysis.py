@@ -24,7 +24,7 @@ Summary = dict[str, object]
 """Numbers and words only, as JSON takes them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Analysis:
     """One image under one defence: predictions, what Algorithm 1 masked, and the certificate of Algorithm
     2."""
@@ -78,18 +78,24 @@ class Analysis:
                 f"{_times(windows.map_size)} features, so the only window is the whole map and no evidence "
                 "is left outside it."
             )
+        if self.verdict is Verdict.CERTIFIED and not self.defence.sound:
+            return (
+                f"Nothing is proved against a {patch}: the published bound, which is wrong for T > 0, holds in "
+                "every window."
+            )
         if self.verdict is Verdict.CERTIFIED:
             return f"No {patch} can change '{self.label}'."
         if self.verdict is Verdict.UNDECIDED:
             return (
                 f"Undecided against a {patch}: every margin is positive, but {certificate.undecided.sum()} "
-                f"of {windows.count} are within the float tolerance {float(certificate.tolerance):.2g}."
+                f"of {windows.count} are within the float tolerance."
             )
         worst = certificate.worst
         missing = -float(certificate.margin[worst.top, worst.left])
+        lacks = f"lacks {missing:.4g} of evidence" if missing > 0 else "is no more than a tie"
         return (
             f"Not certified against a {patch}: {certificate.failing.sum()} of {windows.count} windows fail. "
-            f"The worst, at row {worst.top}, column {worst.left}, lacks {missing:.2f} of evidence for "
+            f"The worst, at row {worst.top}, column {worst.left}, {lacks} for "
             f"'{self.label}' against '{self.rival(worst)}'."
         )
 
@@ -124,6 +130,9 @@ class Analysis:
             ),
         )
         return "\n".join([self.sentence(), *(f"  {name:<13}{value}" for name, value in rows)])
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def examine(
@@ -189,7 +198,7 @@ def summarise(
         "windows": certificate.windows.count,
         "failing_windows": int(certificate.failing.sum()),
         "undecided_windows": int(certificate.undecided.sum()),
-        "tolerance": float(certificate.tolerance),
+        "tolerance": float(certificate.tolerance[at]),
         "smallest_margin": float(certificate.margin[at]),
         "worst": {
             "row": worst.top,

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.arrays import CEILING
+from pg_core.arrays import CEILING, Evidence
 from pg_core.images import ImageError
 
 
@@ -56,11 +55,12 @@ def sample_path(name: str) -> Path:
     raise ImageError(f"The sample {name} is missing: install the package that brings {sample.file}.")
 
 
-def read_local_logits(path: Path) -> LocalLogitMaps:
+def read_local_logits(path: Path, evidence: Evidence) -> LocalLogitMaps:
     """The arrays [rows, columns, classes] of an .npz file by their names, classes first.
 
-    The file may be hostile: no pickle is read, and no more than 2 GB. Raises ValueError for a file of another
-    kind, an array of another shape, and values that are not finite or above `CEILING`.
+    The file may be hostile: no pickle is read, and no more than fits into 2 GB of float64. Raises ValueError
+    for a file of another kind, an array of another shape, values that are not finite, and logits that would be
+    evidence above `CEILING`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -68,13 +68,13 @@ def read_local_logits(path: Path) -> LocalLogitMaps:
         if size > _MAX_ARRAY_BYTES:
             raise ValueError(f"{size / 2**30:.1f} GB of arrays; at most 2 GB are read")
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: _checked(archive[name], f"'{name}'") for name in archive.files}
+            arrays = {name: _checked(archive[name], name, evidence) for name in archive.files}
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path.name}: not an .npz file of arrays") from error
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
+    except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like
+        raise ValueError(f"{path.name}: not an .npz file of arrays") from error
     if not arrays:
         raise ValueError(f"{path.name}: no array in it")
     return arrays
@@ -84,7 +84,7 @@ def read_class_indices(path: Path, maps: LocalLogitMaps) -> dict[str, int]:
     """A JSON object with the class index of each map, by name; raises ValueError if it is anything else."""
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name}: not a JSON file that can be read") from error
     if not isinstance(labels, Mapping) or maps.keys() - labels.keys():
         raise ValueError(f"{path.name}: expected an object with a class index for each of: {', '.join(maps)}")
@@ -100,18 +100,24 @@ def class_index(label: object, classes: int, name: str) -> int:
     return label
 
 
-def _checked(array: np.ndarray, name: str) -> Float64[np.ndarray, "classes rows columns"]:
-    if array.ndim != 3 or array.dtype.kind not in "fiu" or 0 in array.shape or array.shape[2] < 2:
-        raise ValueError(
-            f"{name}: expected numbers of shape [rows, columns, classes] with at least two classes, "
-            f"got {array.dtype} of shape {list(array.shape)}"
+def _checked(array: object, name: str, evidence: Evidence) -> Float64[np.ndarray, "classes rows columns"]:
+    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype.kind not in "fiu":
+        found = (
+            f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else "other data"
         )
+        raise ValueError(f"expected numbers of shape [rows, columns, classes] in '{name}', got {found}")
+    if 0 in array.shape or array.shape[2] < 2:
+        raise ValueError(
+            f"expected cells and at least two classes in '{name}', got shape {list(array.shape)}"
+        )
+    if array.size * 8 > _MAX_ARRAY_BYTES:
+        raise ValueError(f"'{name}' has {array.size} values; at most 2 GB of float64 are read")
     values = np.ascontiguousarray(array.transpose(2, 0, 1), np.float64)
     if not np.isfinite(values).all():
-        raise ValueError(f"{name}: expected finite values, got NaN or infinite ones")
-    if values.max() > CEILING:
+        raise ValueError(f"expected finite values in '{name}', got NaN or infinite ones")
+    if evidence is Evidence.LOGITS and values.max() > CEILING:
         raise ValueError(
-            f"{name}: holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map by a "
-            "constant, which changes no verdict"
+            f"'{name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) "
+            "by a constant, which changes no verdict on logits"
         )
     return values

@@ -12,14 +12,19 @@ from PIL import Image
 
 from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window
-from pg_core.images import Framing, frame, read, to_pixels
+from pg_core.images import Framing, frame, read, to_pixels, upright_rgb
 from pg_core.models.local import LocalModel, Pixels
 
+SAFETY = 8
+"""By how much delta exceeds the largest difference in its sample of cells: over all cells of a photo, alone and
+in crops, it was up to 1.5 times that (tiles, `chelsea`)."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalFeatures:
-    """What a network saw of one image. delta is the largest difference of a local logit measured between the
-    whole image and single crops of it: the error that certificates must survive (section 5, Numerics)."""
+    """What a network saw of one image. delta is the error of a local logit that certificates must survive:
+    `SAFETY` times the largest difference found between the whole image and five of its cells, computed alone
+    (section 5, Numerics)."""
 
     model: str
     classes: tuple[str, ...]
@@ -35,19 +40,29 @@ class LocalFeatures:
         rows, columns = self.local_logits.shape[1:]
         return rows, columns
 
+    def __repr__(self) -> str:
+        return f"LocalFeatures({self.model}, {len(self.classes)} classes, map {self.map_size}, delta {self.delta:.2g})"
+
 
 def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures:
-    """Run the network on a photo (or the photo in a file; raises ImageError if it is none)."""
-    photo = image if isinstance(image, Image.Image) else read(image)
-    photo = photo.convert("RGB")
+    """Run the network on a photo, or the photo in a file.
+
+    Raises ImageError for a file that is no photo, and ValueError for a network that pads its input or whose
+    local logits are not finite.
+    """
+    if max(model.receptive_field.offset) > 0:
+        raise ValueError(f"expected a network without padding, got offset {model.receptive_field.offset}")
+    photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
     pixels = to_pixels(photo, model.image_size)
     local_logits = model.local_logits(pixels)
+    if not np.isfinite(local_logits).all():
+        raise ValueError(f"{model.name} gave local logits that are NaN or infinite: are its weights damaged?")
     delta = _measured_delta(model, pixels, local_logits)
     return LocalFeatures(
         model.name,
         model.classes,
         model.receptive_field,
-        frame(photo, model.image_size),
+        frame((photo.height, photo.width), model.image_size),
         pixels,
         local_logits,
         delta,
@@ -73,8 +88,7 @@ def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: P
 def _measured_delta(
     model: LocalModel, pixels: Pixels, local_logits: Float32[np.ndarray, "classes rows columns"]
 ) -> float:
-    """The largest difference of a local logit at the corners and in the middle, computed alone; at least the
-    resolution of float32 at the largest logit."""
+    """From the cells at the corners and in the middle; at least the resolution of float32."""
     rows, columns = local_logits.shape[1:]
     cells = {
         (0, 0),
@@ -83,9 +97,9 @@ def _measured_delta(
         (rows - 1, columns - 1),
         (rows // 2, columns // 2),
     }
-    measured = float(np.finfo(np.float32).eps * np.abs(local_logits).max())
+    largest = float(np.finfo(np.float32).eps * np.abs(local_logits).max())
     for row, column in cells:
         crop = model.receptive_field.pixels(Window(row, column, 1, 1))
         alone = model.local_logits(np.ascontiguousarray(pixels[:, *crop.slices]))
-        measured = max(measured, float(np.abs(alone[:, 0, 0] - local_logits[:, row, column]).max()))
-    return measured
+        largest = max(largest, float(np.abs(alone[:, 0, 0] - local_logits[:, row, column]).max()))
+    return SAFETY * largest

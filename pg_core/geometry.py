@@ -188,7 +188,9 @@ class Windows:
         return self.window(top, left)
 
     def sums(self, values: Float64[np.ndarray, "*batch rows columns"]) -> WindowValues:
-        """SUM(w ⊙ values) for each window w, by integral image."""
+        """SUM(w ⊙ values) for each window w, by integral image. Raises ValueError for a map of another size."""
+        if values.shape[-2:] != self.map_size:
+            raise ValueError(f"expected a map of {self.map_size}, got {values.shape[-2:]}")
         height, width = self.window_size
         table = _integral(values)
         return (
@@ -229,27 +231,26 @@ class Windows:
         other_row, top, bottom = _overlaps(self.shape[0], self.window_size[0])
         other_column, left, right = _overlaps(self.shape[1], self.window_size[1])
         inside = (other_row >= 0)[:, :, None, None] & (other_column >= 0)
-
-        def largest(
-            table: Float64[np.ndarray, "part table_rows table_columns"], sums: WindowValues
-        ) -> WindowValues:
-            bands = table[:, bottom] - table[:, top]
-            shared = bands[..., right] - bands[..., left]
-            others = sums[:, other_row[:, :, None, None], other_column]
-            return np.where(inside, others - shared, 0.0).max(axis=(2, 4))
-
         tables = _integral(values.reshape(-1, *self.map_size))
-        flat_sums = sums.reshape(-1, *self.shape)
-        step = max(1, _PAIRS_AT_A_TIME // inside.size)
-        parts = [
-            largest(tables[start : start + step], flat_sums[start : start + step])
-            for start in range(0, len(tables), step)
-        ]
-        return np.concatenate([np.empty((0, *self.shape)), *parts]).reshape(sums.shape)
+        flat = sums.reshape(-1, *self.shape)
+        largest = np.zeros(flat.shape)
+        # As many maps and rows of windows at a time as memory should hold; usually all rows.
+        rows = max(1, min(self.shape[0], _PAIRS_AT_A_TIME // (inside.size // self.shape[0])))
+        maps = max(1, _PAIRS_AT_A_TIME // inside.size)
+        for first in range(0, len(flat), maps):
+            table, window_sums = tables[first : first + maps], flat[first : first + maps]
+            for row in range(0, self.shape[0], rows):
+                part = slice(row, row + rows)
+                bands = table[:, bottom[part]] - table[:, top[part]]
+                shared = bands[..., right] - bands[..., left]
+                others = window_sums[:, other_row[part, :, None, None], other_column]
+                gains = np.where(inside[part], others - shared, 0.0)
+                largest[first : first + maps, part] = gains.max(axis=(2, 4))
+        return largest.reshape(sums.shape)
 
 
 _PAIRS_AT_A_TIME = 2**21
-"""Pairs of windows in memory at once: 16 MB a table."""
+"""Pairs of windows in memory at once, 16 MB for each intermediate array."""
 
 
 def _integral(

@@ -105,11 +105,17 @@ class Threat:
 
 
 def square(share: float, image_size: Size) -> Size:
-    """The square patch that covers at least a share in (0, 1] of an image: 2 % of 224x224 is 32x32."""
+    """The square patch that covers at least a share in (0, 1] of an image, a rectangle where none fits.
+
+    >>> square(0.02, (224, 224))
+    (32, 32)
+    """
     if not 0 < share <= 1:
         raise ValueError(f"expected more than 0 and at most 100 % of the image, got {100 * share:g} %")
-    side = math.ceil(math.sqrt(share * image_size[0] * image_size[1]))
-    return min(side, image_size[0]), min(side, image_size[1])
+    area = share * image_size[0] * image_size[1]
+    side = min(math.ceil(math.sqrt(area)), *image_size)
+    other = max(side, math.ceil(area / side))
+    return (side, other) if image_size[0] <= image_size[1] else (other, side)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -147,8 +153,7 @@ def _decode(data: bytes) -> Image.Image:
             f"none more than {MAX_ASPECT} times the other."
         )
     try:
-        photo.load()
-        return _to_rgb(_upright(photo))
+        return upright_rgb(photo)
     except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
         raise ImageError("The image is damaged or cut short.") from error
 
@@ -167,19 +172,26 @@ def read(path: str | Path) -> Image.Image:
         raise ImageError(f"{path.name}: {error}") from error
 
 
-def frame(photo: Image.Image, image_size: Size) -> Framing:
+def upright_rgb(photo: Image.Image) -> Image.Image:
+    """A photo of any mode as `decode` returns it; one that has been through this stays as it is."""
+    photo.load()
+    rgb = _to_rgb(_upright(photo)).copy()
+    rgb.info.clear()  # or its orientation would be honoured twice
+    return rgb
+
+
+def frame(photo_size: Size, image_size: Size) -> Framing:
     """The middle of a photo: 224/256 of its short side, as in ImageNet's evaluation; the whole of it if it
     has the network's size already."""
-    size = (photo.height, photo.width)
-    if size == image_size:
-        return Framing(size, (float(size[0]), float(size[1])), image_size)
-    scale = min(n / m for n, m in zip(size, image_size, strict=True)) / _SHORT_SIDE
-    return Framing(size, (image_size[0] * scale, image_size[1] * scale), image_size)
+    if photo_size == image_size:
+        return Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size)
+    scale = min(n / m for n, m in zip(photo_size, image_size, strict=True)) / _SHORT_SIDE
+    return Framing(photo_size, (image_size[0] * scale, image_size[1] * scale), image_size)
 
 
 def to_pixels(photo: Image.Image, image_size: Size) -> Pixels:
     """What a network of this image size sees of the photo."""
-    framing = frame(photo, image_size)
+    framing = frame((photo.height, photo.width), image_size)
     height, width = image_size
     if framing.photo_size != image_size:
         top, left = framing.top_left

@@ -12,7 +12,7 @@ def scores(analysis: Analysis, count: int = 8) -> go.Figure:
     masking = analysis.masking
     totals = masking.evidence.sum(axis=(-2, -1))
     defended, undefended = int(masking.label), analysis.undefended
-    order = sorted(range(len(totals)), key=lambda index: (-masking.scores[index], -totals[index], index))
+    order = sorted(range(len(totals)), key=lambda index: (-masking.scores[index], index))
     chosen = order[: min(count, len(order))]
     if undefended not in chosen:
         chosen[-1] = undefended
@@ -42,6 +42,14 @@ def scores(analysis: Analysis, count: int = 8) -> go.Figure:
         yaxis={"autorange": "reversed", "automargin": True, "ticklabelstandoff": 6},
         margin={"l": 8, "r": 8, "t": 40, "b": 48},
     )
+
+
+def in_words(analysis: Analysis, count: int = 3) -> str:
+    """The first bars, for those who cannot see them."""
+    scores = analysis.masking.scores
+    order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[:count]
+    listed = ", ".join(f"{analysis.classes[index]} {scores[index]:.4g}" for index in order)
+    return f"Class scores after masking, the largest first: {listed}"
 
 
 def _named(analysis: Analysis, index: int, defended: int, undefended: int) -> str:

@@ -106,9 +106,8 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
     margin = certificate.margin
     reach = max(float(np.abs(margin).max()), 1e-9)
     rivals = np.array(analysis.classes, dtype=object)[certificate.rival]
-    verdicts = np.where(
-        certificate.failing, "fails", np.where(certificate.undecided, "undecided", "certified")
-    )
+    holds = "certified" if analysis.defence.sound else "passes the published bound"
+    verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
     figure.add_trace(
         go.Heatmap(
             z=margin,

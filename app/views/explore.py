@@ -9,12 +9,13 @@ from app import choices, compute
 from app.charts import chart
 from app.choices import Choices
 from app.compute import Simulation
-from app.figures.scores import scores
+from app.figures.scores import in_words, scores
 from app.figures.stage import stage
 from app.patch_canvas import patch_canvas
 from pg_core.analysis import Analysis
 from pg_core.defences.base import Verdict
 from pg_core.geometry import Window
+from pg_core.images import Space
 from pg_core.models import MODELS
 
 
@@ -55,12 +56,13 @@ def show(chosen: Choices | None) -> None:
         clean,
         malicious,
         key="stage",
-        on_window=lambda row, column: choices.pick_window(clean, chosen.photo, row, column),
+        on_window=lambda: choices.pick_on_map(clean, chosen.photo, "stage"),
     )
     st.caption(
         "Point at a cell to mark it everywhere; click a window of the margin map, or use the arrow keys, to "
         "make it the malicious one. Dotted orange: malicious window. Solid blue: window detected in the class "
-        "shown and masked. Blue margins are certified, red ones crossed out: they fail."
+        "shown and masked. Dashed pink: what the simulated patch reaches. Blue margins are certified; red "
+        "ones, crossed out, fail; circles are undecided."
     )
     left, right = st.columns(2, gap="large")
     with left:
@@ -69,7 +71,7 @@ def show(chosen: Choices | None) -> None:
             _patched(clean, shown, simulation)
     with right:
         st.subheader("Class scores" if simulation is None else "Class scores, with the patch")
-        chart(scores(shown), "scores", "Bars: the evidence of each class before and after masking")
+        chart(scores(shown), "scores", in_words(shown))
     _export(clean, chosen)
     _help()
 
@@ -77,6 +79,8 @@ def show(chosen: Choices | None) -> None:
 def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
     words = clean.sentence()
     match clean.verdict:
+        case Verdict.CERTIFIED if not clean.defence.sound:
+            slot.warning(f"? {words}")
         case Verdict.CERTIFIED:
             slot.success(f"✔ Certified. {words}")
         case Verdict.VULNERABLE:
@@ -94,7 +98,8 @@ def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
     columns[3].metric(
         "Smallest margin",
         f"{certificate.margin[worst.top, worst.left]:+.3f}",
-        help=f"Positive above the float tolerance {float(certificate.tolerance):.2g} is a proof.",
+        help="A margin is a proof if it is above the float tolerance, "
+        f"{certificate.tolerance[worst.top, worst.left]:.2g} here.",
     )
 
 
@@ -135,6 +140,10 @@ def _patched(clean: Analysis, shown: Analysis, simulation: Simulation) -> None:
             where + f"{footprint.height}x{footprint.width} local logits see it, rows {footprint.top} to "
             f"{footprint.bottom - 1} and columns {footprint.left} to {footprint.right - 1} (dashed). The "
             "network was run again on their pixels alone."
+        )
+    if clean.threat.space is Space.PHOTO:
+        st.caption(
+            "This patch fills all pixels that the patch on the original photo can touch: it is stronger."
         )
 
 
@@ -183,6 +192,6 @@ its
 
 Xiang, Bhagoji, Sehwag, Mittal: *PatchGuard: A Provably Robust Defense against Adversarial Patches via Small
 Receptive Fields and Masking*, USENIX Security 2021. The lower bound published there is wrong for T > 0; the
-bound used here is the authors' correction of December 2021.
+default bound here is the authors' correction of December 2021.
 """
         )

@@ -11,7 +11,7 @@ def show() -> None:
     st.header("Networks")
     st.markdown(
         "Every guarantee rests on locality: a local logit depends on the pixels of its receptive field alone. "
-        "Tests prove it for each of these networks by gradients."
+        "Tests check it for each of these networks, by gradients and bit by bit."
     )
     rows = [
         {

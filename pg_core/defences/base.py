@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 
 from pg_core.arrays import Labels, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
@@ -26,14 +26,15 @@ class Verdict(StrEnum):
     """Every margin is positive, but one is within the float tolerance of the network: not certified."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
     """Bounds on the score of the label and of its best rival for each malicious window, with or without
     *batch.
 
     lower - upper is the margin. `outside` is t, the label's evidence outside the malicious window, `other`
-    the most that one other window holds of it (m). A margin counts as positive above `tolerance`, `eps` of
-    section 5. A tie is not a certificate.
+    the most that one other window holds of it (m). A margin counts as positive above `tolerance`: eps of
+    section 5 and, where an error within eps would lower the bound by a jump, the height of that jump. A tie is
+    not a certificate.
     """
 
     windows: Windows
@@ -44,7 +45,7 @@ class Certificate:
     rival: WindowLabels
     outside: WindowValues
     other: WindowValues
-    tolerance: Float64[np.ndarray, "*batch"]
+    tolerance: WindowValues
 
     @property
     def margin(self) -> WindowValues:
@@ -58,12 +59,12 @@ class Certificate:
     @property
     def undecided(self) -> WindowFlags:
         """Malicious windows whose margin is positive but within the tolerance."""
-        return (self.margin > 0) & (self.margin <= self.tolerance[..., None, None])
+        return (self.margin > 0) & (self.margin <= self.tolerance)
 
     @property
     def certified(self) -> Bool[np.ndarray, "*batch"]:
         """Whether the label is predicted and every margin is above the tolerance."""
-        proved = (self.margin > self.tolerance[..., None, None]).all(axis=(-2, -1))
+        proved = (self.margin > self.tolerance).all(axis=(-2, -1))
         return np.asarray(proved & (self.prediction == self.label))
 
     @property
@@ -74,7 +75,7 @@ class Certificate:
             return Verdict.MISCLASSIFIED
         if self.failing.any():
             return Verdict.VULNERABLE
-        return Verdict.UNDECIDED if self.undecided.any() else Verdict.CERTIFIED
+        return Verdict.CERTIFIED if self.certified else Verdict.UNDECIDED
 
     @property
     def worst(self) -> Window:
@@ -95,7 +96,15 @@ class Certificate:
             rival=self.rival[index],
             outside=self.outside[index],
             other=self.other[index],
-            tolerance=np.asarray(self.tolerance[index]),
+            tolerance=self.tolerance[index],
+        )
+
+    def __repr__(self) -> str:
+        if self.label.ndim:
+            return f"Certificate(batch of {self.label.shape}, {self.certified.sum()} certified)"
+        count = self.windows.count
+        return (
+            f"Certificate({self.verdict}, label {self.label}, {self.failing.sum()} of {count} windows fail)"
         )
 
     def _require_one(self) -> None:

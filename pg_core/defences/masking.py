@@ -38,7 +38,7 @@ class Bound(StrEnum):
     """t - m if m > T t, else t - m_o (the authors' correction of December 2021)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Masking:
     """What Algorithm 1 saw and did, with or without *batch.
 
@@ -70,6 +70,11 @@ class Masking:
             label=np.asarray(self.label[index]),
         )
 
+    def __repr__(self) -> str:
+        return (
+            f"Masking(evidence {self.evidence.shape}, windows {self.windows.window_size}, label {self.label})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RobustMasking:
@@ -91,6 +96,19 @@ class RobustMasking:
         if not 0 <= self.threshold < 1:
             raise ValueError(f"expected 0 <= threshold < 1, got {self.threshold}")
         scale((1, 1), self.evidence, self.clip_high)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the certificates prove anything: the published bound does so at T = 0 only."""
+        return self.bound is Bound.SOUND or self.threshold == 0
+
+    def __str__(self) -> str:
+        height, width = self.window_size
+        clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
+        return (
+            f"robust masking of {height}x{width} windows, T = {self.threshold:g}, {self.evidence}{clipped}, "
+            f"{self.bound} bound"
+        )
 
     def predict(self, local_logits: LocalLogits) -> Masking:
         """[PG] Algorithm 1: each class loses its largest window if that holds more than T of its evidence."""
@@ -134,7 +152,7 @@ class RobustMasking:
         tolerances = np.broadcast_to(np.asarray(tolerance, np.float64), labels.shape)
         if not (tolerances >= 0).all():
             raise ValueError(f"expected tolerance >= 0, got {tolerance}")
-        lower, other = self._lower(masking, labels, own, tolerances)
+        lower, other, jump = self._lower(masking, labels, own, tolerances[..., None, None])
         # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
         return Certificate(
@@ -146,7 +164,7 @@ class RobustMasking:
             rival=rival,
             outside=own,
             other=other,
-            tolerance=np.asarray(tolerances + rounding),
+            tolerance=np.asarray(tolerances + rounding)[..., None, None] + jump,
         )
 
     def _upper(
@@ -167,15 +185,16 @@ class RobustMasking:
         masking: Masking,
         labels: Labels,
         outside: WindowValues,
-        tolerance: Float64[np.ndarray, "*batch"],
-    ) -> tuple[WindowValues, WindowValues]:
-        """The least that the label keeps, and m. In doubt a benign window can be detected: the bound jumps
-        where m passes T t, which an error within the tolerance may bring about."""
+        tolerance: Float64[np.ndarray, "*batch 1 1"],
+    ) -> tuple[WindowValues, WindowValues, WindowValues]:
+        """The least that the label keeps, m, and how far that least falls if an error within the tolerance
+        lets a benign window be detected: the bound jumps where m passes T t."""
         evidence = np.take_along_axis(masking.evidence, labels[..., None, None, None], axis=-3)
         other, overlapping = masking.windows.largest_others(evidence[..., 0, :, :])
         spared = outside - overlapping if self.bound is Bound.SOUND else outside
-        detectable = other + tolerance[..., None, None] > self.threshold * outside
-        return np.where(detectable, outside - other, spared), other
+        lower = np.where(other > self.threshold * outside, outside - other, spared)
+        in_doubt = other + tolerance > self.threshold * outside
+        return lower, other, np.where(in_doubt, lower - (outside - other), 0.0)
 
     def tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
         """eps: by how much an error of `delta` in every local logit can move a margin.

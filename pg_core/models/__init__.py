@@ -149,8 +149,8 @@ def _from_checkpoint(description: Description, path: Path) -> "Network":
     if head is None or head.ndim != 2:
         raise CheckpointError(f"{path.name}: the weights of another network: fc.weight is missing")
     classes = len(head)
-    if not 1 <= classes <= _MAX_CLASSES:
-        raise CheckpointError(f"{path.name}: expected 1 to {_MAX_CLASSES} classes, got {classes}")
+    if not 2 <= classes <= _MAX_CLASSES:
+        raise CheckpointError(f"{path.name}: expected 2 to {_MAX_CLASSES} classes, got {classes}")
     body = BagNet(description.receptive_field.size[0], classes)
     load_state(body, state, path.name)
     return Network(

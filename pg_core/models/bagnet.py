@@ -7,8 +7,6 @@ the map crops its shortcut at the bottom and on the right. Classified at each lo
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pg_core.geometry import ReceptiveField
-
 _DEPTHS = (3, 4, 6, 3)
 _STRIDES = (2, 2, 2, 1)
 _WIDE_STAGES = {9: 2, 17: 3, 33: 4}
@@ -70,8 +68,3 @@ class BagNet(nn.Module):
         for stage in range(len(_DEPTHS)):
             values = getattr(self, f"layer{stage + 1}")(values)
         return self.fc(values.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
-
-
-def receptive_field(field: int) -> ReceptiveField:
-    """9, 17 or 33 pixels, stride 8, no offset."""
-    return ReceptiveField((field, field), (8, 8))

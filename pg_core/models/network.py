@@ -73,8 +73,8 @@ def choose_device(name: str | None = None) -> torch.device:
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=name).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"expected a device of this machine, such as cpu, got {name!r}") from error
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from app.figures import style
-from app.figures.scores import scores
+from app.figures.scores import in_words, scores
 from app.figures.stage import CELLS, WINDOWS, middle, outline, stage
 from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
 from tests.colours import Colours
@@ -130,6 +130,17 @@ def test_scores_are_those_before_and_after_masking_and_name_the_predictions(resu
     assert list(after.x) == sorted(after.x, reverse=True)
     assert "defended" in before.y[0]
     assert sum("undefended" in label for label in before.y) == 1
+
+
+def test_the_score_in_words_is_that_of_the_first_bars(result):
+    defended = result.prediction
+    assert f": {defended} {result.masking.scores.max():.4g}, " in in_words(result)
+
+
+def test_the_defended_prediction_is_the_first_bar_even_in_a_tie(result):
+    nothing = examine(result.features, RobustMasking((10, 14)))
+    assert not nothing.masking.scores.any()
+    assert nothing.prediction in scores(nothing).data[0].y[0]
 
 
 def test_the_undefended_prediction_is_among_the_classes_shown(result):

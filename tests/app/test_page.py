@@ -64,14 +64,18 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
     def refuse(*_):
         raise AssertionError("the network ran again")
 
+    page.toggle(key="patched").set_value(True).run()
     monkeypatch.setattr("app.compute.extract", refuse)
+    monkeypatch.setattr("app.compute.update", refuse)
     page.slider(key="threshold").set_value(0.2).run()
     page.checkbox(key="clipped").check().run()
     page.number_input(key="clip_high").set_value(0.5).run()
+    assert not page.exception
     told = expected("chelsea", threshold=0.2, clip_high=0.5)
     assert metric(page, "Smallest margin") == f"{told.certificate.margin.min():+.3f}"
     page.selectbox(key="label").select("dog").run()
     assert "Nothing to certify for 'dog'" in statement(page)
+    page.toggle(key="patched").set_value(False).run()
     page.segmented_control(key="unit").set_value("pixels").run()
     assert not page.exception
 
@@ -81,6 +85,8 @@ def test_the_published_bound_is_marked_as_wrong_above_zero(page):
     assert not page.warning
     page.slider(key="threshold").set_value(0.2).run()
     assert any("prove nothing" in box.value for box in page.warning)
+    assert "Nothing is proved against a 64x64-pixel patch" in statement(page)
+    assert not page.success
 
 
 def test_a_window_as_large_as_the_map_is_said_in_plain_words(page):
@@ -151,16 +157,39 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
     monkeypatch.setattr(compute, "_WEIGHTS", tmp_path)
     checkpoint(tmp_path, "bagnet17_nette.pth", {"model_state_dict": BagNet(17, 10).state_dict()})
     checkpoint(tmp_path, "other.pth", {"fc.weight": torch.ones(5, 7)})
+    checkpoint(tmp_path, "single.pth", BagNet(17, 1).state_dict())
+    huge = {
+        key: torch.full_like(value, 3e38) for key, value in BagNet(17, 2).state_dict().items() if value.ndim
+    }
+    checkpoint(tmp_path, "wild.pth", huge)
     (tmp_path / "pickle.pth").write_bytes(pickle.dumps(Attack()))
     page.run()
-    assert page.selectbox(key="checkpoint").options == ["bagnet17_nette.pth", "other.pth", "pickle.pth"]
+    assert page.selectbox(key="checkpoint").options == [
+        "bagnet17_nette.pth",
+        "other.pth",
+        "pickle.pth",
+        "single.pth",
+        "wild.pth",
+    ]
     assert not page.exception
     assert metric(page, "Defended prediction") in load_model("tiles-imagenette", "cpu").classes
     page.selectbox(key="checkpoint").select("other.pth").run()
     assert any("other.pth: the weights of another network" in box.value for box in page.error)
     page.selectbox(key="checkpoint").select("pickle.pth").run()
     assert any("pickle.pth: not a checkpoint of plain tensors" in box.value for box in page.error)
+    page.selectbox(key="checkpoint").select("single.pth").run()
+    assert any("single.pth: expected 2 to 25000 classes" in box.value for box in page.error)
+    page.selectbox(key="checkpoint").select("wild.pth").run()
+    assert any("NaN or infinite" in box.value for box in page.error)
     assert not page.exception
+
+
+def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(compute, "_WEIGHTS", tmp_path)
+    for classes in (3, 4):
+        checkpoint(tmp_path, "mine.pth", BagNet(9, classes).state_dict())
+        changed = compute.checkpoints()["mine.pth"]
+        assert len(compute.network(compute.Choice("bagnet9", "mine.pth", changed)).classes) == classes
 
 
 def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):

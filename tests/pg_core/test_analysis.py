@@ -19,6 +19,8 @@ from pg_core import (
     examine,
     extract,
 )
+from pg_core.features import SAFETY
+from pg_core.images import read, square, upright_rgb
 from tests.colours import Colours
 
 
@@ -52,7 +54,7 @@ def test_a_photo_of_two_colours_fails_and_names_the_worst_window_its_rival_and_w
     margin = certificate.margin[worst.top, worst.left]
     assert margin == certificate.margin.min() < 0
     assert f"{certificate.failing.sum()} of {certificate.windows.count} windows fail" in result.sentence()
-    assert f"row {worst.top}, column {worst.left}, lacks {-margin:.2f}" in result.sentence()
+    assert f"row {worst.top}, column {worst.left}, lacks {-margin:.4g} of evidence" in result.sentence()
     assert f"against '{result.rival(worst)}'" in result.sentence()
     assert result.rival(worst) != result.label
 
@@ -82,7 +84,7 @@ def test_margins_within_the_float_tolerance_are_undecided():
 
     model = Doubtful()
     result = analyse(photo((250, 100, 100)), model, defence(model, (8, 8)))
-    assert result.features.delta == pytest.approx(2.0)
+    assert result.features.delta == pytest.approx(SAFETY * 2.0)
     assert result.certificate.failing.sum() == 0
     assert result.verdict is Verdict.UNDECIDED
     assert "within the float tolerance" in result.sentence()
@@ -176,7 +178,9 @@ def test_an_analysis_prints_itself_legibly():
     lines = str(result).splitlines()
     assert lines[0] == result.sentence()
     assert any(line.split() == ["defended", "red"] for line in lines)
-    assert "RobustMasking(window_size=(5, 5)" in str(result)
+    assert "robust masking of 5x5 windows, T = 0, logits, sound bound" in str(result)
+    for value in (result, result.features, result.masking, result.certificate):
+        assert len(repr(value)) < 1000
 
 
 def test_the_undefended_prediction_is_the_largest_mean_of_unclipped_logits():
@@ -191,3 +195,53 @@ def test_the_undefended_prediction_is_the_largest_mean_of_unclipped_logits():
     result = analyse(photo(), Bitter(), RobustMasking((2, 2)))
     assert result.prediction == "red"
     assert result.undefended_prediction != "red"
+
+
+def test_the_published_bound_proves_nothing_above_a_threshold_of_zero():
+    model = Colours()
+    chosen = defence(model, (8, 8), threshold=0.2, bound=Bound.PUBLISHED)
+    result = analyse(photo(), model, chosen)
+    assert result.verdict is Verdict.CERTIFIED
+    assert result.sentence().startswith("Nothing is proved against")
+    at_zero = examine(result.features, defence(model, (8, 8), bound=Bound.PUBLISHED))
+    assert at_zero.sentence().startswith("No ")
+
+
+def test_a_photo_is_the_same_by_path_and_as_a_picture_orientation_and_depth_included(tmp_path):
+    path = tmp_path / "turned.png"
+    values = np.linspace(0, 65535, 40 * 30).reshape(40, 30).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(values).save(path, exif=exif)
+    model = Colours()
+    by_path = extract(path, model)
+    with Image.open(path) as picture:
+        by_picture = extract(picture, model)
+    again = extract(upright_rgb(read(path)), model)
+    assert by_path.framing.photo_size == (30, 40)
+    np.testing.assert_array_equal(by_path.pixels, by_picture.pixels)
+    np.testing.assert_array_equal(by_path.pixels, again.pixels)
+
+
+def test_networks_that_pad_or_give_no_finite_logits_are_refused():
+    class Padded(Colours):
+        receptive_field = ReceptiveField((12, 12), (4, 4), (0, 2))
+
+    class Broken(Colours):
+        def local_logits(self, pixels):
+            return super().local_logits(pixels) * np.float32(np.inf)
+
+    with pytest.raises(ValueError, match="without padding"):
+        extract(photo(), Padded())
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        extract(photo(), Broken())
+
+
+@pytest.mark.parametrize("image_size", [(224, 224), (100, 1000), (1000, 100), (48, 64)])
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.5, 1.0])
+def test_a_share_of_the_image_is_covered_and_fits(share, image_size):
+    height, width = square(share, image_size)
+    assert height * width >= share * image_size[0] * image_size[1]
+    assert height <= image_size[0]
+    assert width <= image_size[1]
+    assert height == width or min(height, width) == min(image_size)

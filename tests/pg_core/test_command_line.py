@@ -124,6 +124,23 @@ def test_the_published_bound_is_not_below_the_sound_one(run, maps):
     assert all(p >= s for p, s in zip(margins["published"], margins["sound"], strict=True))
 
 
+def test_certificates_of_maps_survive_the_stated_error(run, tmp_path):
+    path = tmp_path / "close.npz"
+    np.savez(path, close=np.stack([np.full((6, 6), 1.0), np.full((6, 6), 0.9)], axis=-1))
+    options = ("certify", "--local-logits", path, "--window-size", "1x1")
+    verdicts = [json.loads(run(*options, "--delta", delta)[1])["verdict"] for delta in (0, 1e-3, 0.5)]
+    assert verdicts == ["certified", "certified", "undecided"]
+
+
+def test_only_logits_have_a_ceiling(run, tmp_path):
+    path = tmp_path / "large.npz"
+    np.savez(path, large=np.full((4, 4, 2), [1e6, 0.0]))
+    options = ("certify", "--local-logits", path, "--window-size", "1x1", "--evidence")
+    assert run(*options, "logits")[0] == 1
+    code, out, _ = run(*options, "confidence")
+    assert (code, json.loads(out)["verdict"]) == (0, "certified")
+
+
 def bad_photos(folder):
     picture = io.BytesIO()
     Image.open(COFFEE).save(picture, "PNG")
@@ -186,10 +203,22 @@ def test_bad_maps_are_refused_with_one_line_and_exit_code_1(run, tmp_path):
     hostile[()] = Attack()
     np.savez(tmp_path / "pickle.npz", hostile=hostile)
     (tmp_path / "bare.npz").write_bytes(pickle.dumps(Attack()))
+    for name, method in (("lzma", zipfile.ZIP_LZMA), ("stored", zipfile.ZIP_STORED)):
+        with zipfile.ZipFile(tmp_path / f"{name}.npz", "w", method) as archive:
+            archive.writestr("first.npy", b"\x93NUMPY\x01\x00" + bytes(100))
+            archive.writestr("plain.txt", "no array")
+    with zipfile.ZipFile(tmp_path / "member.npz", "w") as archive:
+        archive.writestr("plain.txt", "no array")
+    cut = bytearray((tmp_path / "lzma.npz").read_bytes())
+    cut[45:60] = bytes(15)
+    (tmp_path / "corrupt.npz").write_bytes(cut)
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2000000, 2000000, 2), }"
+    with zipfile.ZipFile(tmp_path / "claims.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     (tmp_path / "text.npz").write_text("no archive")
     np.savez(tmp_path / "nothing.npz")
     paths = sorted(tmp_path.glob("*.npz"))
-    assert len(paths) == len(bad) + 4
+    assert len(paths) == len(bad) + 9
     for path in [*paths, tmp_path / "missing.npz"]:
         code, out, err = run("certify", "--local-logits", path, "--window-size", "2x2")
         assert (code, out) == (1, ""), path
@@ -203,7 +232,7 @@ def test_labels_that_no_map_has_are_refused(run, maps, tmp_path):
     options = ("certify", "--local-logits", path, "--window-size", "2x2")
     assert run(*options, "--label", 9)[0] == 1
     assert run(*options, "--label", "cat")[0] == 1
-    for text in ('{"first": 0}', "[0, 1]", '{"first": 0, "second": true}', "no json"):
+    for text in ('{"first": 0}', "[0, 1]", '{"first": 0, "second": true}', "no json", "[" * 100_000):
         labels = tmp_path / "labels.json"
         labels.write_text(text)
         code, out, err = run(*options, "--labels", labels)
@@ -216,6 +245,7 @@ def test_labels_that_no_map_has_are_refused(run, maps, tmp_path):
         ("--label", "espreso", "did you mean 'espresso'"),
         ("--patch-size", "9999", "1x1 to 448x448 pixels"),
         ("--device", "nonsense", "expected a device"),
+        ("--device", "meta", "expected a device"),
         ("--weights", "file.pth", "has its own weights"),
     ],
 )
@@ -239,6 +269,10 @@ def test_what_does_not_fit_the_photo_or_the_network_is_bad_input(run, option, va
         ("certify", COFFEE, "--window-size", "2x2"),
         ("certify", COFFEE, "--local-logits", "maps.npz", "--window-size", "2x2"),
         ("certify", "--local-logits", "maps.npz"),
+        ("certify", "--local-logits", "maps.npz", "--window-size", "2x2", "--model", "tiles"),
+        ("certify", "--local-logits", "maps.npz", "--window-size", "2x2", "--device", "cpu"),
+        ("certify", "--local-logits", "maps.npz", "--window-size", "2x2", "--delta", "nan"),
+        ("certify", COFFEE, "--delta", "0.1"),
         ("certify", "--local-logits", "maps.npz", "--window-size", "2"),
         ("certify", "--local-logits", "maps.npz", "--window-size", "2x2", "--patch-size", "3"),
         ("certify", "--local-logits", "m.npz", "--window-size", "2x2", "--label", "1", "--labels", "l.json"),

@@ -27,7 +27,7 @@ def test_an_update_equals_the_full_analysis_of_the_patched_photo(data, height, w
     updated = update(features, model, patch, contents)
     whole = extract(to_photo(updated.pixels), model)
     np.testing.assert_array_equal(updated.pixels, whole.pixels)
-    assert np.abs(updated.local_logits - whole.local_logits).max() <= 2 * features.delta
+    assert np.abs(updated.local_logits - whole.local_logits).max() <= features.delta
 
 
 def test_an_update_runs_the_network_on_the_touched_crop_only():
@@ -67,7 +67,7 @@ def test_a_patch_outside_the_image_is_refused(patch):
         update(extract(photo(), model), model, patch, attacks.noise(patch.size))
 
 
-def test_delta_covers_the_difference_of_a_crop_on_a_real_network(record_property):
+def test_delta_covers_the_difference_of_a_crop_on_a_real_network():
     model = load_model("tiles-coarse", "cpu")
     features = extract(sample_path("coffee"), model)
     patch = Patch(150, 200, 64, 64)
@@ -75,10 +75,8 @@ def test_delta_covers_the_difference_of_a_crop_on_a_real_network(record_property
     updated = update(features, model, patch, contents)
     whole = model.local_logits(updated.pixels)
     largest = float(np.abs(updated.local_logits - whole).max())
-    record_property("largest_difference", largest)
     assert (updated.local_logits != features.local_logits).any()
-    assert 0 < features.delta < 1e-3
-    assert largest <= 10 * features.delta
+    assert largest <= features.delta < 1e-3
 
 
 @given(seed=st.integers(0, 9999))

@@ -287,3 +287,18 @@ def test_an_empty_batch_has_empty_sums(batch):
     assert windows.sums(values).shape == (*batch, 4, 3)
     for held in windows.largest_others(values):
         assert held.shape == (*batch, 4, 3)
+
+
+@pytest.mark.parametrize("pairs", [1, 50, 700, 2**21])
+def test_the_size_of_a_step_in_memory_changes_nothing(pairs, monkeypatch):
+    values = clip(np.random.default_rng(0).random((3, 9, 8)) * 5)
+    windows = Windows((9, 8), (4, 3))
+    expected = windows.largest_others(values)
+    monkeypatch.setattr("pg_core.geometry._PAIRS_AT_A_TIME", pairs)
+    for ours, theirs in zip(windows.largest_others(values), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_sums_of_a_map_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="expected a map of"):
+        Windows((9, 8), (4, 3)).sums(np.zeros((8, 9)))

@@ -310,12 +310,12 @@ def test_a_photo_of_the_networks_size_is_taken_bit_by_bit(image_size):
     assert pixels.dtype == np.float32
     assert np.array_equal(pixels, np.asarray(photo, np.float32).transpose(2, 0, 1) / np.float32(255))
     assert np.array_equal(to_photo(pixels), photo)
-    assert frame(photo, image_size).patch_on_network((5, 7)) == (5, 7)
+    assert frame((photo.height, photo.width), image_size).patch_on_network((5, 7)) == (5, 7)
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 300), (300, 256), (256, 256), (512, 1024), (100, 70)])
 def test_the_middle_of_a_photo_is_seen_seven_eighths_of_its_short_side(height, width):
-    framing = frame(noise(height, width), (224, 224))
+    framing = frame((height, width), (224, 224))
     assert framing.crop == pytest.approx((min(height, width) * 224 / 256,) * 2)
     middle = np.add(framing.top_left, np.divide(framing.crop, 2))
     assert middle == pytest.approx((height / 2, width / 2), abs=0.99)
@@ -331,7 +331,7 @@ def test_a_photo_that_needs_no_resizing_is_only_cropped():
 def test_every_pixel_shows_its_own_place_of_the_photo(height, width, side):
     rows, columns = np.mgrid[0:height, 0:width]
     photo = Image.fromarray(np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8))
-    framing = frame(photo, (side, side))
+    framing = frame((photo.height, photo.width), (side, side))
     scale = framing.crop[0] / side
     seen = to_pixels(photo, (side, side)) * 255
     # Pixel centres: source row a shows the value a, at the position a + 1/2.
@@ -360,7 +360,7 @@ def test_a_patch_on_the_photo_touches_no_more_than_is_claimed(height, width, sid
     size = data.draw(st.tuples(st.integers(1, height // 2), st.integers(1, width // 2)))
     place = data.draw(st.tuples(st.integers(0, height - size[0]), st.integers(0, width - size[1])))
     photo = noise(height, width, data.draw(st.integers(0, 9)))
-    claimed = frame(photo, (side, side)).patch_on_network(size)
+    claimed = frame((photo.height, photo.width), (side, side)).patch_on_network(size)
     assert np.less_equal(touched(np.asarray(photo), place, size, side), claimed).all()
 
 
@@ -368,7 +368,7 @@ def test_a_patch_on_the_photo_touches_no_more_than_is_claimed(height, width, sid
 def test_no_more_is_touched_where_the_middle_lies_between_two_pixels(height, width):
     side = min(height, width) * 7 // 8
     photo = noise(height, width)
-    claimed = frame(photo, (side, side)).patch_on_network((9, 9))
+    claimed = frame((photo.height, photo.width), (side, side)).patch_on_network((9, 9))
     assert np.less_equal(touched(np.asarray(photo), (100, 100), (9, 9), side), claimed).all()
 
 
@@ -377,7 +377,7 @@ def test_no_more_is_touched_where_the_middle_lies_between_two_pixels(height, wid
 @pytest.mark.parametrize("patch", [1, 5, 9])
 def test_some_patch_touches_as_much_as_is_claimed(size, side, patch):
     photo = noise(*size)
-    claimed = frame(photo, (side, side)).patch_on_network((patch, patch))
+    claimed = frame((photo.height, photo.width), (side, side)).patch_on_network((patch, patch))
     middle = min(size) // 2
     places = range(middle - patch - 4, middle + 4)
     every = [touched(np.asarray(photo), (place, place), (patch, patch), side) for place in places]
