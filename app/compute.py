@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from pg_core import attacks, images
 from pg_core.analysis import Analysis, examine
@@ -75,8 +76,9 @@ class Simulation:
 
 def uploaded(name: str, data: bytes) -> Photo:
     """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
-    photo = images.decode(data)
-    return Photo(name, hashlib.sha256(data).hexdigest(), data, (photo.height, photo.width))
+    digest = hashlib.sha256(data).hexdigest()
+    photo = _decoded(digest, data)
+    return Photo(name, digest, data, (photo.height, photo.width))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -133,7 +135,7 @@ def network(choice: Choice) -> "Network":
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def features(photo: Photo, choice: Choice) -> LocalFeatures:
     """What the network sees of a photo; the network runs once."""
-    return extract(images.decode(photo.data), network(choice))
+    return extract(_decoded(photo.digest, photo.data), network(choice))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
@@ -162,6 +164,12 @@ def order_of_classes(seen: LocalFeatures) -> list[str]:
     return [seen.classes[index] for index in np.argsort(-means, kind="stable")]
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _decoded(digest: str, _data: bytes) -> Image.Image:
+    """The photo with this digest; decoding a large one takes a good part of a second."""
+    return images.decode(_data)
+
+
 @cache
 def _spare_torch_from_collections() -> None:
     """What torch brought stays for good: collections would walk it in vain each time."""
@@ -177,5 +185,5 @@ def _contents(simulation: Simulation) -> PatchPixels:
     if simulation.contents is Contents.CHECKERBOARD:
         return attacks.checkerboard(size)
     if simulation.contents is Contents.STICKER and simulation.sticker is not None:
-        return attacks.sticker(size, images.decode(simulation.sticker.data))
+        return attacks.sticker(size, _decoded(simulation.sticker.digest, simulation.sticker.data))
     return attacks.noise(size, simulation.seed)

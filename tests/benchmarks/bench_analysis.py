@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_analysis
 
-The network must take at least 90 % of the analysis of a new photo, and a patched photo must cost less than a new
-one in the ratio that the crop promises.
+The network (its float tolerance included) must take at least 90 % of the analysis of a new photo, decoding
+included; exits with 1 if it does not.
 """
 
 import statistics
@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from pg_core import (
-    MODELS,
     Patch,
     RobustMasking,
     Threat,
@@ -25,10 +25,27 @@ from pg_core import (
     sample_path,
     update,
 )
-from pg_core.images import read, square, to_pixels
+from pg_core.images import decode, square
 
 RUNS = 5
 MODEL = "tiles"
+
+
+class Timed:
+    """A network that adds up the time it runs."""
+
+    def __init__(self, network: LocalModel) -> None:
+        self.network = network
+        self.spent = 0.0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.network, name)
+
+    def local_logits(self, pixels: np.ndarray) -> np.ndarray:
+        start = time.perf_counter()
+        logits = self.network.local_logits(pixels)
+        self.spent += time.perf_counter() - start
+        return logits
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -38,38 +55,31 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    model = load_model(MODEL)
-    description = MODELS[MODEL]
-    size = square(0.02, description.image_size)
-    defence = RobustMasking(description.receptive_field.window_size(size), evidence=model.evidence)
-    photo = read(sample_path("coffee"))
-    pixels = to_pixels(photo, model.image_size)
-    features = extract(photo, model)
+    model = Timed(load_model(MODEL))
+    size = square(0.02, model.image_size)
+    defence = RobustMasking(model.receptive_field.window_size(size), evidence=model.evidence)
+    data = sample_path("coffee").read_bytes()
+    features = extract(decode(data), model)
     height, width = model.image_size
     patch = Patch((height - size[0]) // 2, (width - size[1]) // 2, *size)
     contents = attacks.checkerboard(size)
 
-    network, whole, again, patched = [], [], [], []
+    shares, whole, again, patched = [], [], [], []
     for _ in range(RUNS):
-        network.append(seconds(lambda: model.local_logits(pixels)))
-        whole.append(seconds(lambda: examine(extract(photo, model), defence, Threat(size))))
+        model.spent = 0.0
+        whole.append(seconds(lambda: examine(extract(decode(data), model), defence, Threat(size))))
+        shares.append(model.spent / whole[-1])
         again.append(seconds(lambda: examine(features, defence, Threat(size))))
         patched.append(seconds(lambda: examine(update(features, model, patch, contents), defence)))
-    one, full, rest, crop = map(statistics.median, (network, whole, again, patched))
-    share = (full - rest) / full
+    share, full, rest, crop = map(statistics.median, (shares, whole, again, patched))
     print(
         f"{MODEL}, {len(model.classes)} classes, map {features.map_size}, patch {size}, "
-        f"{torch.get_num_threads()} threads"
+        f"{torch.get_num_threads()} threads, medians of {RUNS}"
     )
-    print(f"one pass of the network: {one:.3f} s; analysis of a new photo: {full:.3f} s (medians of {RUNS})")
-    print(
-        f"photo, network and its float tolerance take {share:.1%} of the analysis; the defence {rest * 1000:.1f} ms"
-    )
-    print(f"one pass of the network takes {one / full:.1%} of the analysis")
-    print(
-        f"a patched photo is analysed {full / crop:.1f} times faster than a new one, its network pass included"
-    )
-    return 0 if one / full >= 0.9 else 1
+    print(f"a new photo of 600x400 pixels is analysed in {full:.3f} s, {share:.1%} of it in the network")
+    print(f"another threshold, patch size or label takes {rest * 1000:.1f} ms")
+    print(f"the photo with a patch is analysed {full / crop:.1f} times faster than a new one")
+    return 0 if share >= 0.9 else 1
 
 
 if __name__ == "__main__":
