@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from pg_core import (
+    LocalModel,
     Patch,
     RobustMasking,
     Threat,
