@@ -1,0 +1,1 @@
+"""The commands of `python -m pg_core`, one module each."""

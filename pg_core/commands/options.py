@@ -1,0 +1,64 @@
+"""What stands on the command line, as values: sizes, shares, numbers in a range, and the models to choose from."""
+
+import argparse
+import math
+
+from pg_core.geometry import Size
+from pg_core.models import MODELS
+
+
+def models() -> str:
+    """The models by name, for the end of a help text."""
+    return "\n".join(f"  {name:<18}{model.title}" for name, model in MODELS.items())
+
+
+def size(text: str) -> Size:
+    """Height and width, at least 1x1."""
+    try:
+        height, width = map(int, text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected HxW, such as 6x6, got {text!r}") from None
+    if min(height, width) < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1x1, got {text!r}")
+    return height, width
+
+
+def patch_size(text: str) -> Size | float:
+    """A size in pixels, or a share of the image."""
+    if text.endswith("%"):
+        share = positive(text[:-1]) / 100
+        if share > 1:
+            raise argparse.ArgumentTypeError(f"expected at most 100 %, got {text!r}")
+        return share
+    return size(text if "x" in text.lower() else f"{text}x{text}")
+
+
+def positive(text: str) -> float:
+    """A number above 0, infinity included."""
+    value = _number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def non_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number of at least 0, got {text!r}")
+    return value
+
+
+def threshold(text: str) -> float:
+    """T in [0, 1)."""
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected 0 <= T < 1, got {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
