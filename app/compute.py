@@ -25,12 +25,11 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.geometry import Patch, Size
 from pg_core.images import Framing, Threat
-from pg_core.models import ASSETS, MODELS, load_model
+from pg_core.models import MODELS, TRAINED, load_model
+from pg_core.models.shipped import WEIGHTS, read_card
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
-
-_WEIGHTS = ASSETS / "weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,26 @@ def windows_csv(analysis: Analysis) -> str:
 
 def checkpoints() -> dict[str, int]:
     """Names of the files in assets/weights that may hold a checkpoint, and when they were changed (ns)."""
-    paths = sorted(path for path in _WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
+    paths = sorted(path for path in WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
     return {path.name: path.stat().st_mtime_ns for path in paths}
+
+
+def measured() -> list[dict[str, str]]:
+    """What was measured here with the networks trained here: a row for each network, set of photos and patch."""
+    rows = []
+    for name in TRAINED:
+        for evaluation in read_card(name).metrics:
+            for run in evaluation["runs"]:
+                rows.append(
+                    {
+                        "Network": MODELS[name].title,
+                        "Photos": f"{evaluation['photos']}, n = {evaluation['n']}",
+                        "Patch": "{}x{}".format(*run["patch_size"]),
+                        "Clean (defended)": _interval(run["clean_accuracy"], run["clean_interval"]),
+                        "Certified": _interval(run["certified_accuracy"], run["certified_interval"]),
+                    }
+                )
+    return rows
 
 
 def window_for_two_per_cent(model: str) -> str:
@@ -127,7 +144,7 @@ def network(choice: Choice) -> "Network":
     else:
         if choice.checkpoint not in checkpoints():
             raise ValueError(f"{choice.checkpoint} is not in assets/weights.")
-        loaded = load_model(choice.model, weights=_WEIGHTS / choice.checkpoint)
+        loaded = load_model(choice.model, weights=WEIGHTS / choice.checkpoint)
     _spare_torch_from_collections()
     return loaded
 
@@ -168,6 +185,11 @@ def order_of_classes(seen: LocalFeatures) -> list[str]:
 def _decoded(digest: str, _data: bytes) -> Image.Image:
     """The photo with this digest; decoding a large one takes a good part of a second."""
     return images.decode(_data)
+
+
+def _interval(share: float, interval: list[float]) -> str:
+    low, high = interval
+    return f"{100 * share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @cache

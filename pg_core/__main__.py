@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pg_core.commands import certify
+from pg_core.commands import certify, evaluate, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m pg_core", description="Provable robustness against adversarial patches (PatchGuard)."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    certify.add(commands)
+    for command in (certify, evaluate, train):
+        command.add(commands)
     options = parser.parse_args(arguments)
     try:
         for line in options.run(options):

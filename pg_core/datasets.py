@@ -1,10 +1,15 @@
-"""Sample photos out of installed packages, and files with the local logits of a person's own network."""
+"""Sample photos out of installed packages, folders of labelled photos, and files with local logits of a person's
+own network.
+
+It leaves out downloading: the photos are the user's.
+"""
 
 import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +44,32 @@ SAMPLES: dict[str, Sample] = {
 }
 
 
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+IMAGENETTE_FOLDERS = (
+    "n01440764",
+    "n02102040",
+    "n02979186",
+    "n03000684",
+    "n03028079",
+    "n03394916",
+    "n03417042",
+    "n03425413",
+    "n03445777",
+    "n03888257",
+)
+"""WordNet's names of ImageNette's ten classes, in the order of `pg_core.models.IMAGENETTE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto:
+    """A file, its name below the data folder (with /), and the index of its class."""
+
+    path: Path
+    name: str
+    label: int
+
+
 LocalLogitMaps = dict[str, Float64[np.ndarray, "classes rows columns"]]
 _MAX_ARRAY_BYTES = 2**31
 
@@ -53,6 +84,40 @@ def sample_path(name: str) -> Path:
         if path.is_file():
             return path
     raise ImageError(f"The sample {name} is missing: install the package that brings {sample.file}.")
+
+
+def labelled_photos(
+    folder: str | Path, classes: tuple[str, ...], imagenette: tuple[str, ...] = ()
+) -> tuple[LabelledPhoto, ...]:
+    """The photos below a folder whose folders are named like the classes (case and _ for a space do not
+    matter), or by WordNet's names of ImageNette's ten, which `imagenette` gives in the words of `classes`.
+
+    First one photo of each class, then the second of each, and so on, so that any beginning is balanced.
+    Raises ImageError if the folder is missing or empty, or if one of its folders is no class.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder.")
+    index = {_plain(name): number for number, name in enumerate(classes)}
+    index |= {
+        wordnet: index[_plain(name)]
+        for wordnet, name in zip(IMAGENETTE_FOLDERS, imagenette, strict=False)
+        if _plain(name) in index
+    }
+    found: list[list[LabelledPhoto]] = []
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        label = index.get(_plain(below.name))
+        if label is None:
+            raise ImageError(
+                f"{folder.name}/{below.name}: expected folders named like the classes "
+                f"({', '.join(classes[:3])}, ...)."
+            )
+        files = sorted(path for path in below.iterdir() if path.suffix.lower() in _SUFFIXES)
+        found.append([LabelledPhoto(path, f"{below.name}/{path.name}", label) for path in files])
+    photos = tuple(photo for row in zip_longest(*found) for photo in row if photo is not None)
+    if not photos:
+        raise ImageError(f"{folder}: expected folders of JPEG, PNG or WebP photos, one for each class.")
+    return photos
 
 
 def read_local_logits(path: Path, evidence: Evidence) -> LocalLogitMaps:
@@ -121,3 +186,7 @@ def _checked(array: object, name: str, evidence: Evidence) -> Float64[np.ndarray
             "by a constant, which changes no verdict on logits"
         )
     return values
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").lower()

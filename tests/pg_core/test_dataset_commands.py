@@ -1,0 +1,78 @@
+"""python -m pg_core train and evaluate, end to end on a handful of photos."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from pg_core import sample_path
+from pg_core.__main__ import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six photos in three folders of ImageNette's, one of them under its WordNet name."""
+    root = tmp_path / "photos"
+    samples = ("china", "rocket", "coffee", "coins", "flower", "chelsea")
+    for number, name in enumerate(samples):
+        below = root / ("church", "n03425413", "golf_ball")[number % 3]
+        below.mkdir(parents=True, exist_ok=True)
+        with Image.open(sample_path(name)) as picture:
+            picture.convert("RGB").resize((224, 224)).save(below / f"{name}.jpg")
+    return root
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, folder, tmp_path):
+    lines = tmp_path / "lines.jsonl"
+    options = ("evaluate", folder, "--patch-size", 23, 32, "--threshold", 0, 0.2, "--lines", lines)
+    code, out, err = run(capsys, *options, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["n"] == 6
+    assert len(told["runs"]) == 4
+    for measured in told["runs"]:
+        assert measured.keys() >= {
+            "patch_size",
+            "threshold",
+            "defence",
+            "clean_accuracy",
+            "certified_accuracy",
+        }
+        low, high = measured["certified_interval"]
+        assert 0 <= low <= measured["certified_accuracy"] <= high <= 1
+        assert sum(measured["verdicts"].values()) == 6
+    assert len(told["configuration"]["weights_sha256"]) == 64
+    assert len(lines.read_text().splitlines()) == 7
+    assert run(capsys, *options, "--json")[1] == out
+    code, out, _ = run(capsys, "evaluate", folder, "--limit", 3, "--patch-size", "2%")
+    assert (code, "n = 3" in out, "32x32 pixels, T = 0" in out) == (0, True, True)
+
+
+@pytest.mark.parametrize("arguments", [("missing",), (".",), ("photos", "--model", "bagnet17")])
+def test_a_folder_or_network_that_does_not_fit_is_bad_input(capsys, folder, monkeypatch, arguments):
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "stray").mkdir()
+    code, out, err = run(capsys, "evaluate", *arguments)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_training_writes_weights_and_a_card_and_goes_on_from_its_checkpoint(capsys, folder, tmp_path):
+    options = ["train", folder, "--checkpoint", tmp_path / "run.pt", "--output", tmp_path, "--name", "small"]
+    options += ["--tile", 32, "--side", 32, "--photos-per-step", 2, "--tiles-per-photo", 2, "--steps", 2]
+    options += ["--held-out", 1]
+    code, out, err = run(capsys, *options)
+    assert (code, err) == (0, "")
+    card = json.loads((tmp_path / "small.json").read_text())
+    assert card["recipe"]["steps"] == 2
+    assert card["sha256"] in out
+    weights = (tmp_path / "small.safetensors").read_bytes()
+    assert run(capsys, *options)[0] == 0
+    assert (tmp_path / "small.safetensors").read_bytes() == weights
+    code, _, err = run(capsys, *options, "--seed", 5)
+    assert (code, err.count("\n")) == (1, 1)
