@@ -271,10 +271,11 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
         clip_high = st.number_input("c_h", 0.01, 65536.0, 1.0, key="clip_high")
     bound = st.selectbox(
         "Lower bound",
-        [Bound.SOUND, Bound.PUBLISHED],
+        [Bound.SOUND, Bound.EXACT, Bound.PUBLISHED],
         key="bound",
-        help="The bound published in 2021 is wrong for T > 0: a patch can make the mask take more of the "
-        "true class than it allows for. It is here for comparison; at T = 0 the two agree.",
+        help="Exact is what an adversary attains in feature space, by a linear program for each window that "
+        "the sound bound refuses; at T = 0 the two agree. The bound published in 2021 is wrong for T > 0: a "
+        "patch can make the mask take more of the true class than it allows for; it is here for comparison.",
     )
     if bound is Bound.PUBLISHED and threshold > 0:
         st.warning("The published bound is wrong for T > 0. Its certificates prove nothing.")

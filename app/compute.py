@@ -23,10 +23,11 @@ from pg_core.attacks import PatchPixels
 from pg_core.datasets import sample_path
 from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
-from pg_core.geometry import Patch, Size
+from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Framing, Threat
 from pg_core.models import MODELS, TRAINED, load_model
 from pg_core.models.shipped import WEIGHTS, read_card
+from pg_core.witness import Standing, Witness, judge
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -161,6 +162,11 @@ def analysis(
 ) -> Analysis:
     """Prediction, masks and certificate of a photo; the network does not run again."""
     return examine(features(photo, choice), defence, threat, label)
+
+
+def standing(clean: Analysis, window: Window) -> tuple[Standing, Witness | None]:
+    """Whether a malicious window is certified, or broken in feature space, with the witness that breaks it."""
+    return judge(clean.defence, clean.masking, clean.certificate, window)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})

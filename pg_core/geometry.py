@@ -7,7 +7,7 @@ a box of features. It leaves out windows that wrap around the map, which band mo
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Bool, Float64, Int
 
 from pg_core.arrays import WindowValues
 
@@ -186,6 +186,22 @@ class Windows:
         top = max(0, footprint.bottom - self.window_size[0])
         left = max(0, footprint.right - self.window_size[1])
         return self.window(top, left)
+
+    def holding(self, window: Window) -> Bool[np.ndarray, "windows cells"]:
+        """Whether each window w', by its flat position in W, holds each cell of a box, both in row-major order.
+
+        >>> Windows((1, 4), (1, 2)).holding(Window(0, 1, 1, 2)).astype(int)
+        array([[1, 0],
+               [1, 1],
+               [0, 1]])
+        """
+        axes = []
+        for axis, (first, size) in enumerate(((window.top, window.height), (window.left, window.width))):
+            distance = np.arange(first, first + size) - np.arange(self.shape[axis])[:, None]
+            axes.append((distance >= 0) & (distance < self.window_size[axis]))
+        rows, columns = axes
+        pairs = rows[:, None, :, None] & columns[None, :, None, :]
+        return pairs.reshape(self.count, window.height * window.width)
 
     def sums(self, values: Float64[np.ndarray, "*batch rows columns"]) -> WindowValues:
         """SUM(w ⊙ values) for each window w, by integral image. Raises ValueError for a map of another size."""

@@ -17,6 +17,7 @@ from pg_core.defences.base import Verdict
 from pg_core.geometry import Window
 from pg_core.images import Space
 from pg_core.models import MODELS
+from pg_core.witness import Standing
 
 
 def show(chosen: Choices | None) -> None:
@@ -117,6 +118,23 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
     )
     table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
+    st.write(_in_feature_space(clean, malicious))
+
+
+def _in_feature_space(clean: Analysis, malicious: Window) -> str:
+    standing, witness = compute.standing(clean, malicious)
+    if standing is Standing.CERTIFIED:
+        return "✔ **Certified**: no content of this window changes the prediction."
+    if witness is not None:
+        scores = witness.scores
+        return (
+            "✘ **Broken in feature space**: there is evidence for this window with which Algorithm 1, run on it, "
+            f"predicts '{clean.classes[witness.prediction]}' ({scores[witness.prediction]:.4f}) instead of "
+            f"'{clean.label}' ({scores[witness.label]:.4f}). Whether pixels can bring it about is another question."
+        )
+    if standing is Standing.TIED:
+        return "✘ **Tied**: the rival can draw level, which is no certificate, but not win."
+    return "? **Undecided**: neither proved nor broken by a witness."
 
 
 def _patched(clean: Analysis, shown: Analysis, simulation: Simulation) -> None:

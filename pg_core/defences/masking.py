@@ -1,7 +1,7 @@
 """Robust masking: [PG] Algorithm 1 (prediction) and Algorithm 2 (provable analysis) on local logits.
 
-Prediction and certificate share the clipping, the windows and the tie rule. It leaves out the linear program
-that makes the upper bound exact for T > 0, and masks larger than the malicious window.
+Prediction and certificate share the clipping, the windows and the tie rule. It leaves out masks larger than
+the malicious window, and the programs behind the exact bound: see `pg_core.defences.exact`.
 """
 
 import math
@@ -26,16 +26,21 @@ from pg_core.arrays import (
     scale,
 )
 from pg_core.defences.base import Certificate
+from pg_core.defences.exact import Surroundings, least_kept, most_kept
 from pg_core.geometry import Size, Window, Windows
 
 
 class Bound(StrEnum):
-    """How the label's score is bounded from below."""
+    """How the label's score is bounded from below, and a rival's from above."""
 
     PUBLISHED = "published"
     """t - m if m > T t, else t ([PG] Algorithm 2 as printed). Wrong for T > 0: for comparison only."""
     SOUND = "sound"
     """t - m if m > T t, else t - m_o (the authors' correction of December 2021)."""
+    EXACT = "exact"
+    """As sound, and where that refuses a window at T > 0, what the adversary attains in feature space: t or t + e*
+    for each rival by a linear program, and only straddling windows that the range of the evidence lets it have
+    detected (section 6; derived). At T = 0 the sound bound is exact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -100,7 +105,7 @@ class RobustMasking:
     @property
     def sound(self) -> bool:
         """Whether the certificates prove anything: the published bound does so at T = 0 only."""
-        return self.bound is Bound.SOUND or self.threshold == 0
+        return self.bound is not Bound.PUBLISHED or self.threshold == 0
 
     def __str__(self) -> str:
         height, width = self.window_size
@@ -112,7 +117,10 @@ class RobustMasking:
 
     def predict(self, local_logits: LocalLogits) -> Masking:
         """[PG] Algorithm 1: each class loses its largest window if that holds more than T of its evidence."""
-        evidence = clip(local_logits, self.evidence, self.clip_high)
+        return self.mask(clip(local_logits, self.evidence, self.clip_high))
+
+    def mask(self, evidence: EvidenceMap) -> Masking:
+        """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
         windows = Windows(_map_size(evidence), self.window_size)
         sums = windows.sums(evidence)
         flat = sums.reshape(*sums.shape[:-2], windows.count)
@@ -155,7 +163,7 @@ class RobustMasking:
         lower, other, jump = self._lower(masking, labels, own, tolerances[..., None, None])
         # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
-        return Certificate(
+        certificate = Certificate(
             windows=masking.windows,
             label=labels,
             prediction=masking.label,
@@ -166,6 +174,56 @@ class RobustMasking:
             other=other,
             tolerance=np.asarray(tolerances + rounding)[..., None, None] + jump,
         )
+        if self.bound is Bound.EXACT and self.threshold > 0:
+            return self._sharpened(certificate, masking, outside, tolerances, np.asarray(rounding))
+        return certificate
+
+    def top(self, map_size: Size) -> float:
+        """The largest value that evidence takes on a map of this size: c_h on the grid."""
+        top, step = scale(map_size, self.evidence, self.clip_high)
+        return float(np.rint(top / step) * step)
+
+    def _sharpened(
+        self,
+        certificate: Certificate,
+        masking: Masking,
+        outside: Float64[np.ndarray, "*batch classes window_rows window_columns"],
+        tolerances: Float64[np.ndarray, "*batch"],
+        rounding: Float64[np.ndarray, "*batch"],
+    ) -> Certificate:
+        """The certificate with what the adversary attains in the windows that the plain bounds refuse."""
+        windows, top = certificate.windows, self.top(certificate.windows.map_size)
+        votes = self.evidence is Evidence.PREDICTION
+        by_class = np.moveaxis(outside, -3, -1)
+        lower, upper = certificate.lower.copy(), certificate.upper.copy()
+        rival, tolerance = certificate.rival.copy(), certificate.tolerance.copy()
+        for at in map(tuple, np.argwhere(certificate.margin <= certificate.tolerance).tolist()):
+            batch, window, label = at[:-2], windows.window(*at[-2:]), int(certificate.label[at[:-2]])
+            evidence, doubt = masking.evidence[batch], float(tolerances[batch])
+            own, other = float(certificate.outside[at]), float(certificate.other[at])
+            if other <= self.threshold * own:
+                around = Surroundings.of(evidence[label], windows, window, self.threshold)
+                lower[at] = worst = least_kept(around, top)
+                if doubt:
+                    unsure = other + doubt > self.threshold * own
+                    worst = own - other if unsure else least_kept(around, top, doubt)
+                tolerance[at] = doubt + rounding[batch] + lower[at] - worst
+            most = by_class[at] / (1 - self.threshold)
+            most[label] = -np.inf
+            best, jump, least = -np.inf, 0.0, lower[at] - tolerance[at]
+            # The strongest first; a rival that its plain bound leaves below the label or the best needs no program.
+            for c in np.argsort(-most, kind="stable"):
+                if most[c] < max(best, least):
+                    break
+                around = Surroundings.of(evidence[c], windows, window, self.threshold)
+                most[c] = most_kept(around, top, votes)
+                best = max(best, most[c])
+                if doubt:
+                    jump = max(jump, most_kept(around, top, votes, doubt) - most[c])
+            rival[at] = first_largest(most)
+            upper[at] = most[rival[at]]
+            tolerance[at] += jump
+        return replace(certificate, lower=lower, upper=upper, rival=rival, tolerance=tolerance)
 
     def _upper(
         self,
@@ -191,7 +249,7 @@ class RobustMasking:
         lets a benign window be detected: the bound jumps where m passes T t."""
         evidence = np.take_along_axis(masking.evidence, labels[..., None, None, None], axis=-3)
         other, overlapping = masking.windows.largest_others(evidence[..., 0, :, :])
-        spared = outside - overlapping if self.bound is Bound.SOUND else outside
+        spared = outside if self.bound is Bound.PUBLISHED else outside - overlapping
         lower = np.where(other > self.threshold * outside, outside - other, spared)
         in_doubt = other + tolerance > self.threshold * outside
         return lower, other, np.where(in_doubt, lower - (outside - other), 0.0)

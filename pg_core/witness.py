@@ -1,0 +1,215 @@
+"""The attack in feature space that a failing window admits: section 6 (derived), tried on [PG] Algorithm 1.
+
+A witness equals the benign evidence outside one malicious window and is legal evidence inside it: logits in [0,
+c_h], confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, or votes. It leaves out whether pixels can
+bring it about.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Shaped
+
+from pg_core.arrays import Evidence, EvidenceMap, Scores, scale
+from pg_core.defences.base import Certificate
+from pg_core.defences.exact import (
+    Cells,
+    Surroundings,
+    cornered_content,
+    hidden_content,
+    hidden_votes,
+    most_kept,
+    shared_contents,
+    straddling,
+)
+from pg_core.defences.masking import Masking, RobustMasking
+from pg_core.geometry import Window
+
+
+class Standing(StrEnum):
+    """What is known of one malicious window in feature space."""
+
+    CERTIFIED = "certified"
+    """No content of the window changes the prediction: its margin is above the tolerance."""
+    BROKEN = "broken"
+    """A witness changes the prediction."""
+    TIED = "tied"
+    """The margin is zero, and no rival at the tie comes before the label: not proved, and not broken."""
+    UNDECIDED = "undecided"
+    """Neither: within the tolerance, or between a bound and what the range of the evidence allows at T > 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Witness:
+    """Evidence that differs from the benign one in a malicious window only, and is not predicted as the label.
+
+    `masking` is what Algorithm 1 saw and did; its evidence is the witness, its label the wrong prediction.
+    """
+
+    window: Window
+    label: int
+    rival: int
+    masking: Masking
+
+    @property
+    def evidence(self) -> EvidenceMap:
+        return self.masking.evidence
+
+    @property
+    def prediction(self) -> int:
+        return int(self.masking.label)
+
+    @property
+    def scores(self) -> Scores:
+        return self.masking.scores
+
+    def __repr__(self) -> str:
+        return (
+            f"Witness(window at row {self.window.top}, column {self.window.left}: {self.prediction} with "
+            f"{self.scores[self.prediction]:.4g} beats {self.label} with {self.scores[self.label]:.4g})"
+        )
+
+
+def find_witness(
+    defence: RobustMasking, masking: Masking, label: int, window: Window, rival: int | None = None
+) -> Witness | None:
+    """A witness against the label of one map at a malicious window, for one rival or the first that has one.
+
+    At T = 0 there is one wherever the margin is negative, and where it is zero if the tie rule favours a rival.
+    At T > 0 the same holds of the exact bound within the precision of the solver, but for votes, where no whole
+    number may attain it, and for confidences, where label and rival may want the same cells. Raises ValueError
+    for a rival that is the label.
+    """
+    if label == rival:
+        raise ValueError(f"expected a rival other than the label, got {rival} for both")
+    found = _find(defence, masking, label, window, rival)
+    if found is None:
+        return None
+    against, contents = found
+    evidence = masking.evidence.copy()
+    evidence[..., *window.slices] = 0.0
+    for index, content in zip((label, against), contents, strict=True):
+        evidence[index][window.slices] = content.reshape(window.size)
+    attacked = defence.mask(evidence)
+    assert attacked.label != label, "the rival beats the label"
+    return Witness(window, label, against, attacked)
+
+
+def judge(
+    defence: RobustMasking, masking: Masking, certificate: Certificate, window: Window
+) -> tuple[Standing, Witness | None]:
+    """What is known of one malicious window of one map, with the witness that breaks it.
+
+    A margin of a bound that is not sound proves nothing: the window is broken or undecided.
+    """
+    at = window.top, window.left
+    if _certified(defence, certificate)[at]:
+        return Standing.CERTIFIED, None
+    found = find_witness(defence, masking, int(certificate.label), window)
+    return (_unbroken(certificate, at) if found is None else Standing.BROKEN), found
+
+
+def standings(
+    defence: RobustMasking, masking: Masking, certificate: Certificate
+) -> Shaped[np.ndarray, "window_rows window_columns"]:
+    """What is known of every malicious window of one map: the values of `Standing`.
+
+    As `judge`, but Algorithm 1 runs on label and rival alone: a class that the rival beats is not predicted.
+    """
+    label = int(certificate.label)
+    known = np.full(certificate.windows.shape, Standing.CERTIFIED.value, dtype="U9")
+    for row, column in np.argwhere(~_certified(defence, certificate)):
+        window = certificate.windows.window(int(row), int(column))
+        found = _find(defence, masking, label, window, None)
+        known[row, column] = Standing.BROKEN if found else _unbroken(certificate, (int(row), int(column)))
+    return known
+
+
+def _certified(
+    defence: RobustMasking, certificate: Certificate
+) -> Shaped[np.ndarray, "window_rows window_columns"]:
+    return np.asarray((certificate.margin > certificate.tolerance) & defence.sound)
+
+
+def _unbroken(certificate: Certificate, at: tuple[int, int]) -> Standing:
+    return Standing.TIED if certificate.margin[at] == 0 else Standing.UNDECIDED
+
+
+def _find(
+    defence: RobustMasking, masking: Masking, label: int, window: Window, rival: int | None
+) -> tuple[int, tuple[Cells, Cells]] | None:
+    """The rival, or the first of all (the strongest first, the lowest on ties), and contents of w for the label and
+    for it with which Algorithm 1 leaves it ahead; the other classes have nothing in w."""
+    windows, threshold = masking.windows, defence.threshold
+    own = Surroundings.of(masking.evidence[label], windows, window, threshold)
+    options = _options(defence, own)
+    inside = masking.evidence[..., *window.slices].sum(axis=(-2, -1))
+    most = (masking.evidence.sum(axis=(-2, -1)) - inside) / (1 - threshold)
+    most[label] = -np.inf
+    order = np.argsort(-most, kind="stable") if rival is None else np.array([rival])
+    for c in order[most[order] >= options[0].kept * (1 - 2.0**-40)]:
+        other = Surroundings.of(masking.evidence[c], windows, window, threshold)
+        for contents in _contents(defence, other, options):
+            kept, gained = (
+                float(defence.mask(around.filled(content)[None]).scores[0])
+                for around, content in zip((own, other), contents, strict=True)
+            )
+            # The tie rule of classes: `first_largest`.
+            if gained > kept or (gained == kept and c < label):
+                return int(c), contents
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Option:
+    """What the label keeps if it has `needed` evidence in these cells of w (0 or 1), or nothing in w."""
+
+    kept: float
+    cells: Cells
+    needed: float
+
+
+def _options(defence: RobustMasking, own: Surroundings) -> list[_Option]:
+    """What the adversary may do to the label, the worst first: nothing in w, or a straddling window detected."""
+    nothing = own.filled(np.zeros(own.held.shape[1]))
+    zeros = _Option(float(defence.mask(nothing[None]).scores[0]), np.zeros(own.held.shape[1]), 0.0)
+    taken, cells = straddling(own, defence.top(own.windows.map_size))
+    needed = (own.threshold * own.outside - taken) / (1 - own.threshold)
+    order = [n for n in np.argsort(-taken, kind="stable") if own.outside - taken[n] < zeros.kept]
+    return [*(_Option(float(own.outside - taken[n]), cells[n], float(needed[n])) for n in order), zeros]
+
+
+def _contents(
+    defence: RobustMasking, other: Surroundings, options: list[_Option]
+) -> Iterator[tuple[Cells, Cells]]:
+    """Contents of w for label and rival that are worth a trial, in the range and on the grid of the evidence.
+
+    Channels are separate but for confidence: there a label that needs evidence leaves the rival less room.
+    """
+    map_size = other.windows.map_size
+    top, (_, step) = defence.top(map_size), scale(map_size, defence.evidence, defence.clip_high)
+    full, whole = np.full(other.held.shape[1], top), defence.evidence is Evidence.PREDICTION
+    shared = defence.evidence is Evidence.CONFIDENCE
+    alone = options[-1] if shared else options[0]
+    yield alone.cells * top, full
+    cornered = None if whole else cornered_content(other, top)
+    if cornered is not None:
+        yield alone.cells * top, _on_grid(cornered * (1 - 2.0**-30), step, full)
+    most = most_kept(other, top, whole)
+    if most > other.outside and most >= alone.kept:
+        hidden = hidden_votes(other, top) if whole else hidden_content(other, top, alone.kept)
+        if hidden is not None:
+            yield alone.cells * top, _on_grid(hidden, step, full)
+    if shared:
+        for option in options[:-1]:
+            if option.kept > most:
+                return
+            for own, against in shared_contents(other, top, option.kept, option.cells, option.needed):
+                rounded = _on_grid(against, step, full)
+                yield _on_grid(own, step, np.minimum(full, 1 - rounded)), rounded
+
+
+def _on_grid(content: Cells, step: float, caps: Cells) -> Cells:
+    return np.clip(np.rint(content / step) * step, 0.0, caps)
