@@ -88,7 +88,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         choices=list(Bound),
         default=Bound.SOUND,
         type=Bound,
-        help="lower bound; the published one is wrong for T > 0 and here for comparison (default: sound)",
+        help="sound (default); exact: what is attained in feature space, at T > 0 by linear programs; published: "
+        "wrong for T > 0, for comparison",
     )
     certify.add_argument(
         "--label", metavar="NAME", help="class to certify, name or index; default: the defended prediction"
