@@ -121,7 +121,7 @@ def measured() -> list[dict[str, str]]:
                 rows.append(
                     {
                         "Network": MODELS[name].title,
-                        "Photos": f"{evaluation['photos']}, n = {evaluation['n']}",
+                        "Photos": f"{evaluation['split']}, n = {evaluation['n']}",
                         "Patch": "{}x{}".format(*run["patch_size"]),
                         "Clean (defended)": _interval(run["clean_accuracy"], run["clean_interval"]),
                         "Certified": _interval(run["certified_accuracy"], run["certified_interval"]),

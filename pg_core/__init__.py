@@ -15,6 +15,7 @@ from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
+from pg_core.witness import Standing, Witness, find_witness, judge, standings
 
 __all__ = [
     "MODELS",
@@ -31,14 +32,19 @@ __all__ = [
     "ReceptiveField",
     "RobustMasking",
     "Space",
+    "Standing",
     "Threat",
     "Verdict",
     "Window",
     "Windows",
+    "Witness",
     "analyse",
     "examine",
     "extract",
+    "find_witness",
+    "judge",
     "load_model",
     "sample_path",
+    "standings",
     "update",
 ]

@@ -18,6 +18,8 @@ Cells = Float64[np.ndarray, "cells"]
 
 _ROUNDING = 2.0**-40
 """Relative: far above what float64 loses in a program of some hundred rows, far below a margin that matters."""
+_NODES = 100
+"""A limit on the search for whole contents that does not depend on how busy the machine is."""
 _PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -140,6 +142,7 @@ def shared_contents(
 
 def hidden_votes(around: Surroundings, top: float) -> Cells | None:
     """The largest content of zeros and `top` that leaves every window at or below T; None if none was found."""
+    # Imported where it is needed: half a second that most certificates do without.
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     matrix, room = _program(around, around.threshold, 0.0)
@@ -150,7 +153,7 @@ def hidden_votes(around: Surroundings, top: float) -> Cells | None:
         integrality=np.ones(cells),
         bounds=Bounds(0, 1),
         constraints=LinearConstraint(matrix, ub=limits),
-        options={"time_limit": 0.2},
+        options={"node_limit": _NODES},
     )
     return None if solved.x is None else np.rint(solved.x) * top
 
