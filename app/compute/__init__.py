@@ -1,4 +1,4 @@
-"""Names and values in, results of pg_core out; the only file that caches.
+"""Names and values in, results of pg_core out; the only package that caches.
 
 Keys are names, content hashes and frozen values, never arrays. What one person uploads is found again only by
 someone with the same bytes: the hash of the content is the key.
