@@ -130,6 +130,30 @@ def algorithm_2(û, y, W, T, bound="sound"):
     return lower, upper, rivals
 
 
+# --- Lemma 1: the four cases of Figure 5 ------------------------------------------------------------------
+
+
+def figure_5(û_y, w, W, T):
+    """The case of a class, and t, e, e', q1, q2, q3, s, from the regions r1, r2, r3 as 0/1 arrays."""
+    n = detect(û_y, W, T)
+    w_star = np.zeros(w.shape) if n is None else W[n]
+    r1, r2, r3 = w_star * (1 - w), w_star * w, w * (1 - w_star)
+    numbers = {
+        "t": (û_y * (1 - w)).sum(),
+        "e": (û_y * w).sum(),
+        "e_": (û_y * w_star).sum(),
+        "q1": (û_y * r1).sum(),
+        "q2": (û_y * r2).sum(),
+        "q3": (û_y * r3).sum(),
+        "s": score(û_y, W, T),
+    }
+    if n is None:
+        return "IV", numbers
+    if (w_star == w).all():
+        return "I", numbers
+    return ("III" if r2.any() else "II"), numbers
+
+
 # --- The informed adversary: what a content of w can do to each class --------------------------------------
 
 

@@ -1,0 +1,99 @@
+"""The four cases of [PG] Figure 5: how the detected window of a class lies to the malicious one (section 4).
+
+Each case bounds the evidence that is left of the class, which is Lemma 1. It leaves out where the content of the
+malicious window comes from: a patch on pixels, a witness, or a person at the toy board.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from pg_core.arrays import EvidenceMap
+from pg_core.defences.masking import Masking, RobustMasking
+from pg_core.geometry import Window
+
+
+class Case(StrEnum):
+    """How the window that Algorithm 1 detects for a class lies to the malicious window w."""
+
+    EXACT = "I"
+    """It is w: all malicious evidence is masked, and no benign evidence."""
+    BENIGN = "II"
+    """It lies outside w: it holds at least as much as w does, or w would have been detected."""
+    PARTIAL = "III"
+    """It overlaps w: what it masks by mistake is at least what it misses."""
+    NONE = "IV"
+    """Nothing passes T: w holds no more than T of all evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvidence:
+    """The evidence of one class in and around the malicious window w, with the letters of [PG] section 5.
+
+    The detected window w* less w is the region r1, what they share r2, and w less w* r3. So e = q2 + q3, e' = q1 +
+    q2 and s = t + e - e', exactly, as sums over the grid of the evidence are.
+    """
+
+    case: Case
+    outside: float
+    """t: benign evidence outside w, out of the adversary's reach."""
+    malicious: float
+    """e: evidence in w, of the adversary's choice."""
+    detected: float
+    """e': evidence in w*, which Algorithm 1 masks; 0 if nothing is detected."""
+    spilled: float
+    """q1: evidence in r1, benign and masked by mistake."""
+    caught: float
+    """q2: evidence in r2, malicious and masked."""
+    missed: float
+    """q3: evidence in r3, malicious and not masked."""
+    remaining: float
+    """s: what is left of the class, its score."""
+    bound: float
+    """t/(1 - T): the most that is left under any content of w (Lemma 1)."""
+
+
+def cases(
+    defence: RobustMasking, benign: EvidenceMap, attacked: Masking, window: Window
+) -> tuple[CaseEvidence, ...]:
+    """The case of every class of one map: its benign evidence, and what Algorithm 1 made of the attacked evidence.
+
+    A window smaller than those of W stands for a patch that cannot fill one; then what contains it is case III, if
+    it holds more. Raises ValueError if the window is larger, passes the border, or is not all that was attacked.
+    """
+    windows, evidence = attacked.windows, attacked.evidence
+    inside = (0 <= window.top <= windows.map_size[0] - window.height) and (
+        0 <= window.left <= windows.map_size[1] - window.width
+    )
+    if not inside or window.height > windows.window_size[0] or window.width > windows.window_size[1]:
+        raise ValueError(
+            f"expected a malicious window of at most {windows.window_size} inside the map of "
+            f"{windows.map_size}, got {window}"
+        )
+    restored = evidence.copy()
+    restored[..., *window.slices] = benign[..., *window.slices]
+    if evidence.ndim != 3 or not np.array_equal(restored, benign):
+        raise ValueError("expected evidence of one map that differs from the benign inside the window only")
+
+    content = evidence[:, *window.slices].reshape(len(evidence), -1)
+    found = attacked.detected >= 0
+    held = windows.holding(window)[attacked.detected] & found[:, None]
+    sums = attacked.window_sums.reshape(len(evidence), windows.count)
+    detected = np.where(found, sums[np.arange(len(sums)), attacked.detected], 0.0)
+    malicious, caught = content.sum(axis=-1), (content * held).sum(axis=-1)
+    outside = evidence.sum(axis=(-2, -1)) - malicious
+    exact = held.all(axis=-1) & (window.size == windows.window_size)
+    names = np.select([~found, exact, held.any(axis=-1)], [Case.NONE, Case.EXACT, Case.PARTIAL], Case.BENIGN)
+    columns = (
+        outside,
+        malicious,
+        detected,
+        detected - caught,
+        caught,
+        malicious - caught,
+        attacked.scores,
+        outside / (1 - defence.threshold),
+    )
+    numbers = np.stack(columns, axis=-1).tolist()
+    return tuple(CaseEvidence(Case(name), *row) for name, row in zip(names.tolist(), numbers, strict=True))
