@@ -30,15 +30,16 @@ LETTERS = {
 def attacks(draw, thresholds=THRESHOLDS, clip_highs=(math.inf, 2.0)):
     """A defence, benign evidence, a window, and the evidence with another content in it, of every size: as small
     as to hide under T, as large as to be detected, spread or in one cell."""
-    shape = draw(st.integers(1, 4)), draw(st.integers(2, 6)), draw(st.integers(2, 6))
+    shape = draw(st.integers(1, 4)), draw(st.integers(2, 8)), draw(st.integers(2, 8))
     size = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     defence = RobustMasking(
         size, draw(st.sampled_from(thresholds)), clip_high=draw(st.sampled_from(clip_highs))
     )
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    whole = draw(st.booleans())  # many ties
-    values = random.integers(0, 4, shape) * 1.0 if whole else random.uniform(0, 2, shape)
-    values *= random.random(shape) < draw(st.sampled_from([0.3, 1.0]))
+    values = draw(  # even evidence hides a content at any T, whole numbers tie
+        st.sampled_from([np.ones(shape), random.integers(0, 4, shape) * 1.0, random.uniform(0, 2, shape)])
+    )
+    values = values * (random.random(shape) < draw(st.sampled_from([0.3, 1.0, 1.0])))
     benign, literal = spelt_out(defence, values)
     windows = Windows(shape[1:], size)
     window = windows.at(draw(st.integers(0, windows.count - 1)))
