@@ -8,8 +8,10 @@ print(pg_core.analyse("photo.jpg", model, defence))
 from pg_core.analysis import Analysis, analyse, examine
 from pg_core.arrays import Evidence
 from pg_core.datasets import SAMPLES, sample_path
-from pg_core.defences.base import Certificate, Verdict
-from pg_core.defences.masking import Bound, Masking, RobustMasking
+from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Verdict
+from pg_core.defences.clipping import BoundedEvidence
+from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
@@ -18,22 +20,28 @@ from pg_core.models.local import LocalModel
 from pg_core.witness import Standing, Witness, find_witness, judge, standings
 
 __all__ = [
+    "ALERT",
     "MODELS",
     "SAMPLES",
     "Analysis",
     "Bound",
+    "BoundedEvidence",
     "Certificate",
+    "Defence",
     "Evidence",
     "ImageError",
     "LocalFeatures",
     "LocalModel",
     "Masking",
+    "MaskingCertificate",
     "Patch",
+    "Prediction",
     "ReceptiveField",
     "RobustMasking",
     "Space",
     "Standing",
     "Threat",
+    "Undefended",
     "Verdict",
     "Window",
     "Windows",

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from pg_core.arrays import first_largest
-from pg_core.defences.base import Certificate, Verdict
-from pg_core.defences.masking import Masking, RobustMasking
+from pg_core.defences.base import Verdict
+from pg_core.defences.masking import Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract
 from pg_core.geometry import Size, Window
 from pg_core.images import Framing, Space, Threat
@@ -34,7 +34,7 @@ class Analysis:
     threat: Threat
     undefended: int
     masking: Masking
-    certificate: Certificate
+    certificate: MaskingCertificate
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -177,11 +177,11 @@ def analyse(
 
 def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"]) -> int:
     """What the network says without a defence: the class with the largest mean of unclipped local logits."""
-    return int(first_largest(local_logits.mean(axis=(1, 2), dtype=np.float64)))
+    return int(Undefended().predict(local_logits).label)
 
 
 def summarise(
-    defence: RobustMasking, certificate: Certificate, classes: tuple[str, ...] | None = None
+    defence: RobustMasking, certificate: MaskingCertificate, classes: tuple[str, ...] | None = None
 ) -> Summary:
     """The certificate of one map in numbers; classes by name, or by index without names."""
     worst = certificate.worst

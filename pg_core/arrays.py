@@ -76,6 +76,44 @@ def confidence(local_logits: LocalLogits) -> EvidenceMap:
     return powers / powers.sum(axis=-3, keepdims=True)
 
 
+def evidence_error(
+    local_logits: LocalLogits, evidence: Evidence, clip_high: float, delta: float
+) -> Float64[np.ndarray, "*batch"]:
+    """By how much an error of `delta` in every local logit can move the evidence of a class, summed over any
+    cells.
+
+    Confidence moves less than the logits do; a vote flips only where the confidence is within delta of the
+    threshold, and then by one.
+    """
+    if not delta >= 0:
+        raise ValueError(f"expected delta >= 0, got {delta}")
+    if evidence is Evidence.PREDICTION and delta > 0:
+        doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
+        return np.asarray(doubtful.sum(axis=(-2, -1)).max(axis=-1), np.float64)
+    rows, columns = local_logits.shape[-2:]
+    _, step = scale((rows, columns), evidence, clip_high)
+    # The smallest error can move a value by a step of the grid.
+    error = delta + step if delta > 0 else 0.0
+    return np.full(local_logits.shape[:-3], rows * columns * error)
+
+
+def of_label(
+    values: Float64[np.ndarray, "*batch classes rows columns"], labels: Labels
+) -> Float64[np.ndarray, "*batch rows columns"]:
+    """The map of each image's label."""
+    return np.take_along_axis(values, labels[..., None, None, None], axis=-3)[..., 0, :, :]
+
+
+def strongest_rival(
+    values: Float64[np.ndarray, "*batch classes rows columns"], labels: Labels
+) -> tuple[Float64[np.ndarray, "*batch rows columns"], Int[np.ndarray, "*batch rows columns"]]:
+    """The largest value at each position among the classes other than the label, and whose it is."""
+    is_label = np.arange(values.shape[-3]) == labels[..., None]
+    by_class = np.moveaxis(np.where(is_label[..., None, None], -np.inf, values), -3, -1)
+    rival = first_largest(by_class)
+    return np.take_along_axis(by_class, rival[..., None], axis=-1)[..., 0], rival
+
+
 def first_largest(values: Float64[np.ndarray, "*batch last"]) -> Int[np.ndarray, "*batch"]:
     """The index of the largest value along the last axis, the lowest one on ties.
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from pg_core.arrays import Evidence, LocalLogits, first_largest
+from pg_core.arrays import Evidence, LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.local import LocalModel
@@ -245,7 +246,7 @@ def judge(
 ) -> tuple[Outcome, ...]:
     """What each defence says of each photo, all photos at once."""
     labels = np.array([photo.label for photo in photos])
-    undefended = first_largest(local_logits.mean(axis=(-2, -1), dtype=np.float64))
+    undefended = Undefended().predict(local_logits).label
     rulings: list[list[Ruling]] = [[] for _ in photos]
     for defence in defences:
         certificates = defence.certify(local_logits, labels, delta)

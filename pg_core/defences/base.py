@@ -1,16 +1,25 @@
-"""What every defence answers with: a verdict, and for each malicious window two bounds, a rival and a margin.
+"""What all defences have in common: a prediction, and a certificate with a margin and a rival for each place.
 
-The outcome of [PG] Algorithm 2 as a value (section 5). It leaves out how the bounds come about.
+The outcome of [PG] Algorithm 2 as a value (section 5), and its counterpart for the other defences (section 9), so
+that they can be set side by side and counted in one loop. It leaves out how the bounds come about.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from pg_core.arrays import Labels, WindowFlags, WindowLabels, WindowValues, first_largest
+from pg_core.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
+
+ALERT = 2**31 - 1
+"""The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class
+has this index, so that a list of names refuses it."""
+
+Seen = Float[np.ndarray, "*batch depth rows columns"]
+"""What a defence looks at: local logits for most; logits under pairs of masks, or pixels."""
 
 
 class Verdict(StrEnum):
@@ -26,15 +35,33 @@ class Verdict(StrEnum):
     """Every margin is positive, but one is within the float tolerance of the network: not certified."""
 
 
+Result = TypeVar("Result", bound="Prediction | Certificate")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Prediction:
+    """What a defence says, with or without *batch: `label` is a class or `ALERT`, `scores` what speaks for each
+    class, in the defence's own units. Defences add what they saw on the way."""
+
+    label: Labels
+    scores: Scores
+
+    def __getitem__(self: Result, index: int) -> Result:
+        """What happened to one image of a batch."""
+        return _of_one(self, index)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(label {self.label})"
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
-    """Bounds on the score of the label and of its best rival for each malicious window, with or without
-    *batch.
+    """Bounds for the label and for its best rival at each position of `windows`, with or without *batch.
 
-    lower - upper is the margin. `outside` is t, the label's evidence outside the malicious window, `other`
-    the most that one other window holds of it (m). A margin counts as positive above `tolerance`: eps of
-    section 5 and, where an error within eps would lower the bound by a jump, the height of that jump. A tie is
-    not a certificate.
+    lower is what the label keeps at least and upper what the rival reaches at most, both in the defence's own
+    units, if the adversary has that window; lower - upper is the margin. A margin counts as positive above
+    `tolerance`, what the arithmetic of the network can move it by. A tie is not a certificate. `windows` are boxes
+    of what the defence sees: cells of a map of local logits, or pixels.
     """
 
     windows: Windows
@@ -43,8 +70,6 @@ class Certificate:
     lower: WindowValues
     upper: WindowValues
     rival: WindowLabels
-    outside: WindowValues
-    other: WindowValues
     tolerance: WindowValues
 
     @property
@@ -83,30 +108,61 @@ class Certificate:
         self._require_one()
         return self.windows.at(int(first_largest(-self.margin.reshape(-1))))
 
-    def __getitem__(self, index: int) -> "Certificate":
+    def __getitem__(self: Result, index: int) -> Result:
         """The certificate of one image of a batch."""
-        if not self.label.ndim:
-            raise IndexError("expected a batch of certificates, got the certificate of one image")
-        return replace(
-            self,
-            label=np.asarray(self.label[index]),
-            prediction=np.asarray(self.prediction[index]),
-            lower=self.lower[index],
-            upper=self.upper[index],
-            rival=self.rival[index],
-            outside=self.outside[index],
-            other=self.other[index],
-            tolerance=self.tolerance[index],
-        )
+        return _of_one(self, index)
 
     def __repr__(self) -> str:
+        name = type(self).__name__
         if self.label.ndim:
-            return f"Certificate(batch of {self.label.shape}, {self.certified.sum()} certified)"
+            return f"{name}(batch of {self.label.shape}, {self.certified.sum()} certified)"
         count = self.windows.count
-        return (
-            f"Certificate({self.verdict}, label {self.label}, {self.failing.sum()} of {count} windows fail)"
-        )
+        return f"{name}({self.verdict}, label {self.label}, {self.failing.sum()} of {count} windows fail)"
 
     def _require_one(self) -> None:
         if self.label.ndim:
             raise ValueError(f"expected the certificate of one image, got a batch of {self.label.shape}")
+
+
+@runtime_checkable
+class Defence(Protocol):
+    """A way to predict that cannot be changed by a patch where it says so; a value that prints its settings.
+
+    All that is random or costly is in what it sees: of the same array it says the same.
+    """
+
+    @property
+    def sound(self) -> bool:
+        """Whether its certificates prove anything; false for bounds that are shown for comparison only."""
+
+    def predict(self, seen: Seen, /) -> Prediction:
+        """The defended prediction of one image or of a batch."""
+
+    def certify(self, seen: Seen, /, label: Labels | int | None = None, delta: float = 0.0) -> Certificate:
+        """What is proved of a label, by default the prediction, at each malicious window; delta is the largest
+        error of a value of `seen` that certificates must survive (section 5, Numerics)."""
+
+
+def labels_of(prediction: Labels, label: Labels | int | None, classes: int) -> Labels:
+    """The labels to certify: the given ones, one for all, or the predictions.
+
+    Raises ValueError where there is no such class, or no other class to lose against.
+    """
+    labels = np.broadcast_to(prediction if label is None else label, prediction.shape)
+    if classes < 2:
+        raise ValueError(f"expected at least two classes, got {classes}")
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+        raise ValueError(f"expected 0 <= label < {classes}, got {label}")
+    return labels
+
+
+def _of_one(result: Result, index: int) -> Result:
+    """One image of a batch: every array begins with the axes of the batch."""
+    if not result.label.ndim:
+        raise IndexError(f"expected a batch, got the {type(result).__name__} of one image")
+    arrays: dict[str, Any] = {
+        entry.name: np.asarray(value[index])
+        for entry in fields(result)
+        if isinstance(value := getattr(result, entry.name), np.ndarray)
+    }
+    return replace(result, **arrays)

@@ -12,20 +12,19 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from pg_core.arrays import (
-    VOTE_THRESHOLD,
     Evidence,
     EvidenceMap,
     Labels,
     LocalLogits,
-    Scores,
-    WindowLabels,
     WindowValues,
     clip,
-    confidence,
+    evidence_error,
     first_largest,
+    of_label,
     scale,
+    strongest_rival,
 )
-from pg_core.defences.base import Certificate
+from pg_core.defences.base import Certificate, Prediction, labels_of
 from pg_core.defences.exact import Surroundings, least_kept, most_kept
 from pg_core.geometry import Size, Window, Windows
 
@@ -44,41 +43,37 @@ class Bound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Masking:
+class Masking(Prediction):
     """What Algorithm 1 saw and did, with or without *batch.
 
-    `detected` is the flat position in W of the window removed from each class, -1 where none passes T.
+    `detected` is the flat position in W of the window removed from each class, -1 where none passes T; `scores`
+    are the evidence that is left.
     """
 
     windows: Windows
     evidence: EvidenceMap
     window_sums: Float64[np.ndarray, "*batch classes window_rows window_columns"]
     detected: Int[np.ndarray, "*batch classes"]
-    scores: Scores
-    label: Labels
 
     def window(self, label: int) -> Window | None:
         """The window detected and removed for a class of one image; None if there is none."""
         index = int(self.detected[label])
         return None if index < 0 else self.windows.at(index)
 
-    def __getitem__(self, index: int) -> "Masking":
-        """What happened to one image of a batch."""
-        if not self.label.ndim:
-            raise IndexError("expected a batch, got one image")
-        return replace(
-            self,
-            evidence=self.evidence[index],
-            window_sums=self.window_sums[index],
-            detected=self.detected[index],
-            scores=self.scores[index],
-            label=np.asarray(self.label[index]),
-        )
-
     def __repr__(self) -> str:
         return (
             f"Masking(evidence {self.evidence.shape}, windows {self.windows.window_size}, label {self.label})"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MaskingCertificate(Certificate):
+    """The bounds of Algorithm 2 on the scores. `outside` is t, the label's evidence outside the malicious window,
+    `other` the most that one other window holds of it (m). `tolerance` is eps of section 5 and, where an error
+    within eps would lower the bound by a jump, the height of that jump."""
+
+    outside: WindowValues
+    other: WindowValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +124,11 @@ class RobustMasking:
         total = evidence.sum(axis=(-2, -1))
         found = largest > self.threshold * total
         scores = total - np.where(found, largest, 0.0)
-        return Masking(windows, evidence, sums, np.where(found, index, -1), scores, first_largest(scores))
+        return Masking(first_largest(scores), scores, windows, evidence, sums, np.where(found, index, -1))
 
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
-    ) -> Certificate:
+    ) -> MaskingCertificate:
         """[PG] Algorithm 2: bounds on the scores under any content of each malicious window.
 
         label defaults to the defended prediction; delta is the largest error of a local logit that the
@@ -146,24 +141,19 @@ class RobustMasking:
         masking: Masking,
         label: Labels | int | None = None,
         tolerance: Float64[np.ndarray, "*batch"] | float = 0.0,
-    ) -> Certificate:
+    ) -> MaskingCertificate:
         """The same for what Algorithm 1 has seen already; a margin counts above `tolerance` (>= 0)."""
-        classes = masking.evidence.shape[-3]
-        labels = np.broadcast_to(masking.label if label is None else label, masking.label.shape)
-        if classes < 2:
-            raise ValueError(f"expected at least two classes, got {classes}")
-        if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
-            raise ValueError(f"expected 0 <= label < {classes}, got {label}")
+        labels = labels_of(masking.label, label, masking.evidence.shape[-3])
         outside = masking.evidence.sum(axis=(-2, -1))[..., None, None] - masking.window_sums
-        upper, rival = self._upper(outside, labels)
-        own = np.take_along_axis(outside, labels[..., None, None, None], axis=-3)[..., 0, :, :]
+        best, rival = strongest_rival(outside, labels)
+        upper, own = best / (1 - self.threshold), of_label(outside, labels)
         tolerances = np.broadcast_to(np.asarray(tolerance, np.float64), labels.shape)
         if not (tolerances >= 0).all():
             raise ValueError(f"expected tolerance >= 0, got {tolerance}")
         lower, other, jump = self._lower(masking, labels, own, tolerances[..., None, None])
         # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
-        certificate = Certificate(
+        certificate = MaskingCertificate(
             windows=masking.windows,
             label=labels,
             prediction=masking.label,
@@ -185,12 +175,12 @@ class RobustMasking:
 
     def _sharpened(
         self,
-        certificate: Certificate,
+        certificate: MaskingCertificate,
         masking: Masking,
         outside: Float64[np.ndarray, "*batch classes window_rows window_columns"],
         tolerances: Float64[np.ndarray, "*batch"],
         rounding: Float64[np.ndarray, "*batch"],
-    ) -> Certificate:
+    ) -> MaskingCertificate:
         """The certificate with what the adversary attains in the windows that the plain bounds refuse."""
         windows, top = certificate.windows, self.top(certificate.windows.map_size)
         votes = self.evidence is Evidence.PREDICTION
@@ -225,19 +215,6 @@ class RobustMasking:
             tolerance[at] += jump
         return replace(certificate, lower=lower, upper=upper, rival=rival, tolerance=tolerance)
 
-    def _upper(
-        self,
-        outside: Float64[np.ndarray, "*batch classes window_rows window_columns"],
-        labels: Labels,
-    ) -> tuple[WindowValues, WindowLabels]:
-        """t_c/(1 - T) of the best wrong class c (Lemma 1), and that class."""
-        is_label = np.arange(outside.shape[-3]) == labels[..., None]
-        wrong = np.where(is_label[..., None, None], -np.inf, outside)
-        by_class = np.moveaxis(wrong, -3, -1)
-        rival = first_largest(by_class)
-        best = np.take_along_axis(by_class, rival[..., None], axis=-1)[..., 0]
-        return best / (1 - self.threshold), rival
-
     def _lower(
         self,
         masking: Masking,
@@ -247,8 +224,7 @@ class RobustMasking:
     ) -> tuple[WindowValues, WindowValues, WindowValues]:
         """The least that the label keeps, m, and how far that least falls if an error within the tolerance
         lets a benign window be detected: the bound jumps where m passes T t."""
-        evidence = np.take_along_axis(masking.evidence, labels[..., None, None, None], axis=-3)
-        other, overlapping = masking.windows.largest_others(evidence[..., 0, :, :])
+        other, overlapping = masking.windows.largest_others(of_label(masking.evidence, labels))
         spared = outside if self.bound is Bound.PUBLISHED else outside - overlapping
         lower = np.where(other > self.threshold * outside, outside - other, spared)
         in_doubt = other + tolerance > self.threshold * outside
@@ -258,20 +234,9 @@ class RobustMasking:
         """eps: by how much an error of `delta` in every local logit can move a margin.
 
         Both bounds are sums over at most all cells, the upper one divided by 1 - T: at T = 0 this is
-        2 * rows * cols * delta. Confidence moves less than the logits do; a vote flips only where the
-        confidence is within delta of the threshold, and then by one.
+        2 * rows * cols * delta.
         """
-        if not delta >= 0:
-            raise ValueError(f"expected delta >= 0, got {delta}")
-        if self.evidence is Evidence.PREDICTION and delta > 0:
-            doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
-            moved = doubtful.sum(axis=(-2, -1)).max(axis=-1).astype(np.float64)
-        else:
-            rows, columns = _map_size(local_logits)
-            _, step = scale((rows, columns), self.evidence, self.clip_high)
-            # The smallest error can move a value by a step of the grid.
-            error = delta + step if delta > 0 else 0.0
-            moved = np.full(local_logits.shape[:-3], rows * columns * error)
+        moved = evidence_error(local_logits, self.evidence, self.clip_high, delta)
         return np.asarray(moved * (1 + 1 / (1 - self.threshold)))
 
 

@@ -1,0 +1,56 @@
+"""The network without a defence: the mean of its unclipped local logits, of which nothing is certified."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pg_core.arrays import Labels, LocalLogits, first_largest, of_label, strongest_rival
+from pg_core.defences.base import Certificate, Prediction, labels_of
+from pg_core.geometry import Size, Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Undefended:
+    """The class with the largest mean of local logits. window_size is k in features.
+
+    A logit has no bound, so one cell is enough to make any class win: upper is infinite in every window.
+    """
+
+    window_size: Size = (1, 1)
+
+    @property
+    def sound(self) -> bool:
+        """It proves nothing, and claims nothing."""
+        return True
+
+    def __str__(self) -> str:
+        return "no defence: mean of local logits"
+
+    def predict(self, local_logits: LocalLogits) -> Prediction:
+        """The largest mean; the lowest class on ties."""
+        means = local_logits.mean(axis=(-2, -1), dtype=np.float64)
+        return Prediction(first_largest(means), means)
+
+    def certify(
+        self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
+        """A margin of -inf in every window; the rival is the class with most outside it, the first to win."""
+        if not delta >= 0:
+            raise ValueError(f"expected delta >= 0, got {delta}")
+        predicted = self.predict(local_logits).label
+        labels = labels_of(predicted, label, local_logits.shape[-3])
+        rows, columns = local_logits.shape[-2:]
+        windows = Windows((rows, columns), self.window_size)
+        values = np.asarray(local_logits, np.float64)
+        outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
+        _, rival = strongest_rival(outside, labels)
+        own = of_label(outside, labels)
+        return Certificate(
+            windows=windows,
+            label=labels,
+            prediction=predicted,
+            lower=own,
+            upper=np.full(own.shape, np.inf),
+            rival=rival,
+            tolerance=np.zeros(own.shape),
+        )
