@@ -1,20 +1,18 @@
 """Clean and provable robust accuracy over a folder of photos: the metrics of [PG] section 5.
 
-The network runs once on each photo; all patch sizes and thresholds are answered from its local logits. Each
-photo's outcome is a JSON line, written when it is known, so a run that was killed goes on where it stopped.
-It leaves out other defences than robust masking.
+The network runs once on each photo; every defence, patch size and threshold is answered from its local logits.
+Each photo's outcome is a JSON line, written when it is known, so a run that was killed goes on where it stopped.
 """
 
+import hashlib
 import json
 import math
-import os
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,101 +24,38 @@ from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.local import LocalModel
+from pg_core.outcomes import JSON, Outcome, Ruling, append, resume
 from pg_core.progress import Pace, Report
+from pg_core.proportion import Proportion
+from pg_core.store import Kept, Store
 
-JSON = dict[str, object]
 _VERSIONS = ("torch", "numpy", "pillow")
-_QUANTILE = 1.959963984540054
-"""Of the normal distribution, for two-sided 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proportion:
-    """`count` out of `n` photos."""
+class Trial:
+    """What is measured: a defence, by the name of its kind, against patches of one size in pixels of the image
+    that the network sees."""
 
-    count: int
-    n: int
-
-    @property
-    def share(self) -> float:
-        """NaN of no photos."""
-        return self.count / self.n if self.n else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval (1927), which stays within [0, 1] and is right for shares near 1.
-
-        >>> [round(bound, 4) for bound in Proportion(81, 263).interval]
-        [0.2553, 0.3662]
-        """
-        if not self.n:
-            return 0.0, 1.0
-        square = _QUANTILE**2
-        middle = (self.count + square / 2) / (self.n + square)
-        spread = self.count * (self.n - self.count) / self.n + square / 4
-        half = _QUANTILE * math.sqrt(spread) / (self.n + square)
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{100 * self.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """What is measured: robust masking with T of `thresholds` against each of `patch_sizes`, in pixels of the
-    image that the network sees."""
-
-    patch_sizes: tuple[Size, ...]
-    thresholds: tuple[float, ...] = (0.0,)
-    evidence: Evidence = Evidence.CONFIDENCE
-    clip_high: float = math.inf
-    bound: Bound = Bound.SOUND
-
-    def __post_init__(self) -> None:
-        if not self.patch_sizes or not self.thresholds:
-            raise ValueError("expected at least one patch size and one threshold")
-
-    def defences(self, field: ReceptiveField) -> tuple[tuple[Size, RobustMasking], ...]:
-        """Each patch size with its defence for a receptive field, thresholds running fastest."""
-        return tuple(
-            (patch, RobustMasking(window, threshold, self.evidence, self.clip_high, self.bound))
-            for patch in self.patch_sizes
-            for window in (field.window_size(patch),)
-            for threshold in self.thresholds
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What one defence says of one photo: its prediction, the verdict on the true class, the least margin."""
-
-    prediction: int
-    verdict: Verdict
-    smallest_margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One photo under all defences of a protocol, in their order; delta as in `LocalFeatures`."""
-
-    photo: str
-    label: int
-    undefended: int
-    delta: float
-    rulings: tuple[Ruling, ...]
+    patch_size: Size
+    name: str
+    defence: RobustMasking
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """One defence over all photos. `clean` counts right defended predictions, `certified` the photos whose
-    true class no patch can take away."""
+    """One trial over all photos. `clean` counts right defended predictions, `certified` the photos whose
+    true class no patch can take away, `verdicts` each verdict for the photos of each class."""
 
-    patch_size: Size
-    defence: RobustMasking
+    trial: Trial
     clean: Proportion
     certified: Proportion
-    verdicts: tuple[tuple[Verdict, int], ...]
+    verdicts: tuple[Counter[Verdict], ...]
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How many photos of all classes got each verdict."""
+        return _by_name(sum(self.verdicts, Counter()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +67,12 @@ class Configuration:
     image_size: Size
     receptive_field: ReceptiveField
     weights_sha256: str | None
-    protocol: Protocol
+    trials: tuple[Trial, ...]
     versions: tuple[tuple[str, str], ...]
 
     def summary(self) -> JSON:
         """As JSON takes it."""
-        protocol, field = self.protocol, self.receptive_field
+        field = self.receptive_field
         return {
             "model": self.model,
             "classes": list(self.classes),
@@ -146,21 +81,26 @@ class Configuration:
             "stride": list(field.stride),
             "offset": list(field.offset),
             "weights_sha256": self.weights_sha256,
-            "patch_sizes": [list(size) for size in protocol.patch_sizes],
-            "thresholds": list(protocol.thresholds),
-            "evidence": str(protocol.evidence),
-            "clip_high": None if math.isinf(protocol.clip_high) else protocol.clip_high,
-            "bound": str(protocol.bound),
+            "trials": [
+                {"patch_size": list(trial.patch_size), "defence": trial.name, "setting": str(trial.defence)}
+                for trial in self.trials
+            ],
             "versions": dict(self.versions),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The accuracies of a network over a set of photos, undefended and under each defence. `delta` is the
-    largest of the photos' errors of a local logit, which the margins have to survive (section 5)."""
+    """The accuracies of a network over a set of photos, undefended and under each defence.
+
+    `folder` holds the photos (its name and its parent's), `photos_sha256` is the hash of their names below it;
+    `delta` is the largest of the photos' errors of a local logit, which the margins have to survive (section
+    5, Numerics).
+    """
 
     configuration: Configuration
+    folder: str
+    photos_sha256: str
     delta: float
     undefended: Proportion
     runs: tuple[Accuracy, ...]
@@ -177,27 +117,35 @@ class Evaluation:
             "undefended_interval": list(self.undefended.interval),
             "runs": [
                 {
-                    "patch_size": list(run.patch_size),
-                    "threshold": run.defence.threshold,
-                    "defence": str(run.defence),
+                    "patch_size": list(run.trial.patch_size),
+                    "threshold": run.trial.defence.threshold,
+                    "defence": run.trial.name,
+                    "setting": str(run.trial.defence),
                     "clean_accuracy": run.clean.share,
                     "clean_interval": list(run.clean.interval),
                     "certified_accuracy": run.certified.share,
                     "certified_interval": list(run.certified.interval),
-                    "verdicts": {str(verdict): count for verdict, count in run.verdicts},
+                    "verdicts": run.counted,
+                    "verdicts_by_class": {
+                        name: _by_name(verdicts)
+                        for name, verdicts in zip(self.configuration.classes, run.verdicts, strict=True)
+                        if verdicts
+                    },
                 }
                 for run in self.runs
             ],
             "delta": self.delta,
+            "photos": {"folder": self.folder, "sha256": self.photos_sha256},
             "configuration": self.configuration.summary(),
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.configuration.model}, n = {self.n}, undefended {self.undefended}"]
+        lines = [f"{self.configuration.model}, {self.folder}, n = {self.n}, undefended {self.undefended}"]
         for run in self.runs:
-            height, width = run.patch_size
+            height, width = run.trial.patch_size
+            threshold = f", T = {run.trial.defence.threshold:g}"
             lines.append(
-                f"  {height}x{width} pixels, T = {run.defence.threshold:g}: clean {run.clean}, "
+                f"  {height}x{width} pixels, {run.trial.name}{threshold}: clean {run.clean}, "
                 f"certified {run.certified}"
             )
         return "\n".join(lines)
@@ -206,50 +154,69 @@ class Evaluation:
 def evaluate(
     model: LocalModel,
     photos: Sequence[LabelledPhoto],
-    protocol: Protocol,
+    trials: Sequence[Trial],
     lines: str | Path | None = None,
     weights_sha256: str | None = None,
     report: Report | None = None,
+    logits: str | Path | None = None,
 ) -> Evaluation:
     """Run the network on each photo that `lines` does not know yet, and count.
 
     lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
-    cut short. Raises ValueError if it was written under another configuration, ImageError for a bad photo.
+    cut short. logits is a folder where local logits are kept, so that other trials need no network. Raises
+    ValueError if the lines were written under another configuration, ImageError for a bad photo.
     """
-    if not photos:
-        raise ValueError("expected at least one photo, got none")
+    if not photos or not trials:
+        raise ValueError("expected at least one photo and one defence")
     path = None if lines is None else Path(lines)
-    configuration = _configuration(model, protocol, weights_sha256)
-    known = {} if path is None else _resume(path, configuration)
-    defences = tuple(defence for _, defence in protocol.defences(model.receptive_field))
+    configuration = _configuration(model, trials, weights_sha256)
+    known = {} if path is None else resume(path, configuration.summary())
     missing = [photo for photo in photos if photo.name not in known]
     finished = len(photos) - len(missing)
     pace = Pace(len(photos), finished)
+    store = None if logits is None else Store(Path(logits), _network(configuration))
     for done, photo in enumerate(missing, finished + 1):
-        features = extract(photo.path, model)
-        (outcome,) = judge(features.local_logits[None], (photo,), defences, features.delta)
+        seen = _local_logits(model, photo, store)
+        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta)
         if path is not None:
-            if not known:
-                _append(path, {"configuration": configuration.summary()})
-            _append(path, _line(outcome))
+            append(path, outcome)
         known[photo.name] = outcome
         if report is not None:
             report(pace.progress(done))
-    return count(configuration, [known[photo.name] for photo in photos])
+    return count(configuration, photos, [known[photo.name] for photo in photos])
+
+
+def robust_masking(
+    model: LocalModel,
+    patch_sizes: Sequence[Size],
+    thresholds: Sequence[float] = (0.0,),
+    evidence: Evidence | None = None,
+    clip_high: float = math.inf,
+    bound: Bound = Bound.SOUND,
+) -> tuple[Trial, ...]:
+    """Robust masking fitted to each patch size, thresholds running fastest; evidence by default what suits the
+    network."""
+    kind = model.evidence if evidence is None else evidence
+    return tuple(
+        Trial(patch, "masking", RobustMasking(window, threshold, kind, clip_high, bound))
+        for patch in patch_sizes
+        for window in (model.receptive_field.window_size(patch),)
+        for threshold in thresholds
+    )
 
 
 def judge(
     local_logits: LocalLogits,
     photos: Sequence[LabelledPhoto],
-    defences: Sequence[RobustMasking],
+    trials: Sequence[Trial],
     delta: float = 0.0,
 ) -> tuple[Outcome, ...]:
     """What each defence says of each photo, all photos at once."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
     rulings: list[list[Ruling]] = [[] for _ in photos]
-    for defence in defences:
-        certificates = defence.certify(local_logits, labels, delta)
+    for trial in trials:
+        certificates = trial.defence.certify(local_logits, labels, delta)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(rulings):
             certificate = certificates[index]
@@ -260,86 +227,68 @@ def judge(
     )
 
 
-def count(configuration: Configuration, outcomes: Sequence[Outcome]) -> Evaluation:
-    """The accuracies that outcomes add up to. Every verdict is counted, one that is absent as 0."""
+def count(
+    configuration: Configuration, photos: Sequence[LabelledPhoto], outcomes: Sequence[Outcome]
+) -> Evaluation:
+    """The accuracies that the outcomes of photos add up to. Every verdict is counted, one that is absent as
+    0."""
     n = len(outcomes)
     runs = []
-    defences = configuration.protocol.defences(configuration.receptive_field)
-    for index, (patch, defence) in enumerate(defences):
-        verdicts = Counter(outcome.rulings[index].verdict for outcome in outcomes)
+    for index, trial in enumerate(configuration.trials):
+        verdicts: tuple[Counter[Verdict], ...] = tuple(Counter() for _ in configuration.classes)
+        for outcome in outcomes:
+            verdicts[outcome.label][outcome.rulings[index].verdict] += 1
         clean = sum(outcome.rulings[index].prediction == outcome.label for outcome in outcomes)
-        certified = Proportion(verdicts[Verdict.CERTIFIED], n)
-        counted = tuple((verdict, verdicts[verdict]) for verdict in Verdict)
-        runs.append(Accuracy(patch, defence, Proportion(clean, n), certified, counted))
+        certified = sum(own[Verdict.CERTIFIED] for own in verdicts)
+        runs.append(Accuracy(trial, Proportion(clean, n), Proportion(certified, n), verdicts))
     undefended = sum(outcome.undefended == outcome.label for outcome in outcomes)
     delta = max((outcome.delta for outcome in outcomes), default=0.0)
-    return Evaluation(configuration, delta, Proportion(undefended, n), tuple(runs))
+    names = "\n".join(sorted(photo.name for photo in photos))
+    return Evaluation(
+        configuration,
+        _folder(photos[0]),
+        hashlib.sha256(names.encode()).hexdigest(),
+        delta,
+        Proportion(undefended, n),
+        tuple(runs),
+    )
 
 
-def _configuration(model: LocalModel, protocol: Protocol, weights_sha256: str | None) -> Configuration:
+def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) -> Kept:
+    """Local logits out of the store, or of the network, which are then stored."""
+    kept = None if store is None else store.find(photo.path)
+    if kept is None:
+        features = extract(photo.path, model)
+        kept = Kept(features.local_logits, features.delta)
+        if store is not None:
+            store.keep(photo.path, kept)
+    return kept
+
+
+def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: str | None) -> Configuration:
     return Configuration(
         model.name,
         model.classes,
         model.image_size,
         model.receptive_field,
         weights_sha256,
-        protocol,
+        tuple(trials),
         (("python", platform.python_version()), *((name, version(name)) for name in _VERSIONS)),
     )
 
 
-def _resume(path: Path, configuration: Configuration) -> dict[str, Outcome]:
-    """The outcomes in a file of an earlier run, up to a line cut short, which is removed; of an empty or
-    missing file, which gets its first line with the first outcome, none."""
-    if not path.exists():
-        return {}
-    content = path.read_bytes()
-    complete = content[: content.rfind(b"\n") + 1]
-    if len(complete) < len(content):
-        with path.open("rb+") as file:
-            file.truncate(len(complete))
-    try:
-        first, *rest = [json.loads(line) for line in complete.splitlines()] or [None]
-        if first is None:
-            return {}
-        found = first["configuration"]
-        outcomes = [_outcome(line) for line in rest]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name}: not the lines of an evaluation; name another file") from error
-    expected = json.loads(json.dumps(configuration.summary()))
-    different = [key for key, value in expected.items() if found.get(key) != value]
-    if different:
-        raise ValueError(f"{path.name}: another configuration ({', '.join(different)}); name another file")
-    return {outcome.photo: outcome for outcome in outcomes}
+def _network(configuration: Configuration) -> str:
+    """All that local logits depend on beside the photo."""
+    summary = configuration.summary()
+    del summary["trials"]
+    return json.dumps(summary, sort_keys=True)
 
 
-def _append(path: Path, line: JSON) -> None:
-    """One line, on the disk before the next photo begins."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _folder(photo: LabelledPhoto) -> str:
+    """The name of the folder that a photo's name begins in, with its parent's."""
+    below = photo.path.resolve().parents[photo.name.count("/")]
+    return "/".join(part for part in below.parts[-2:] if part != below.anchor)
 
 
-def _line(outcome: Outcome) -> JSON:
-    rulings = [
-        {"prediction": r.prediction, "verdict": str(r.verdict), "smallest_margin": r.smallest_margin}
-        for r in outcome.rulings
-    ]
-    return {
-        "photo": outcome.photo,
-        "label": outcome.label,
-        "undefended": outcome.undefended,
-        "delta": outcome.delta,
-        "rulings": rulings,
-    }
-
-
-def _outcome(line: Mapping[str, Any]) -> Outcome:
-    rulings = tuple(
-        Ruling(int(r["prediction"]), Verdict(r["verdict"]), float(r["smallest_margin"]))
-        for r in line["rulings"]
-    )
-    return Outcome(
-        str(line["photo"]), int(line["label"]), int(line["undefended"]), float(line["delta"]), rulings
-    )
+def _by_name(verdicts: Counter[Verdict]) -> dict[str, int]:
+    return {str(verdict): verdicts[verdict] for verdict in Verdict}

@@ -10,7 +10,7 @@ from pg_core.arrays import Evidence
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
 from pg_core.defences.masking import Bound
-from pg_core.evaluation import Protocol, evaluate
+from pg_core.evaluation import evaluate, robust_masking
 from pg_core.images import square
 from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
 
@@ -65,6 +65,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     evaluate_folder.add_argument(
         "--lines", type=Path, metavar="FILE.jsonl", help="write outcomes here, and go on from what is there"
     )
+    evaluate_folder.add_argument(
+        "--local-logits",
+        type=Path,
+        metavar="FOLDER",
+        help="keep local logits here: other patch sizes, thresholds and defences then need no network",
+    )
     evaluate_folder.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     evaluate_folder.set_defaults(run=_run)
 
@@ -74,15 +80,14 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     names = imagenet_classes()
     imagenette = tuple(names[index] for index in IMAGENETTE)
     photos = labelled_photos(options.folder, model.classes, imagenette)[: options.limit]
-    protocol = Protocol(
-        tuple(
-            square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
-        ),
-        tuple(options.threshold),
-        options.evidence or model.evidence,
-        options.clip_high,
-        options.bound,
+    sizes = [
+        square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
+    ]
+    trials = robust_masking(
+        model, sizes, options.threshold, options.evidence, options.clip_high, options.bound
     )
     with values.progress_line() as report:
-        result = evaluate(model, photos, protocol, options.lines, model.weights_sha256, report)
+        result = evaluate(
+            model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits
+        )
     yield json.dumps(result.summary()) if options.json else str(result)

@@ -50,8 +50,12 @@ def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, fol
     assert len(told["configuration"]["weights_sha256"]) == 64
     assert len(lines.read_text().splitlines()) == 7
     assert run(capsys, *options, "--json")[1] == out
-    code, out, _ = run(capsys, "evaluate", folder, "--limit", 3, "--patch-size", "2%")
-    assert (code, "n = 3" in out, "32x32 pixels, T = 0" in out) == (0, True, True)
+    assert told["photos"]["folder"] == f"{tmp_path.name}/photos"
+    options = ("evaluate", folder, "--limit", 3, "--patch-size", "2%", "--local-logits", tmp_path / "kept")
+    code, out, _ = run(capsys, *options)
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    assert run(capsys, *options)[1] == out
+    assert (code, "n = 3" in out, "32x32 pixels, masking, T = 0" in out) == (0, True, True)
 
 
 @pytest.mark.parametrize("arguments", [("missing",), (".",), ("photos", "--model", "bagnet17")])

@@ -9,11 +9,11 @@ from PIL import Image
 from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.base import Verdict
-from pg_core.evaluation import Proportion, Protocol, evaluate, judge
+from pg_core.evaluation import evaluate, judge, robust_masking
 from pg_core.geometry import ReceptiveField
 from pg_core.images import ImageError
-
-PROTOCOL = Protocol(((4, 4), (8, 8)), (0.0, 0.1), Evidence.LOGITS)
+from pg_core.models import CIFAR10
+from pg_core.proportion import Proportion
 
 
 class Means:
@@ -32,6 +32,9 @@ class Means:
         self.images += pixels.shape[-2:] == self.image_size
         channels, height, width = pixels.shape
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
+
+
+TRIALS = robust_masking(Means(), ((4, 4), (8, 8)), (0.0, 0.1))
 
 
 @pytest.fixture
@@ -62,24 +65,26 @@ def test_wilson_intervals_are_the_published_ones(count, n, low, high):
 
 def test_one_pass_answers_for_all_patch_sizes_and_thresholds(photos):
     model = Means()
-    evaluation = evaluate(model, photos, PROTOCOL)
+    evaluation = evaluate(model, photos, TRIALS)
     assert model.images == len(photos) == evaluation.n
     assert len(evaluation.runs) == 4
 
 
 def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
     model = Means()
-    evaluation = evaluate(model, photos, PROTOCOL)
+    evaluation = evaluate(model, photos, TRIALS)
     for run in evaluation.runs:
-        assert run.defence.window_size == model.receptive_field.window_size(run.patch_size)
+        defence = run.trial.defence
+        assert defence.window_size == model.receptive_field.window_size(run.trial.patch_size)
         certificates = []
         for photo in photos:
             pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
-            certificates.append(
-                run.defence.certify(model.local_logits(pixels), photo.label, evaluation.delta)
-            )
+            certificates.append(defence.certify(model.local_logits(pixels), photo.label, evaluation.delta))
         verdicts = [certificate.verdict for certificate in certificates]
-        assert dict(run.verdicts) == {verdict: verdicts.count(verdict) for verdict in Verdict}
+        assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}
+        for label, own in enumerate(run.verdicts):
+            expected = [v for v, photo in zip(verdicts, photos, strict=True) if photo.label == label]
+            assert sorted(own.elements()) == sorted(expected)
         assert run.certified.count == verdicts.count(Verdict.CERTIFIED)
         assert run.clean.count == sum(bool(c.prediction == c.label) for c in certificates)
     assert evaluation.runs[0].certified.count > 0
@@ -88,15 +93,16 @@ def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
 
 def test_a_batch_is_judged_like_its_photos(photos):
     logits = np.random.default_rng(3).normal(size=(len(photos), 3, 8, 8))
-    defences = [defence for _, defence in PROTOCOL.defences(Means.receptive_field)]
-    together = judge(logits, photos, defences)
-    alone = [judge(logits[i : i + 1], photos[i : i + 1], defences)[0] for i in range(len(photos))]
+    logits[np.arange(len(photos)), [photo.label for photo in photos]] += 0.7
+    together = judge(logits, photos, TRIALS)
+    alone = [judge(logits[i : i + 1], photos[i : i + 1], TRIALS)[0] for i in range(len(photos))]
     assert list(together) == alone
+    assert len({outcome.rulings[-1].verdict for outcome in together}) > 1
 
 
 def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path):
     lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Means(), photos, PROTOCOL, tmp_path / "whole.jsonl")
+    whole = evaluate(Means(), photos, TRIALS, tmp_path / "whole.jsonl")
     first = Means()
 
     def kill(progress):
@@ -104,12 +110,12 @@ def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(first, photos, PROTOCOL, lines, report=kill)
+        evaluate(first, photos, TRIALS, lines, report=kill)
     with lines.open("a") as file:
         file.write('{"photo": "red/2.png", "lab')  # cut short
     second = Means()
     seen = []
-    resumed = evaluate(second, photos, PROTOCOL, lines, report=seen.append)
+    resumed = evaluate(second, photos, TRIALS, lines, report=seen.append)
     assert (first.images, second.images) == (4, len(photos) - 4)
     assert seen[0].done == 5
     assert resumed == whole
@@ -118,23 +124,81 @@ def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path)
     assert sorted(names) == sorted(photo.name for photo in photos)
 
 
+@pytest.mark.parametrize("written", [0, 7, -1])
+def test_a_run_killed_before_its_first_outcome_goes_on(photos, tmp_path, written):
+    lines = tmp_path / "lines.jsonl"
+    whole = evaluate(Means(), photos, TRIALS, lines)
+    content = lines.read_bytes()
+    first = content[: content.index(b"\n") + 1]
+    lines.write_bytes(first if written < 0 else first[:written])
+    for _ in range(2):
+        assert evaluate(Means(), photos, TRIALS, lines) == whole
+        assert lines.read_bytes() == content
+
+
+def test_kept_local_logits_answer_for_other_trials_without_the_network(photos, tmp_path):
+    evaluate(Means(), photos, TRIALS[:1], logits=tmp_path)
+    again = Means()
+    assert evaluate(again, photos, TRIALS, logits=tmp_path) == evaluate(Means(), photos, TRIALS)
+    assert again.images == 0
+    retrained = Means()
+    evaluate(retrained, photos, TRIALS, weights_sha256="other", logits=tmp_path)
+    assert retrained.images == len(photos)
+
+
+def test_damaged_or_missing_local_logits_are_computed_again(photos, tmp_path):
+    whole = evaluate(Means(), photos, TRIALS, logits=tmp_path)
+    one, two, three, *_ = sorted(tmp_path.glob("*.npz"))
+    one.write_bytes(one.read_bytes()[:-30])
+    two.unlink()
+    three.write_bytes(b"")
+    again = Means()
+    assert evaluate(again, photos, TRIALS, logits=tmp_path) == whole
+    assert again.images == 3
+
+
+def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
+    class Small(Means):
+        classes = CIFAR10
+        receptive_field = ReceptiveField((5, 5), (1, 1))
+
+        def local_logits(self, pixels):
+            fields = np.lib.stride_tricks.sliding_window_view(pixels, (5, 5), axis=(1, 2)).mean(
+                axis=(0, 3, 4)
+            )
+            return np.stack([fields if name == "truck" else 0 * fields for name in CIFAR10])
+
+    for name in CIFAR10:
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32), "white").save(tmp_path / "test" / name / "0000.jpg")
+    model = Small()
+    photos = labelled_photos(tmp_path / "test", CIFAR10)
+    evaluation = evaluate(model, photos, robust_masking(model, ((2, 2), (5, 5))))
+    assert [run.trial.defence.window_size for run in evaluation.runs] == [(6, 6), (9, 9)]
+    for run in evaluation.runs:
+        assert (run.clean.count, run.certified.count) == (1, 1)
+        assert run.verdicts[CIFAR10.index("truck")] == {Verdict.CERTIFIED: 1}
+    assert evaluation.folder.endswith("/test")
+
+
 def test_lines_of_another_configuration_are_refused_and_kept(photos, tmp_path):
     lines = tmp_path / "lines.jsonl"
-    evaluate(Means(), photos[:1], PROTOCOL, lines)
+    evaluate(Means(), photos[:1], TRIALS, lines)
     before = lines.read_text()
-    with pytest.raises(ValueError, match="thresholds"):
-        evaluate(Means(), photos, Protocol(PROTOCOL.patch_sizes, (0.5,), Evidence.LOGITS), lines)
+    with pytest.raises(ValueError, match="trials"):
+        evaluate(Means(), photos, TRIALS[:1], lines)
     with pytest.raises(ValueError, match="weights_sha256"):
-        evaluate(Means(), photos, PROTOCOL, lines, weights_sha256="0" * 64)
+        evaluate(Means(), photos, TRIALS, lines, weights_sha256="0" * 64)
     assert lines.read_text() == before
-    (tmp_path / "other.jsonl").write_text("photo,label\n")
-    with pytest.raises(ValueError, match="not the lines of an evaluation"):
-        evaluate(Means(), photos, PROTOCOL, tmp_path / "other.jsonl")
-    assert (tmp_path / "other.jsonl").read_text() == "photo,label\n"
+    for content in ("photo,label\n", "photo,label", "[]\n", '{"configuration": 1}\n'):
+        (tmp_path / "other.jsonl").write_text(content)
+        with pytest.raises(ValueError, match="not the lines of an evaluation"):
+            evaluate(Means(), photos, TRIALS, tmp_path / "other.jsonl")
+        assert (tmp_path / "other.jsonl").read_text() == content
 
 
 def test_the_summary_is_json_with_every_interval(photos):
-    summary = json.loads(json.dumps(evaluate(Means(), photos, PROTOCOL, weights_sha256="ab").summary()))
+    summary = json.loads(json.dumps(evaluate(Means(), photos, TRIALS, weights_sha256="ab").summary()))
     assert summary["n"] == len(photos)
     assert summary["configuration"]["weights_sha256"] == "ab"
     for run in summary["runs"]:
@@ -142,6 +206,11 @@ def test_the_summary_is_json_with_every_interval(photos):
         assert low <= run["certified_accuracy"] <= high
         assert sum(run["verdicts"].values()) == len(photos)
         assert set(run["verdicts"]) == {str(verdict) for verdict in Verdict}
+        by_class = run["verdicts_by_class"]
+        assert list(by_class) == list(Means.classes)
+        for verdict, number in run["verdicts"].items():
+            assert sum(own[verdict] for own in by_class.values()) == number
+    assert summary["photos"]["folder"] == "/".join(photos[0].path.parts[-4:-2])
 
 
 def test_any_beginning_of_a_folder_is_balanced(photos):

@@ -1,0 +1,43 @@
+"""A share of photos with its 95 % interval, as every accuracy here is given."""
+
+import math
+from dataclasses import dataclass
+
+_QUANTILE = 1.959963984540054
+"""Of the normal distribution, for two-sided 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """`count` out of `n` photos."""
+
+    count: int
+    n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count <= self.n:
+            raise ValueError(f"expected 0 <= count <= n, got {self.count} of {self.n}")
+
+    @property
+    def share(self) -> float:
+        """NaN of no photos."""
+        return self.count / self.n if self.n else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval (1927), which stays within [0, 1] and is right for shares near 1.
+
+        >>> [round(bound, 4) for bound in Proportion(81, 263).interval]
+        [0.2553, 0.3662]
+        """
+        if not self.n:
+            return 0.0, 1.0
+        square = _QUANTILE**2
+        middle = (self.count + square / 2) / (self.n + square)
+        spread = self.count * (self.n - self.count) / self.n + square / 4
+        half = _QUANTILE * math.sqrt(spread) / (self.n + square)
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{100 * self.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

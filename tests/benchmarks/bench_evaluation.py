@@ -1,0 +1,51 @@
+"""How long it takes to judge 1,000 photos once their local logits are at hand.
+
+    python -m tests.benchmarks.bench_evaluation
+
+Exits with 1 if one defence takes 2 seconds or more.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pg_core.arrays import Evidence
+from pg_core.datasets import LabelledPhoto
+from pg_core.defences.masking import RobustMasking
+from pg_core.evaluation import Trial, judge
+
+PHOTOS, CLASSES, SIDE, TOGETHER = 1000, 10, 26, 64
+TARGET = 2.0
+
+
+def main() -> int:
+    random = np.random.default_rng(0)
+    labels = random.integers(CLASSES, size=PHOTOS)
+    local_logits = random.normal(size=(PHOTOS, CLASSES, SIDE, SIDE)).astype(np.float32)
+    local_logits[np.arange(PHOTOS), labels] += 2
+    photos = [LabelledPhoto(Path(), str(index), int(label)) for index, label in enumerate(labels)]
+    missed = False
+    for evidence in (Evidence.LOGITS, Evidence.CONFIDENCE):
+        trial = Trial((32, 32), "masking", RobustMasking((6, 6), evidence=evidence))
+        start = time.perf_counter()
+        outcomes = [
+            outcome
+            for first in range(0, PHOTOS, TOGETHER)
+            for outcome in judge(
+                local_logits[first : first + TOGETHER], photos[first : first + TOGETHER], [trial], 1e-6
+            )
+        ]
+        seconds = time.perf_counter() - start
+        missed |= seconds >= TARGET
+        certified = sum(outcome.rulings[0].verdict == "certified" for outcome in outcomes)
+        print(
+            f"{PHOTOS} maps of {SIDE}x{SIDE}x{CLASSES}, {trial.defence}: {seconds:.2f} s "
+            f"(target {TARGET:g} s, {'MISSED' if seconds >= TARGET else 'reached'}), {certified} certified"
+        )
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
