@@ -4,19 +4,15 @@ The first three panels are in pixels of the image that the network sees, so that
 receptive field has its middle; the fourth is in positions of windows.
 """
 
-import base64
-import io
-
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64
 from plotly.subplots import make_subplots
 
 from app.figures import style
+from app.figures.photo import add_photo, middle, outline
 from pg_core.analysis import Analysis
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
-from pg_core.images import to_photo
-from pg_core.models.local import Pixels
 
 CELLS = "cell"
 WINDOWS = "window"
@@ -51,25 +47,10 @@ def stage(
     figure.add_trace(_cells(logits, field, "local logit", opacity=0.65), 1, 2)
     figure.add_trace(_cells(evidence, field, "evidence", zmin=0.0), 1, 3)
     _margins(figure, clean)
-    _photo(figure, shown.features.pixels)
+    add_photo(figure, shown.features.pixels, ("", "2"))
     _outlines(figure, shown, shown_class, malicious, patch)
     _axes(figure, clean)
     return style.finish(figure)
-
-
-def middle(field: ReceptiveField, cell: int, axis: int) -> float:
-    """Where along an axis the receptive field of a cell has its middle, in pixels."""
-    return cell * field.stride[axis] - field.offset[axis] + field.size[axis] / 2
-
-
-def outline(field: ReceptiveField, window: Window) -> dict[str, float]:
-    """A window of cells as a rectangle on the photo; a cell is as wide as the stride."""
-    return {
-        "x0": middle(field, window.left, 1) - field.stride[1] / 2,
-        "x1": middle(field, window.right - 1, 1) + field.stride[1] / 2,
-        "y0": middle(field, window.top, 0) - field.stride[0] / 2,
-        "y1": middle(field, window.bottom - 1, 0) + field.stride[0] / 2,
-    }
 
 
 def _cells(
@@ -144,27 +125,6 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
             ),
             1,
             4,
-        )
-
-
-def _photo(figure: go.Figure, pixels: Pixels) -> None:
-    height, width = pixels.shape[1:]
-    data = io.BytesIO()
-    to_photo(pixels).save(data, "JPEG", quality=95)
-    source = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-    for axis in ("", "2"):
-        figure.add_layout_image(
-            source=source,
-            xref=f"x{axis}",
-            yref=f"y{axis}",
-            x=0,
-            y=0,
-            sizex=width,
-            sizey=height,
-            xanchor="left",
-            yanchor="top",
-            sizing="stretch",
-            layer="below",
         )
 
 

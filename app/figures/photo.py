@@ -1,0 +1,48 @@
+"""A photo below a figure, and where a cell of the map lies on it; axes are in pixels of the image the network sees."""
+
+import base64
+import io
+from collections.abc import Iterable
+
+import plotly.graph_objects as go
+
+from pg_core.geometry import ReceptiveField, Window
+from pg_core.images import to_photo
+from pg_core.models.local import Pixels
+
+
+def add_photo(figure: go.Figure, pixels: Pixels, axes: Iterable[str] = ("",)) -> None:
+    """Lay the photo below everything on these axes: "" is the first pair, "2" the second."""
+    height, width = pixels.shape[1:]
+    data = io.BytesIO()
+    to_photo(pixels).save(data, "JPEG", quality=95)
+    source = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    for axis in axes:
+        figure.add_layout_image(
+            source=source,
+            xref=f"x{axis}",
+            yref=f"y{axis}",
+            x=0,
+            y=0,
+            sizex=width,
+            sizey=height,
+            xanchor="left",
+            yanchor="top",
+            sizing="stretch",
+            layer="below",
+        )
+
+
+def middle(field: ReceptiveField, cell: int, axis: int) -> float:
+    """Where along an axis the receptive field of a cell has its middle, in pixels."""
+    return cell * field.stride[axis] - field.offset[axis] + field.size[axis] / 2
+
+
+def outline(field: ReceptiveField, window: Window) -> dict[str, float]:
+    """A window of cells as a rectangle on the photo; a cell is as wide as the stride."""
+    return {
+        "x0": middle(field, window.left, 1) - field.stride[1] / 2,
+        "x1": middle(field, window.right - 1, 1) + field.stride[1] / 2,
+        "y0": middle(field, window.top, 0) - field.stride[0] / 2,
+        "y1": middle(field, window.bottom - 1, 0) + field.stride[0] / 2,
+    }
