@@ -13,10 +13,12 @@ from pg_core.defences.clipping import BoundedEvidence
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract, update
+from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
+from pg_core.placements import Finding, Placements, certify_placements
 from pg_core.witness import Standing, Witness, find_witness, judge, standings
 
 __all__ = [
@@ -29,12 +31,15 @@ __all__ = [
     "Certificate",
     "Defence",
     "Evidence",
+    "Finding",
+    "Footprints",
     "ImageError",
     "LocalFeatures",
     "LocalModel",
     "Masking",
     "MaskingCertificate",
     "Patch",
+    "Placements",
     "Prediction",
     "ReceptiveField",
     "RobustMasking",
@@ -47,6 +52,7 @@ __all__ = [
     "Windows",
     "Witness",
     "analyse",
+    "certify_placements",
     "examine",
     "extract",
     "find_witness",

@@ -16,9 +16,11 @@ from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract
+from pg_core.footprints import Footprints
 from pg_core.geometry import Size, Window
 from pg_core.images import Framing, Space, Threat
 from pg_core.models.local import LocalModel
+from pg_core.placements import Placements, certify_placements
 
 Summary = dict[str, object]
 """Numbers and words only, as JSON takes them."""
@@ -62,6 +64,15 @@ class Analysis:
     def rival(self, window: Window) -> str:
         """The class that comes closest to the label at a malicious window."""
         return self.classes[int(self.certificate.rival[window.top, window.left])]
+
+    def placements(self, patch_size: Size | None = None) -> Placements:
+        """What the same defence proves for each place of a patch of pixels that the network sees, by default of the
+        threat's size there; any size up to the image will do. Raises ValueError for a larger one."""
+        framing = self.features.framing
+        size = self.threat.on_network(framing) if patch_size is None else patch_size
+        footprints = Footprints.of(self.features.receptive_field, size, framing.image_size)
+        tolerance = self.defence.tolerance(self.features.local_logits, self.features.delta)
+        return certify_placements(self.defence, self.masking, self.certificate, footprints, float(tolerance))
 
     def sentence(self) -> str:
         """What is proved, in which space, or what is missing."""

@@ -110,20 +110,28 @@ class ReceptiveField:
         return height, width
 
     def footprint(self, patch: Patch, map_size: Size) -> Window | None:
-        """The features that see at least one pixel of the patch; None if no feature does.
-
-        Per axis ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map.
-        """
+        """The features that see at least one pixel of the patch; None if no feature does."""
         spans = []
-        for axis, (a, p) in enumerate(((patch.top, patch.height), (patch.left, patch.width))):
-            r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
-            first = max(-(-(a + o - r + 1) // s), 0)
-            last = min((a + o + p - 1) // s, map_size[axis] - 1)
-            if first > last:
+        for axis, (start, length) in enumerate(((patch.top, patch.height), (patch.left, patch.width))):
+            first, end = self.spans(np.array([start]), length, map_size, axis)[0].tolist()
+            if first >= end:
                 return None
-            spans.append((first, last - first + 1))
+            spans.append((first, end - first))
         (top, height), (left, width) = spans
         return Window(top, left, height, width)
+
+    def spans(
+        self, starts: Int[np.ndarray, "starts"], length: int, map_size: Size, axis: int
+    ) -> Int[np.ndarray, "starts 2"]:
+        """First and last + 1 feature along an axis that see a pixel of [a, a + p), for each start a; where no
+        feature does, the first is not below the end.
+
+        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (section 2).
+        """
+        r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
+        first = np.maximum(-(-(starts + o - r + 1) // s), 0)
+        end = np.minimum((starts + o + length - 1) // s + 1, map_size[axis])
+        return np.stack([first, end], axis=-1)
 
     def pixels(self, window: Window) -> Patch:
         """The pixels that the features of a window see: s*(k - 1) + r per axis (they may pass the border)."""
@@ -208,7 +216,7 @@ class Windows:
         if values.shape[-2:] != self.map_size:
             raise ValueError(f"expected a map of {self.map_size}, got {values.shape[-2:]}")
         height, width = self.window_size
-        table = _integral(values)
+        table = integral(values)
         return (
             table[..., height:, width:]
             - table[..., :-height, width:]
@@ -247,7 +255,7 @@ class Windows:
         other_row, top, bottom = _overlaps(self.shape[0], self.window_size[0])
         other_column, left, right = _overlaps(self.shape[1], self.window_size[1])
         inside = (other_row >= 0)[:, :, None, None] & (other_column >= 0)
-        tables = _integral(values.reshape(-1, *self.map_size))
+        tables = integral(values.reshape(-1, *self.map_size))
         flat = sums.reshape(-1, *self.shape)
         largest = np.zeros(flat.shape)
         # As many maps and rows of windows at a time as memory should hold; usually all rows.
@@ -269,7 +277,7 @@ _PAIRS_AT_A_TIME = 2**21
 """Pairs of windows in memory at once, 16 MB for each intermediate array."""
 
 
-def _integral(
+def integral(
     values: Float64[np.ndarray, "*batch rows columns"],
 ) -> Float64[np.ndarray, "*batch table_rows table_columns"]:
     """The integral image: entry (i, j) is the sum of values[:i, :j]."""

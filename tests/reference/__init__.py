@@ -187,7 +187,7 @@ def attack_rival(û_c, w, W, T, c_h):
     v = û_c * (1 - w)
     best = v
     for a in patterns(w):
-        just_under = hidden(v, a, W, T) * (1 - 1e-9) * a
+        just_under = min(hidden(v, a, W, T) * (1 - 1e-9), 2.0**15) * a
         brim = np.where(a > 0, 2.0**15, 0)
         for content in (just_under, brim):
             attacked = v + np.minimum(content, c_h)
