@@ -18,15 +18,16 @@ import numpy as np
 
 from pg_core.arrays import Evidence, LocalLogits
 from pg_core.datasets import LabelledPhoto
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Defence, Verdict
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
-from pg_core.geometry import ReceptiveField, Size
+from pg_core.geometry import Size
 from pg_core.models.local import LocalModel
-from pg_core.outcomes import JSON, Outcome, Ruling, append, resume
+from pg_core.outcomes import Outcome, Ruling, append, resume
 from pg_core.progress import Pace, Report
 from pg_core.proportion import Proportion
+from pg_core.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.store import Kept, Store
 
 _VERSIONS = ("torch", "numpy", "pillow")
@@ -39,116 +40,13 @@ class Trial:
 
     patch_size: Size
     name: str
-    defence: RobustMasking
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """One trial over all photos. `clean` counts right defended predictions, `certified` the photos whose
-    true class no patch can take away, `verdicts` each verdict for the photos of each class."""
-
-    trial: Trial
-    clean: Proportion
-    certified: Proportion
-    verdicts: tuple[Counter[Verdict], ...]
+    defence: Defence
 
     @property
-    def counted(self) -> dict[str, int]:
-        """How many photos of all classes got each verdict."""
-        return _by_name(sum(self.verdicts, Counter()))
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """All that an outcome depends on beside the photo: two runs with equal ones may share a file."""
-
-    model: str
-    classes: tuple[str, ...]
-    image_size: Size
-    receptive_field: ReceptiveField
-    weights_sha256: str | None
-    trials: tuple[Trial, ...]
-    versions: tuple[tuple[str, str], ...]
-
-    def summary(self) -> JSON:
-        """As JSON takes it."""
-        field = self.receptive_field
-        return {
-            "model": self.model,
-            "classes": list(self.classes),
-            "image_size": list(self.image_size),
-            "receptive_field": list(field.size),
-            "stride": list(field.stride),
-            "offset": list(field.offset),
-            "weights_sha256": self.weights_sha256,
-            "trials": [
-                {"patch_size": list(trial.patch_size), "defence": trial.name, "setting": str(trial.defence)}
-                for trial in self.trials
-            ],
-            "versions": dict(self.versions),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The accuracies of a network over a set of photos, undefended and under each defence.
-
-    `folder` holds the photos (its name and its parent's), `photos_sha256` is the hash of their names below it;
-    `delta` is the largest of the photos' errors of a local logit, which the margins have to survive (section
-    5, Numerics).
-    """
-
-    configuration: Configuration
-    folder: str
-    photos_sha256: str
-    delta: float
-    undefended: Proportion
-    runs: tuple[Accuracy, ...]
-
-    @property
-    def n(self) -> int:
-        return self.undefended.n
-
-    def summary(self) -> JSON:
-        """Numbers and words only, as JSON takes them; intervals are Wilson's, 95 %."""
-        return {
-            "n": self.n,
-            "undefended_accuracy": self.undefended.share,
-            "undefended_interval": list(self.undefended.interval),
-            "runs": [
-                {
-                    "patch_size": list(run.trial.patch_size),
-                    "threshold": run.trial.defence.threshold,
-                    "defence": run.trial.name,
-                    "setting": str(run.trial.defence),
-                    "clean_accuracy": run.clean.share,
-                    "clean_interval": list(run.clean.interval),
-                    "certified_accuracy": run.certified.share,
-                    "certified_interval": list(run.certified.interval),
-                    "verdicts": run.counted,
-                    "verdicts_by_class": {
-                        name: _by_name(verdicts)
-                        for name, verdicts in zip(self.configuration.classes, run.verdicts, strict=True)
-                        if verdicts
-                    },
-                }
-                for run in self.runs
-            ],
-            "delta": self.delta,
-            "photos": {"folder": self.folder, "sha256": self.photos_sha256},
-            "configuration": self.configuration.summary(),
-        }
-
-    def __str__(self) -> str:
-        lines = [f"{self.configuration.model}, {self.folder}, n = {self.n}, undefended {self.undefended}"]
-        for run in self.runs:
-            height, width = run.trial.patch_size
-            threshold = f", T = {run.trial.defence.threshold:g}"
-            lines.append(
-                f"  {height}x{width} pixels, {run.trial.name}{threshold}: clean {run.clean}, "
-                f"certified {run.certified}"
-            )
-        return "\n".join(lines)
+    def setting(self) -> Setting:
+        """The same in words and numbers."""
+        threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
+        return Setting(self.patch_size, self.name, threshold, self.defence.sound, str(self.defence))
 
 
 def evaluate(
@@ -174,7 +72,9 @@ def evaluate(
     missing = [photo for photo in photos if photo.name not in known]
     finished = len(photos) - len(missing)
     pace = Pace(len(photos), finished)
-    store = None if logits is None else Store(Path(logits), _network(configuration))
+    store = (
+        None if logits is None else Store(Path(logits), json.dumps(configuration.network(), sort_keys=True))
+    )
     for done, photo in enumerate(missing, finished + 1):
         seen = _local_logits(model, photo, store)
         (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta)
@@ -219,8 +119,14 @@ def judge(
         certificates = trial.defence.certify(local_logits, labels, delta)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(rulings):
-            certificate = certificates[index]
-            own.append(Ruling(int(certificate.prediction), certificate.verdict, float(least[index])))
+            certificate, margin = certificates[index], float(least[index])
+            own.append(
+                Ruling(
+                    int(certificate.prediction),
+                    certificate.verdict,
+                    margin if math.isfinite(margin) else None,
+                )
+            )
     return tuple(
         Outcome(photo.name, photo.label, int(undefended[index]), delta, tuple(rulings[index]))
         for index, photo in enumerate(photos)
@@ -234,13 +140,13 @@ def count(
     0."""
     n = len(outcomes)
     runs = []
-    for index, trial in enumerate(configuration.trials):
+    for index, setting in enumerate(configuration.settings):
         verdicts: tuple[Counter[Verdict], ...] = tuple(Counter() for _ in configuration.classes)
         for outcome in outcomes:
             verdicts[outcome.label][outcome.rulings[index].verdict] += 1
         clean = sum(outcome.rulings[index].prediction == outcome.label for outcome in outcomes)
         certified = sum(own[Verdict.CERTIFIED] for own in verdicts)
-        runs.append(Accuracy(trial, Proportion(clean, n), Proportion(certified, n), verdicts))
+        runs.append(Accuracy(setting, Proportion(clean, n), Proportion(certified, n), verdicts))
     undefended = sum(outcome.undefended == outcome.label for outcome in outcomes)
     delta = max((outcome.delta for outcome in outcomes), default=0.0)
     names = "\n".join(sorted(photo.name for photo in photos))
@@ -272,23 +178,12 @@ def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: s
         model.image_size,
         model.receptive_field,
         weights_sha256,
-        tuple(trials),
+        tuple(trial.setting for trial in trials),
         (("python", platform.python_version()), *((name, version(name)) for name in _VERSIONS)),
     )
-
-
-def _network(configuration: Configuration) -> str:
-    """All that local logits depend on beside the photo."""
-    summary = configuration.summary()
-    del summary["trials"]
-    return json.dumps(summary, sort_keys=True)
 
 
 def _folder(photo: LabelledPhoto) -> str:
     """The name of the folder that a photo's name begins in, with its parent's."""
     below = photo.path.resolve().parents[photo.name.count("/")]
     return "/".join(part for part in below.parts[-2:] if part != below.anchor)
-
-
-def _by_name(verdicts: Counter[Verdict]) -> dict[str, int]:
-    return {str(verdict): verdicts[verdict] for verdict in Verdict}

@@ -19,12 +19,12 @@ _BEGINNING = b'{"configuration": '
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What one defence says of one photo: its prediction, the verdict on the true class, the
-    least margin."""
+    """What one defence says of one photo: its prediction, the verdict on the true class, the least margin (None if
+    there is no bound)."""
 
     prediction: int
     verdict: Verdict
-    smallest_margin: float
+    smallest_margin: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ def _write(path: Path, line: JSON) -> None:
 
 def _outcome(line: Mapping[str, Any]) -> Outcome:
     rulings = tuple(
-        Ruling(int(r["prediction"]), Verdict(r["verdict"]), float(r["smallest_margin"]))
-        for r in line["rulings"]
+        Ruling(int(r["prediction"]), Verdict(r["verdict"]), r["smallest_margin"]) for r in line["rulings"]
     )
     return Outcome(
         str(line["photo"]), int(line["label"]), int(line["undefended"]), float(line["delta"]), rulings

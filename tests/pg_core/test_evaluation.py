@@ -1,6 +1,7 @@
 """Dataset runs: intervals, one pass for everything, and a run that is killed and goes on."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -73,9 +74,10 @@ def test_one_pass_answers_for_all_patch_sizes_and_thresholds(photos):
 def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
     model = Means()
     evaluation = evaluate(model, photos, TRIALS)
-    for run in evaluation.runs:
-        defence = run.trial.defence
-        assert defence.window_size == model.receptive_field.window_size(run.trial.patch_size)
+    for run, trial in zip(evaluation.runs, TRIALS, strict=True):
+        defence = trial.defence
+        assert run.setting == trial.setting
+        assert defence.window_size == model.receptive_field.window_size(run.setting.patch_size)
         certificates = []
         for photo in photos:
             pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
@@ -84,7 +86,7 @@ def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
         assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}
         for label, own in enumerate(run.verdicts):
             expected = [v for v, photo in zip(verdicts, photos, strict=True) if photo.label == label]
-            assert sorted(own.elements()) == sorted(expected)
+            assert own == Counter(expected)
         assert run.certified.count == verdicts.count(Verdict.CERTIFIED)
         assert run.clean.count == sum(bool(c.prediction == c.label) for c in certificates)
     assert evaluation.runs[0].certified.count > 0
@@ -173,8 +175,9 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
         Image.new("RGB", (32, 32), "white").save(tmp_path / "test" / name / "0000.jpg")
     model = Small()
     photos = labelled_photos(tmp_path / "test", CIFAR10)
-    evaluation = evaluate(model, photos, robust_masking(model, ((2, 2), (5, 5))))
-    assert [run.trial.defence.window_size for run in evaluation.runs] == [(6, 6), (9, 9)]
+    trials = robust_masking(model, ((2, 2), (5, 5)))
+    assert [trial.defence.window_size for trial in trials] == [(6, 6), (9, 9)]
+    evaluation = evaluate(model, photos, trials)
     for run in evaluation.runs:
         assert (run.clean.count, run.certified.count) == (1, 1)
         assert run.verdicts[CIFAR10.index("truck")] == {Verdict.CERTIFIED: 1}
@@ -185,7 +188,7 @@ def test_lines_of_another_configuration_are_refused_and_kept(photos, tmp_path):
     lines = tmp_path / "lines.jsonl"
     evaluate(Means(), photos[:1], TRIALS, lines)
     before = lines.read_text()
-    with pytest.raises(ValueError, match="trials"):
+    with pytest.raises(ValueError, match="settings"):
         evaluate(Means(), photos, TRIALS[:1], lines)
     with pytest.raises(ValueError, match="weights_sha256"):
         evaluate(Means(), photos, TRIALS, lines, weights_sha256="0" * 64)
@@ -209,7 +212,7 @@ def test_the_summary_is_json_with_every_interval(photos):
         by_class = run["verdicts_by_class"]
         assert list(by_class) == list(Means.classes)
         for verdict, number in run["verdicts"].items():
-            assert sum(own[verdict] for own in by_class.values()) == number
+            assert sum(own.get(verdict, 0) for own in by_class.values()) == number
     assert summary["photos"]["folder"] == "/".join(photos[0].path.parts[-4:-2])
 
 

@@ -1,0 +1,65 @@
+"""Accuracies as published, to set beside what is measured here: [PG] Table 4 and BagCert (section 11).
+
+A figure marked `*` is quoted from memory of the published table.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+PUBLISHED = Path(__file__).parents[1] / "assets" / "results" / "published.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A share of photos in per cent; `remembered` if it is quoted from memory."""
+
+    per_cent: float
+    remembered: bool
+
+    def __str__(self) -> str:
+        return f"{self.per_cent:.1f}{' *' if self.remembered else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One cell of a published table: a method against patches that cover `patch_per_cent` of an image of the size
+    named in `image`. `defence` is the name of its kind here. No figures: the authors call it infeasible."""
+
+    source: str
+    data: str
+    patch_per_cent: float
+    image: str
+    method: str
+    network: str
+    defence: str
+    clean: Figure | None
+    certified: Figure | None
+
+
+def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
+    """All cells, in the order of the file; raises ValueError for a file of another kind."""
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            return tuple(
+                Published(
+                    row["source"],
+                    row["data"],
+                    float(row["patch_per_cent"]),
+                    row["image"],
+                    row["method"],
+                    row["network"],
+                    row["defence"],
+                    _figure(row["clean"], row["clean_mark"]),
+                    _figure(row["certified"], row["certified_mark"]),
+                )
+                for row in csv.DictReader(lines)
+            )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: not the table of published figures") from error
+
+
+def _figure(number: str, mark: str) -> Figure | None:
+    if mark not in ("", "*"):
+        raise ValueError(f"expected no mark or *, got {mark!r}")
+    return Figure(float(number), mark == "*") if number else None

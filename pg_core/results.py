@@ -1,0 +1,232 @@
+"""What a dataset run found, as values that JSON keeps: the accuracies of a network under each defence.
+
+`pg_core.evaluation` counts them; assets/results holds those of the networks trained here, one file for each run.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pg_core.defences.base import Verdict
+from pg_core.geometry import ReceptiveField, Size
+from pg_core.outcomes import JSON
+from pg_core.proportion import Proportion
+
+RESULTS = Path(__file__).parents[1] / "assets" / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A defence against patches of one size, in pixels of the image that the network sees. `defence` is the name
+    of its kind, `threshold` its T if it has one, `sound` whether its certificates prove anything, `parameters` says
+    all of it."""
+
+    patch_size: Size
+    defence: str
+    threshold: float | None
+    sound: bool
+    parameters: str
+
+    def summary(self) -> JSON:
+        """As JSON takes it."""
+        return {
+            "patch_size": list(self.patch_size),
+            "threshold": self.threshold,
+            "defence": self.defence,
+            "sound": self.sound,
+            "parameters": self.parameters,
+        }
+
+    def __str__(self) -> str:
+        height, width = self.patch_size
+        threshold = "" if self.threshold is None else f", T = {self.threshold:g}"
+        doubt = "" if self.sound else " (proves nothing)"
+        return f"{height}x{width} pixels, {self.defence}{threshold}{doubt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """One defence over all photos. `clean` counts right defended predictions, `certified` the photos whose true
+    class no patch can take away, `verdicts` each verdict for the photos of each class, in the network's order."""
+
+    setting: Setting
+    clean: Proportion
+    certified: Proportion
+    verdicts: tuple[Mapping[Verdict, int], ...]
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How many photos of all classes got each verdict, one that is absent as 0."""
+        return {str(verdict): sum(own.get(verdict, 0) for own in self.verdicts) for verdict in Verdict}
+
+    def summary(self, classes: tuple[str, ...]) -> JSON:
+        """As JSON takes it; intervals are Wilson's, 95 %."""
+        return {
+            **self.setting.summary(),
+            "clean_accuracy": self.clean.share,
+            "clean_interval": list(self.clean.interval),
+            "certified_accuracy": self.certified.share,
+            "certified_interval": list(self.certified.interval),
+            "verdicts": self.counted,
+            "verdicts_by_class": {
+                name: {str(verdict): own[verdict] for verdict in Verdict if own.get(verdict)}
+                for name, own in zip(classes, self.verdicts, strict=True)
+                if own
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All that an outcome depends on beside the photo: two runs with equal ones may share a file of outcomes."""
+
+    model: str
+    classes: tuple[str, ...]
+    image_size: Size
+    receptive_field: ReceptiveField
+    weights_sha256: str | None
+    settings: tuple[Setting, ...]
+    versions: tuple[tuple[str, str], ...]
+
+    def network(self) -> JSON:
+        """All that local logits depend on beside the photo, as JSON takes it."""
+        field = self.receptive_field
+        return {
+            "model": self.model,
+            "classes": list(self.classes),
+            "image_size": list(self.image_size),
+            "receptive_field": list(field.size),
+            "stride": list(field.stride),
+            "offset": list(field.offset),
+            "weights_sha256": self.weights_sha256,
+            "versions": dict(self.versions),
+        }
+
+    def summary(self) -> JSON:
+        """As JSON takes it."""
+        return {**self.network(), "settings": [setting.summary() for setting in self.settings]}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The accuracies of a network over a set of photos, undefended and under each defence.
+
+    `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it;
+    `delta` is the largest of the photos' errors of a local logit, which the margins have to survive (section 5,
+    Numerics).
+    """
+
+    configuration: Configuration
+    folder: str
+    photos_sha256: str
+    delta: float
+    undefended: Proportion
+    runs: tuple[Accuracy, ...]
+
+    @property
+    def n(self) -> int:
+        return self.undefended.n
+
+    def summary(self) -> JSON:
+        """Numbers and words only, as JSON takes them; intervals are Wilson's, 95 %."""
+        return {
+            "n": self.n,
+            "undefended_accuracy": self.undefended.share,
+            "undefended_interval": list(self.undefended.interval),
+            "runs": [run.summary(self.configuration.classes) for run in self.runs],
+            "delta": self.delta,
+            "photos": {"folder": self.folder, "sha256": self.photos_sha256},
+            "configuration": self.configuration.summary(),
+        }
+
+    def __str__(self) -> str:
+        first = f"{self.configuration.model}, {self.folder}, n = {self.n}, undefended {self.undefended}"
+        runs = [f"  {run.setting}: clean {run.clean}, certified {run.certified}" for run in self.runs]
+        return "\n".join([first, *runs])
+
+
+def read(path: Path) -> Evaluation:
+    """The evaluation whose summary is in a file; raises ValueError if it is anything else, or contradicts itself."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        evaluation = _evaluation(content)
+        again = json.loads(json.dumps(evaluation.summary()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path.name}: not the summary of an evaluation") from error
+    if again != content or not _consistent(evaluation):
+        raise ValueError(f"{path.name}: its shares, intervals and counts do not agree")
+    return evaluation
+
+
+def read_all(folder: Path = RESULTS) -> dict[str, Evaluation]:
+    """All evaluations in a folder by the names of their files, without the suffix."""
+    return {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _evaluation(content: Mapping[str, Any]) -> Evaluation:
+    own, n = content["configuration"], int(content["n"])
+    classes = tuple(own["classes"])
+    configuration = Configuration(
+        str(own["model"]),
+        classes,
+        _size(own["image_size"]),
+        ReceptiveField(_size(own["receptive_field"]), _size(own["stride"]), _size(own["offset"])),
+        own["weights_sha256"],
+        tuple(map(_setting, own["settings"])),
+        tuple(own["versions"].items()),
+    )
+    return Evaluation(
+        configuration,
+        str(content["photos"]["folder"]),
+        str(content["photos"]["sha256"]),
+        float(content["delta"]),
+        _proportion(content["undefended_accuracy"], n),
+        tuple(_accuracy(run, n, classes) for run in content["runs"]),
+    )
+
+
+def _consistent(evaluation: Evaluation) -> bool:
+    """Whether the accuracies are those that the verdicts add up to."""
+    return evaluation.configuration.settings == tuple(run.setting for run in evaluation.runs) and all(
+        sum(counted.values()) == run.clean.n == evaluation.n
+        and counted[Verdict.CERTIFIED] == run.certified.count
+        and counted[Verdict.MISCLASSIFIED] == evaluation.n - run.clean.count
+        for run in evaluation.runs
+        for counted in (run.counted,)
+    )
+
+
+def _accuracy(run: Mapping[str, Any], n: int, classes: tuple[str, ...]) -> Accuracy:
+    by_class = run["verdicts_by_class"]
+    return Accuracy(
+        _setting(run),
+        _proportion(run["clean_accuracy"], n),
+        _proportion(run["certified_accuracy"], n),
+        tuple(
+            Counter({Verdict(verdict): int(count) for verdict, count in by_class.get(name, {}).items()})
+            for name in classes
+        ),
+    )
+
+
+def _setting(content: Mapping[str, Any]) -> Setting:
+    threshold = content["threshold"]
+    return Setting(
+        _size(content["patch_size"]),
+        str(content["defence"]),
+        None if threshold is None else float(threshold),
+        bool(content["sound"]),
+        str(content["parameters"]),
+    )
+
+
+def _proportion(share: float, n: int) -> Proportion:
+    return Proportion(round(share * n), n)
+
+
+def _size(values: list[int]) -> Size:
+    height, width = values
+    return int(height), int(width)
