@@ -19,6 +19,7 @@ import numpy as np
 from pg_core.arrays import Evidence, LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Defence, Verdict
+from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
@@ -35,18 +36,17 @@ _VERSIONS = ("torch", "numpy", "pillow")
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is measured: a defence, by the name of its kind, against patches of one size in pixels of the image
-    that the network sees."""
+    """What is measured: a defence against patches of one size, in pixels of the image that the network sees."""
 
     patch_size: Size
-    name: str
+    kind: Kind
     defence: Defence
 
     @property
     def setting(self) -> Setting:
         """The same in words and numbers."""
         threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
-        return Setting(self.patch_size, self.name, threshold, self.defence.sound, str(self.defence))
+        return Setting(self.patch_size, str(self.kind), threshold, self.defence.sound, str(self.defence))
 
 
 def evaluate(
@@ -86,22 +86,24 @@ def evaluate(
     return count(configuration, photos, [known[photo.name] for photo in photos])
 
 
-def robust_masking(
+def fitted_trials(
     model: LocalModel,
     patch_sizes: Sequence[Size],
+    kinds: Sequence[Kind] = (Kind.MASKING,),
     thresholds: Sequence[float] = (0.0,),
     evidence: Evidence | None = None,
     clip_high: float = math.inf,
     bound: Bound = Bound.SOUND,
 ) -> tuple[Trial, ...]:
-    """Robust masking fitted to each patch size, thresholds running fastest; evidence by default what suits the
-    network."""
-    kind = model.evidence if evidence is None else evidence
+    """Each defence fitted to each patch size, in that order; robust masking with each T. evidence is by default
+    what suits the network. Raises ValueError for a defence that does not fit it."""
+    kept = model.evidence if evidence is None else evidence
+    field, image = model.receptive_field, model.image_size
     return tuple(
-        Trial(patch, "masking", RobustMasking(window, threshold, kind, clip_high, bound))
+        Trial(patch, kind, Fitting(field, image, kept, patch, threshold, clip_high, bound).defence(kind))
         for patch in patch_sizes
-        for window in (model.receptive_field.window_size(patch),)
-        for threshold in thresholds
+        for kind in kinds
+        for threshold in (thresholds if kind is Kind.MASKING else (0.0,))
     )
 
 

@@ -9,14 +9,18 @@ from pathlib import Path
 from pg_core.arrays import Evidence
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
+from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.defences.masking import Bound
-from pg_core.evaluation import evaluate, robust_masking
+from pg_core.evaluation import evaluate, fitted_trials
 from pg_core.images import square
 from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
 
 _EPILOG = """\
 models:
 {models}
+
+defences:
+{defences}
 
 The folder holds a folder for each class, named like the class (or, for ImageNette, by its WordNet name).
 Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
@@ -32,7 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "evaluate",
         help="measure a network over a folder of photos",
         description="Undefended, defended (clean) and provable robust accuracy over a folder of class folders.",
-        epilog=_EPILOG.format(models=values.models()),
+        epilog=_EPILOG.format(models=values.models(), defences=_defences()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     evaluate_folder.add_argument("folder", type=Path, help="a folder of class folders of photos")
@@ -52,7 +56,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="sides (23 32 39), heights x widths or shares of the image's area; default: 1%% 2%% 3%%",
     )
     evaluate_folder.add_argument(
-        "--threshold", type=values.threshold, nargs="+", default=[0.0], metavar="T", help="default: 0"
+        "--defence",
+        choices=list(Kind),
+        type=Kind,
+        nargs="+",
+        default=[Kind.MASKING],
+        metavar="NAME",
+        help="one or several; default: masking",
+    )
+    evaluate_folder.add_argument(
+        "--threshold",
+        type=values.threshold,
+        nargs="+",
+        default=[0.0],
+        metavar="T",
+        help="of robust masking; default: 0",
     )
     evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
     evaluate_folder.add_argument(
@@ -75,6 +93,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     evaluate_folder.set_defaults(run=_run)
 
 
+def _defences() -> str:
+    return "\n".join(f"  {kind:<18}{title}" for kind, title in TITLES.items())
+
+
 def _run(options: argparse.Namespace) -> Iterator[str]:
     model = load_model(options.model, options.device, options.weights)
     names = imagenet_classes()
@@ -83,8 +105,14 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     sizes = [
         square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
     ]
-    trials = robust_masking(
-        model, sizes, options.threshold, options.evidence, options.clip_high, options.bound
+    trials = fitted_trials(
+        model,
+        sizes,
+        options.defence,
+        options.threshold,
+        options.evidence,
+        options.clip_high,
+        options.bound,
     )
     with values.progress_line() as report:
         result = evaluate(

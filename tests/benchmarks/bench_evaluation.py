@@ -13,8 +13,9 @@ import numpy as np
 
 from pg_core.arrays import Evidence
 from pg_core.datasets import LabelledPhoto
-from pg_core.defences.masking import RobustMasking
+from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.evaluation import Trial, judge
+from pg_core.geometry import ReceptiveField
 
 PHOTOS, CLASSES, SIDE, TOGETHER = 1000, 10, 26, 64
 TARGET = 2.0
@@ -27,8 +28,9 @@ def main() -> int:
     local_logits[np.arange(PHOTOS), labels] += 2
     photos = [LabelledPhoto(Path(), str(index), int(label)) for index, label in enumerate(labels)]
     missed = False
-    for evidence in (Evidence.LOGITS, Evidence.CONFIDENCE):
-        trial = Trial((32, 32), "masking", RobustMasking((6, 6), evidence=evidence))
+    for kind in Kind:
+        fitting = Fitting(ReceptiveField((17, 17), (8, 8)), (224, 224), Evidence.LOGITS, (32, 32))
+        trial = Trial(fitting.patch_size, kind, fitting.defence(kind))
         start = time.perf_counter()
         outcomes = [
             outcome

@@ -10,7 +10,8 @@ from PIL import Image
 from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.base import Verdict
-from pg_core.evaluation import evaluate, judge, robust_masking
+from pg_core.defences.catalogue import Kind
+from pg_core.evaluation import evaluate, fitted_trials, judge
 from pg_core.geometry import ReceptiveField
 from pg_core.images import ImageError
 from pg_core.models import CIFAR10
@@ -35,7 +36,7 @@ class Means:
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
 
 
-TRIALS = robust_masking(Means(), ((4, 4), (8, 8)), (0.0, 0.1))
+TRIALS = fitted_trials(Means(), ((4, 4), (8, 8)), tuple(Kind), (0.0, 0.1))
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_one_pass_answers_for_all_patch_sizes_and_thresholds(photos):
     model = Means()
     evaluation = evaluate(model, photos, TRIALS)
     assert model.images == len(photos) == evaluation.n
-    assert len(evaluation.runs) == 4
+    assert [run.setting for run in evaluation.runs] == [trial.setting for trial in TRIALS]
+    assert len(set(TRIALS)) == len(TRIALS) == 2 * (len(Kind) + 1)
 
 
 def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
@@ -89,17 +91,19 @@ def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
             assert own == Counter(expected)
         assert run.certified.count == verdicts.count(Verdict.CERTIFIED)
         assert run.clean.count == sum(bool(c.prediction == c.label) for c in certificates)
-    assert evaluation.runs[0].certified.count > 0
-    assert evaluation.runs[-1].certified.count < evaluation.n
+    shares = {(run.setting.defence, run.setting.patch_size): run.certified.count for run in evaluation.runs}
+    assert shares["masking", (4, 4)] > shares["masking", (8, 8)] > 0 == shares["undefended", (4, 4)]
 
 
 def test_a_batch_is_judged_like_its_photos(photos):
     logits = np.random.default_rng(3).normal(size=(len(photos), 3, 8, 8))
     logits[np.arange(len(photos)), [photo.label for photo in photos]] += 0.7
+    logits[0, photos[0].label] -= 2
     together = judge(logits, photos, TRIALS)
     alone = [judge(logits[i : i + 1], photos[i : i + 1], TRIALS)[0] for i in range(len(photos))]
     assert list(together) == alone
-    assert len({outcome.rulings[-1].verdict for outcome in together}) > 1
+    verdicts = {ruling.verdict for outcome in together for ruling in outcome.rulings}
+    assert verdicts >= {Verdict.CERTIFIED, Verdict.VULNERABLE, Verdict.MISCLASSIFIED}
 
 
 def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path):
@@ -175,7 +179,7 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
         Image.new("RGB", (32, 32), "white").save(tmp_path / "test" / name / "0000.jpg")
     model = Small()
     photos = labelled_photos(tmp_path / "test", CIFAR10)
-    trials = robust_masking(model, ((2, 2), (5, 5)))
+    trials = fitted_trials(model, ((2, 2), (5, 5)))
     assert [trial.defence.window_size for trial in trials] == [(6, 6), (9, 9)]
     evaluation = evaluate(model, photos, trials)
     for run in evaluation.runs:

@@ -1,0 +1,65 @@
+"""The defences by name, each fitted to a network and a patch size, or refused in one sentence.
+
+It knows a network by its receptive field, the size of its image and its evidence, and no more.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pg_core.arrays import Evidence
+from pg_core.defences.base import Defence
+from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.undefended import Undefended
+from pg_core.geometry import ReceptiveField, Size
+
+
+class Kind(StrEnum):
+    """A defence, whatever its parameters."""
+
+    UNDEFENDED = "undefended"
+    MASKING = "masking"
+    CLIPPING = "clipping"
+
+
+TITLES = {
+    Kind.UNDEFENDED: "no defence",
+    Kind.MASKING: "robust masking (PatchGuard)",
+    Kind.CLIPPING: "bounded evidence (clipped BagNet)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a defence is fitted to: a network and patches of `patch_size` pixels of the image that it sees.
+
+    The other values are for the defences that have them: T, c_h and the bound of robust masking.
+    """
+
+    receptive_field: ReceptiveField
+    image_size: Size
+    evidence: Evidence
+    patch_size: Size
+    threshold: float = 0.0
+    clip_high: float = math.inf
+    bound: Bound = Bound.SOUND
+
+    @property
+    def window_size(self) -> Size:
+        """k, the features that a patch can corrupt."""
+        return self.receptive_field.window_size(self.patch_size)
+
+    def defence(self, kind: Kind) -> Defence:
+        """The defence; raises ValueError, one sentence, if it does not fit this network."""
+        match kind:
+            case Kind.UNDEFENDED:
+                return Undefended(self.window_size)
+            case Kind.MASKING:
+                return RobustMasking(
+                    self.window_size, self.threshold, self.evidence, self.clip_high, self.bound
+                )
+            case Kind.CLIPPING:
+                unbounded = self.evidence is Evidence.LOGITS and math.isinf(self.clip_high)
+                squashing = Squashing.TANH if unbounded else Squashing.CLIP
+                return BoundedEvidence(self.window_size, squashing, self.evidence, self.clip_high)

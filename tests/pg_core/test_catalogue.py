@@ -1,0 +1,44 @@
+"""Defences by name: each is what it is called, and fits the window of the patch."""
+
+import math
+
+import pytest
+
+from pg_core.arrays import Evidence
+from pg_core.defences.base import Defence
+from pg_core.defences.catalogue import TITLES, Fitting, Kind
+from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.geometry import ReceptiveField
+
+BAGNET = ReceptiveField((17, 17), (8, 8))
+
+
+def fitting(evidence=Evidence.LOGITS, **parameters):
+    return Fitting(BAGNET, (224, 224), evidence, (32, 32), **parameters)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
+    defence = fitting().defence(kind)
+    assert isinstance(defence, Defence)
+    assert defence.window_size == (6, 6)
+    assert TITLES[kind]
+
+
+def test_parameters_reach_robust_masking():
+    made = fitting(threshold=0.2, clip_high=3.0, bound=Bound.EXACT).defence(Kind.MASKING)
+    assert made == RobustMasking((6, 6), 0.2, Evidence.LOGITS, 3.0, Bound.EXACT)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "clip_high", "squashing"),
+    [
+        (Evidence.LOGITS, math.inf, Squashing.TANH),
+        (Evidence.LOGITS, 15.0, Squashing.CLIP),
+        (Evidence.CONFIDENCE, math.inf, Squashing.CLIP),
+    ],
+)
+def test_evidence_without_a_range_is_squashed_as_published(evidence, clip_high, squashing):
+    made = fitting(evidence, clip_high=clip_high).defence(Kind.CLIPPING)
+    assert made == BoundedEvidence((6, 6), squashing, evidence, clip_high)
