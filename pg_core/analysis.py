@@ -85,9 +85,9 @@ class Analysis:
             )
         if windows.covering_map:
             return (
-                f"Nothing can be certified against a {patch}: it can touch all "
-                f"{_times(windows.map_size)} features, so the only window is the whole map and no evidence "
-                "is left outside it."
+                f"Nothing can be certified against a {patch}: a local logit sees {self.features.receptive_field}, so "
+                f"the patch can touch all {_times(windows.map_size)} of them; the only window is the whole map, and "
+                "no evidence is left outside it."
             )
         if self.verdict is Verdict.CERTIFIED and not self.defence.sound:
             return (

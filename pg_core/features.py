@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from pg_core.attacks import PatchPixels, paste
-from pg_core.geometry import Patch, ReceptiveField, Size, Window
+from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.images import Framing, frame, read, to_pixels, upright_rgb
 from pg_core.models.local import LocalModel, Pixels
 
@@ -47,13 +47,10 @@ class LocalFeatures:
 def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures:
     """Run the network on a photo, or the photo in a file.
 
-    Raises ImageError for a file that is no photo, and ValueError for a network that pads its input or whose
-    local logits are not finite.
+    Raises ImageError for a file that is no photo, and ValueError for a network whose local logits are not finite.
     """
-    if max(model.receptive_field.offset) > 0:
-        raise ValueError(f"expected a network without padding, got offset {model.receptive_field.offset}")
     photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
-    pixels = to_pixels(photo, model.image_size)
+    pixels = to_pixels(photo, model.image_size, model.part)
     local_logits = model.local_logits(pixels)
     if not np.isfinite(local_logits).all():
         raise ValueError(f"{model.name} gave local logits that are NaN or infinite: are its weights damaged?")
@@ -62,7 +59,7 @@ def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures
         model.name,
         model.classes,
         model.receptive_field,
-        frame((photo.height, photo.width), model.image_size),
+        frame((photo.height, photo.width), model.image_size, model.part),
         pixels,
         local_logits,
         delta,
@@ -79,9 +76,8 @@ def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: P
     footprint = features.receptive_field.footprint(patch, features.map_size)
     local_logits = features.local_logits
     if footprint is not None:
-        crop = features.receptive_field.pixels(footprint)
         local_logits = local_logits.copy()
-        local_logits[:, *footprint.slices] = model.local_logits(np.ascontiguousarray(pixels[:, *crop.slices]))
+        local_logits[:, *cells(footprint, features.map_size)] = model.local_logits(pixels, footprint)
     return replace(features, pixels=pixels, local_logits=local_logits)
 
 
@@ -90,7 +86,7 @@ def _measured_delta(
 ) -> float:
     """From the cells at the corners and in the middle; at least the resolution of float32."""
     rows, columns = local_logits.shape[1:]
-    cells = {
+    sample = {
         (0, 0),
         (0, columns - 1),
         (rows - 1, 0),
@@ -98,8 +94,7 @@ def _measured_delta(
         (rows // 2, columns // 2),
     }
     largest = float(np.finfo(np.float32).eps * np.abs(local_logits).max())
-    for row, column in cells:
-        crop = model.receptive_field.pixels(Window(row, column, 1, 1))
-        alone = model.local_logits(np.ascontiguousarray(pixels[:, *crop.slices]))
+    for row, column in sample:
+        alone = model.local_logits(pixels, Window(row, column, 1, 1))
         largest = max(largest, float(np.abs(alone[:, 0, 0] - local_logits[:, row, column]).max()))
     return SAFETY * largest

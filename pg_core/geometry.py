@@ -1,7 +1,8 @@
 """Patches, windows and receptive fields: [PG] Equation 1 and every computation of an index (section 3).
 
 A `Box` is top, left, height, width, half open, rows before columns. A `Patch` is a box of pixels, a `Window`
-a box of features. It leaves out windows that wrap around the map, which band models need.
+a box of features. Of a model of column bands, the map is one row that wraps around: a window that passes its right
+edge goes on at the left.
 """
 
 from dataclasses import dataclass
@@ -63,12 +64,33 @@ class ReceptiveField:
     """Feature (i, j) sees pixel rows [i*s - o, i*s - o + r), and columns likewise, and nothing else.
 
     size r, stride s and offset o are in pixels, per axis. `offset` is the padding above and to the left (and,
-    by the same amount, below and to the right).
+    by the same amount, below and to the right). `wrapping` is for column bands ([DS]): feature (0, j) sees all
+    rows and the columns [j, j + b) modulo the width of the image; size is then (image height, b), stride (image
+    height, 1).
     """
 
     size: Size
     stride: Size
     offset: Size = (0, 0)
+    wrapping: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 1 or min(self.stride) < 1 or min(self.offset) < 0:
+            raise ValueError(f"expected size >= 1, stride >= 1 and offset >= 0, got {self!r}")
+        if self.wrapping and (self.stride != (self.size[0], 1) or max(self.offset) > 0):
+            raise ValueError(f"expected bands of stride ({self.size[0]}, 1) and offset 0, got {self!r}")
+
+    def __str__(self) -> str:
+        """In words.
+
+        >>> print(ReceptiveField((17, 17), (8, 8)))
+        17x17 pixels, stride 8
+        """
+        if self.wrapping:
+            return f"bands of {self.size[1]} columns"
+        stride = str(self.stride[0]) if self.stride[0] == self.stride[1] else _times(self.stride)
+        padded = f", padded by {_times(self.offset)}" if max(self.offset) else ""
+        return f"{_times(self.size)} pixels, stride {stride}{padded}"
 
     def map_size(self, image_size: Size) -> Size:
         """Rows and columns of the map for an image: floor((H + 2o - r)/s) + 1.
@@ -80,6 +102,8 @@ class ReceptiveField:
             (n + 2 * o - r) // s + 1
             for n, r, s, o in zip(image_size, self.size, self.stride, self.offset, strict=True)
         )
+        if self.wrapping and columns >= 1:
+            columns = image_size[1]
         if rows < 1 or columns < 1:
             raise ValueError(
                 f"expected an image of at least {self.size[0]}x{self.size[1]} pixels, the receptive field, "
@@ -98,7 +122,7 @@ class ReceptiveField:
         height, width = (
             -(-(p + r - 1) // s) for p, r, s in zip(patch_size, self.size, self.stride, strict=True)
         )
-        return height, width
+        return (1, width) if self.wrapping else (height, width)
 
     def patch_size(self, window_size: Size) -> Size:
         """The largest patch that corrupts no more than k features: s*k - r + 1 pixels, below 1 if none does.
@@ -107,10 +131,14 @@ class ReceptiveField:
         (32, 32)
         """
         height, width = (s * k - r + 1 for k, r, s in zip(window_size, self.size, self.stride, strict=True))
-        return height, width
+        return (self.size[0], width) if self.wrapping else (height, width)
 
     def footprint(self, patch: Patch, map_size: Size) -> Window | None:
-        """The features that see at least one pixel of the patch; None if no feature does."""
+        """The features that see at least one pixel of the patch; None if no feature does. Of bands it may wrap.
+
+        >>> ReceptiveField((32, 4), (32, 1), wrapping=True).footprint(Patch(0, 1, 5, 5), (1, 32))
+        Window(top=0, left=30, height=1, width=8)
+        """
         spans = []
         for axis, (start, length) in enumerate(((patch.top, patch.height), (patch.left, patch.width))):
             first, end = self.spans(np.array([start]), length, map_size, axis)[0].tolist()
@@ -126,20 +154,61 @@ class ReceptiveField:
         """First and last + 1 feature along an axis that see a pixel of [a, a + p), for each start a; where no
         feature does, the first is not below the end.
 
-        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (section 2).
+        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (section 2). Bands wrap around instead of
+        being cut: their end may lie beyond the map; all of them, from the first, if a patch meets all.
         """
         r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
+        if self.wrapping and axis == 1:
+            met = min(length + r - 1, map_size[1])
+            first = (starts - r + 1) % map_size[1] if met < map_size[1] else np.zeros_like(starts)
+            return np.stack([first, first + met], axis=-1)
         first = np.maximum(-(-(starts + o - r + 1) // s), 0)
         end = np.minimum((starts + o + length - 1) // s + 1, map_size[axis])
         return np.stack([first, end], axis=-1)
 
     def pixels(self, window: Window) -> Patch:
-        """The pixels that the features of a window see: s*(k - 1) + r per axis (they may pass the border)."""
+        """The pixels that the features of a window see: s*(k - 1) + r per axis. They may pass the border: into
+        padding, or, of bands, on to the left edge."""
         top, left = (
             a * s - o for a, s, o in zip((window.top, window.left), self.stride, self.offset, strict=True)
         )
         height, width = (s * (k - 1) + r for k, s, r in zip(window.size, self.stride, self.size, strict=True))
         return Patch(top, left, height, width)
+
+    def crop(self, window: Window, image_size: Size) -> tuple[Patch, Window]:
+        """The smallest crop whose own map holds the features of a window as the image's map does, and where in it.
+
+        It contains what they see, so far as that lies in the image; it begins on a multiple of the stride, for a
+        padded network subsamples from there, and at a border of the image it ends with it, for there is the padding
+        that they see. Without padding it is `pixels(window)` and all of its map. Raises ValueError for bands, which
+        are no crops.
+
+        >>> ReceptiveField((35, 35), (8, 8), (17, 17)).crop(Window(4, 0, 1, 2), (64, 64))
+        (Patch(top=8, left=0, height=42, width=26), Window(top=3, left=0, height=1, width=2))
+        """
+        if self.wrapping:
+            raise ValueError("expected a network that runs on crops, got bands that wrap around the image")
+        seen = self.pixels(window)
+        (top, bottom), (left, right) = (
+            (max(0, first // s * s), min(n, last))
+            for first, last, s, n in zip(
+                (seen.top, seen.left), (seen.bottom, seen.right), self.stride, image_size, strict=True
+            )
+        )
+        at = Window(window.top - top // self.stride[0], window.left - left // self.stride[1], *window.size)
+        return Patch(top, left, bottom - top, right - left), at
+
+
+def cells(window: Window, map_size: Size) -> tuple[slice, slice | Int[np.ndarray, "columns"]]:
+    """Index of a window in the last two axes of a map, around its right edge where it wraps.
+
+    >>> cells(Window(0, 30, 1, 4), (1, 32))
+    (slice(0, 1, None), array([30, 31,  0,  1]))
+    """
+    rows, columns = window.slices
+    return rows, columns if window.right <= map_size[1] else np.arange(window.left, window.right) % map_size[
+        1
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +340,10 @@ class Windows:
                 gains = np.where(inside[part], others - shared, 0.0)
                 largest[first : first + maps, part] = gains.max(axis=(2, 4))
         return largest.reshape(sums.shape)
+
+
+def _times(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 _PAIRS_AT_A_TIME = 2**21

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from pg_core.geometry import Size
-from pg_core.models.local import Pixels
+from pg_core.models.local import Part, Pixels
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 20 * 2**20
@@ -180,18 +180,18 @@ def upright_rgb(photo: Image.Image) -> Image.Image:
     return rgb
 
 
-def frame(photo_size: Size, image_size: Size) -> Framing:
-    """The middle of a photo: 224/256 of its short side, as in ImageNet's evaluation; the whole of it if it
-    has the network's size already."""
-    if photo_size == image_size:
+def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Framing:
+    """The part of a photo that a network sees: the middle, 224/256 of its short side, as in ImageNet's evaluation, or
+    the whole of it, stretched; the whole in any case if it has the network's size already."""
+    if photo_size == image_size or part is Part.WHOLE:
         return Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size)
     scale = min(n / m for n, m in zip(photo_size, image_size, strict=True)) / _SHORT_SIDE
     return Framing(photo_size, (image_size[0] * scale, image_size[1] * scale), image_size)
 
 
-def to_pixels(photo: Image.Image, image_size: Size) -> Pixels:
+def to_pixels(photo: Image.Image, image_size: Size, part: Part = Part.MIDDLE) -> Pixels:
     """What a network of this image size sees of the photo."""
-    framing = frame((photo.height, photo.width), image_size)
+    framing = frame((photo.height, photo.width), image_size, part)
     height, width = image_size
     if framing.photo_size != image_size:
         top, left = framing.top_left

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pg_core import Evidence, ReceptiveField
+from pg_core.models.local import Part
 
 
 class Colours:
@@ -13,11 +14,15 @@ class Colours:
     image_size = (48, 64)
     receptive_field = ReceptiveField((12, 12), (4, 4))
     evidence = Evidence.LOGITS
+    part = Part.MIDDLE
 
     def __init__(self):
         self.seen = []
 
-    def local_logits(self, pixels):
+    def local_logits(self, pixels, window=None):
+        if window is not None:
+            crop, at = self.receptive_field.crop(window, pixels.shape[1:])
+            return self.local_logits(pixels[:, *crop.slices])[:, *at.slices]
         self.seen.append(pixels.shape[1:])
         (height, width), (down, right) = self.receptive_field.size, self.receptive_field.stride
         fields = np.lib.stride_tricks.sliding_window_view(pixels, (height, width), axis=(1, 2))

@@ -192,11 +192,10 @@ def _network() -> Choice | None:
         key="network",
     )
     description = MODELS[name]
-    field, stride = description.receptive_field.size[0], description.receptive_field.stride[0]
     height, width = description.image_size
     rows, columns = description.receptive_field.map_size(description.image_size)
     st.caption(
-        f"Sees {height}x{width} pixels; receptive field {field} pixels, stride {stride}: "
+        f"Sees {height}x{width} pixels; receptive field {description.receptive_field}: "
         f"{rows}x{columns} local logits for each class."
     )
     if not description.needs_checkpoint:

@@ -89,7 +89,8 @@ def sample(name: str) -> Photo:
 
 def framing(photo: Photo, model: str) -> Framing:
     """Which part of a photo a network sees."""
-    return images.frame(photo.size, MODELS[model].image_size)
+    description = MODELS[model]
+    return images.frame(photo.size, description.image_size, description.part)
 
 
 def windows_csv(analysis: Analysis) -> str:

@@ -18,8 +18,7 @@ def show() -> None:
             "Name": name,
             "Network": model.title,
             "Image": f"{model.image_size[0]}x{model.image_size[1]}",
-            "Receptive field": model.receptive_field.size[0],
-            "Stride": model.receptive_field.stride[0],
+            "Receptive field": str(model.receptive_field),
             "Local logits": "{}x{}".format(*model.receptive_field.map_size(model.image_size)),
             "Window for 2 % of the area": compute.window_for_two_per_cent(name),
         }

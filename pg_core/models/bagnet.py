@@ -14,14 +14,14 @@ _WIDE_STAGES = {9: 2, 17: 3, 33: 4}
 
 
 class Bottleneck(nn.Module):
-    """1x1, kernel x kernel without padding, 1x1; the shortcut is cropped to the size of the result."""
+    """1x1, kernel x kernel, 1x1; the shortcut is cropped to the size of the result, smaller without padding."""
 
-    def __init__(self, inputs: int, width: int, stride: int, kernel: int) -> None:
+    def __init__(self, inputs: int, width: int, stride: int, kernel: int, padding: int = 0) -> None:
         super().__init__()
         outputs = 4 * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, kernel, stride, bias=False)
+        self.conv2 = nn.Conv2d(width, width, kernel, stride, padding, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
@@ -33,7 +33,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, values: Float[Tensor, "batch channels height width"]) -> Tensor:
-        """The block's output; smaller by kernel - 1 before the stride."""
+        """The block's output; smaller by kernel - 1 - 2 padding before the stride."""
         inner = self.relu(self.bn1(self.conv1(values)))
         inner = self.relu(self.bn2(self.conv2(inner)))
         inner = self.bn3(self.conv3(inner))

@@ -3,16 +3,26 @@
 It leaves out torch, so that anything with local logits can take part: see `pg_core.models.network`.
 """
 
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
 from pg_core.arrays import Evidence
-from pg_core.geometry import ReceptiveField, Size
+from pg_core.geometry import ReceptiveField, Size, Window
 
 Pixels = Float32[np.ndarray, "3 height width"]
 """Red, green, blue in [0, 1]."""
+
+
+class Part(StrEnum):
+    """Which part of a photo a network is meant to see, as in its training."""
+
+    MIDDLE = "middle"
+    """224/256 of the short side, from the middle: ImageNet's evaluation."""
+    WHOLE = "whole"
+    """All of it, stretched to the network's image: CIFAR-10 enlarged, and patchSmoothing's ImageNet."""
 
 
 @runtime_checkable
@@ -33,6 +43,10 @@ class LocalModel(Protocol):
         """Height and width of the image that it is meant to see, in pixels."""
 
     @property
+    def part(self) -> Part:
+        """The part of a photo that becomes this image."""
+
+    @property
     def receptive_field(self) -> ReceptiveField:
         """What a location sees."""
 
@@ -40,5 +54,8 @@ class LocalModel(Protocol):
     def evidence(self) -> Evidence:
         """The type of evidence that certifies best with this network."""
 
-    def local_logits(self, pixels: Pixels) -> Float32[np.ndarray, "classes rows columns"]:
-        """Local logits of an image of `image_size`, or of any crop of at least one receptive field."""
+    def local_logits(
+        self, pixels: Pixels, window: Window | None = None
+    ) -> Float32[np.ndarray, "classes rows columns"]:
+        """Local logits of an image of `image_size`: the whole map, or the cells of one window of it, computed from
+        the pixels that they see alone and therefore a little different in float32."""

@@ -1,5 +1,6 @@
 """A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -10,10 +11,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from pg_core.arrays import Evidence
-from pg_core.geometry import ReceptiveField, Size
-from pg_core.models.local import Pixels
+from pg_core.geometry import ReceptiveField, Size, Window
+from pg_core.models.local import Part, Pixels
 
 State = Mapping[str, Tensor]
+
+MAX_BYTES = 2**30
+"""Larger checkpoints are refused unread, packed or not: a file of a few bytes must not fill the memory."""
 
 
 class CheckpointError(ValueError):
@@ -40,6 +44,7 @@ class Network(nn.Module):
         weights_sha256: str,
         mean: tuple[float, float, float],
         deviation: tuple[float, float, float],
+        part: Part = Part.MIDDLE,
     ) -> None:
         super().__init__()
         self.name = name
@@ -49,6 +54,7 @@ class Network(nn.Module):
         self.receptive_field = receptive_field
         self.evidence = evidence
         self.weights_sha256 = weights_sha256
+        self.part = part
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()
@@ -57,14 +63,40 @@ class Network(nn.Module):
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes rows columns"]:
         """Local logits of pixels in [0, 1]."""
-        return self.body((pixels - self.mean) / self.deviation)
+        return self.body(self.normalised(pixels))
 
-    def local_logits(self, pixels: Pixels) -> Float32[np.ndarray, "classes rows columns"]:
-        """Local logits of one image or crop, in float32 on the network's device."""
-        device = next(self.parameters()).device
+    def normalised(
+        self, pixels: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """What the body was trained on."""
+        return (pixels - self.mean) / self.deviation
+
+    def local_logits(
+        self, pixels: Pixels, window: Window | None = None
+    ) -> Float32[np.ndarray, "classes rows columns"]:
+        """Local logits of one image, or of one window from the crop that it sees, in float32 on the network's device.
+
+        An image of another size than `image_size` will do where the network takes it.
+        """
         with self._lock, torch.inference_mode():
-            logits = self(torch.tensor(pixels, device=device)[None])[0]
-            return logits.to(torch.float32).cpu().numpy()
+            if window is None:
+                return self._numbers(self(self._image(pixels)))
+            return self._numbers(self.window(self._image(pixels), window))
+
+    def window(
+        self, images: Float[Tensor, "1 3 height width"], window: Window
+    ) -> Float[Tensor, "1 classes rows columns"]:
+        """Local logits of a window of an image, from no other pixels than it sees."""
+        crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
+        return self(images[..., *crop.slices].contiguous())[..., *at.slices]
+
+    def _image(self, pixels: Pixels) -> Float[Tensor, "1 3 height width"]:
+        return torch.tensor(pixels, device=self.mean.device)[None]
+
+    def _numbers(
+        self, logits: Float[Tensor, "1 classes rows columns"]
+    ) -> Float32[np.ndarray, "classes rows columns"]:
+        return logits[0].to(torch.float32).cpu().numpy()
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -89,19 +121,32 @@ def read_state(path: Path) -> State:
     """The tensors of a checkpoint, under plain keys. The file may be hostile: no code in it is run.
 
     Accepts a bare state dict or one under `model_state_dict`, `state_dict` or `net`, with or without the
-    prefix `module.` of data-parallel training.
+    prefix `module.` of data-parallel training; at most `MAX_BYTES`, unpacked.
     """
+    return read_convention(path)[0]
+
+
+def read_convention(path: Path) -> tuple[State, str]:
+    """The same, and in words where in the file the tensors were and what they are called."""
     try:
+        size = _unpacked_size(path)
+        if size > MAX_BYTES:
+            raise CheckpointError(
+                f"{path.name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB"
+            )
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: no such file") from None
     except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
         raise CheckpointError(
             f"{path.name}: not a checkpoint of plain tensors, so it was not loaded"
         ) from error
+    convention = "bare state dict"
     for key in ("model_state_dict", "state_dict", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+            content, convention = content[key], f"state dict under '{key}'"
             break
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"{path.name}: expected a state dict, names with tensors")
@@ -110,7 +155,17 @@ def read_state(path: Path) -> State:
         raise CheckpointError(
             f"{path.name}: expected dense tensors of real numbers, but not so {unusable[0]}"
         )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
+    if any(str(key).startswith("module.") for key in content):
+        convention += ", names with 'module.'"
+    return {str(key).removeprefix("module."): value for key, value in content.items()}, convention
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes of a file, or of all that it holds if it is an archive, as torch's own format is."""
+    if not zipfile.is_zipfile(path):
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def _computable(value: Tensor) -> bool:

@@ -26,6 +26,7 @@ from pg_core import (
     sample_path,
     update,
 )
+from pg_core.geometry import Window
 from pg_core.images import decode, square
 
 RUNS = 5
@@ -42,9 +43,9 @@ class Timed:
     def __getattr__(self, name: str) -> object:
         return getattr(self.network, name)
 
-    def local_logits(self, pixels: np.ndarray) -> np.ndarray:
+    def local_logits(self, pixels: np.ndarray, window: Window | None = None) -> np.ndarray:
         start = time.perf_counter()
-        logits = self.network.local_logits(pixels)
+        logits = self.network.local_logits(pixels, window)
         self.spent += time.perf_counter() - start
         return logits
 

@@ -78,9 +78,8 @@ def test_another_label_than_the_prediction_is_nothing_to_certify():
 
 def test_margins_within_the_float_tolerance_are_undecided():
     class Doubtful(Colours):
-        def local_logits(self, pixels):
-            alone = pixels.shape[1] == self.receptive_field.size[0]
-            return super().local_logits(pixels) + np.float32(2.0 if alone else 0.0)
+        def local_logits(self, pixels, window=None):
+            return super().local_logits(pixels, window) + np.float32(2.0 if window else 0.0)
 
     model = Doubtful()
     result = analyse(photo((250, 100, 100)), model, defence(model, (8, 8)))
@@ -187,8 +186,8 @@ def test_the_undefended_prediction_is_the_largest_mean_of_unclipped_logits():
     class Bitter(Colours):
         receptive_field = ReceptiveField((12, 12), (12, 12))
 
-        def local_logits(self, pixels):
-            logits = super().local_logits(pixels)
+        def local_logits(self, pixels, window=None):
+            logits = super().local_logits(pixels, window)
             logits[0, 0, 0] = -1000.0
             return logits
 
@@ -223,16 +222,11 @@ def test_a_photo_is_the_same_by_path_and_as_a_picture_orientation_and_depth_incl
     np.testing.assert_array_equal(by_path.pixels, again.pixels)
 
 
-def test_networks_that_pad_or_give_no_finite_logits_are_refused():
-    class Padded(Colours):
-        receptive_field = ReceptiveField((12, 12), (4, 4), (0, 2))
-
+def test_networks_that_give_no_finite_logits_are_refused():
     class Broken(Colours):
-        def local_logits(self, pixels):
-            return super().local_logits(pixels) * np.float32(np.inf)
+        def local_logits(self, pixels, window=None):
+            return super().local_logits(pixels, window) * np.float32(np.inf)
 
-    with pytest.raises(ValueError, match="without padding"):
-        extract(photo(), Padded())
     with pytest.raises(ValueError, match="NaN or infinite"):
         extract(photo(), Broken())
 

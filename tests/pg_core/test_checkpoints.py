@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pg_core.models import CIFAR10, MODELS, load_model
+from pg_core.models import network as door
 from pg_core.models.bagnet import BagNet
+from pg_core.models.checkpoints import PUBLISHED, recognise
 from pg_core.models.network import CheckpointError, load_state, read_state
 
 FIELDS = (9, 17, 33)
@@ -32,6 +34,13 @@ def weights(field, classes=10):
     """A state dict of a BagNet whose tensors hold one number each, so that its file is small."""
     with torch.device("meta"):
         shapes = BagNet(field, classes).state_dict()
+    return constants(shapes)
+
+
+def weights_of(name, classes=10):
+    """The same of any published network."""
+    with torch.device("meta"):
+        shapes = PUBLISHED[name].build(classes).state_dict()
     return constants(shapes)
 
 
@@ -106,6 +115,91 @@ def test_every_bagnet_takes_its_weights_from_every_convention(path, field, conve
     assert network.receptive_field == MODELS[f"bagnet{field}"].receptive_field
     assert not network.training
     assert not any(value.requires_grad for value in network.parameters())
+
+
+PUBLISHED_FILES = {
+    "bagnet17_net.pth": ("bagnet17", "state_dict", 1000),
+    "bagnet9_nette.pth": ("bagnet9", "model_state_dict", 10),
+    "resnet50_nette.pth": ("resnet50", "model_state_dict", 10),
+    "bagnet33_192_cifar.pth": ("bagnet33-192", "net", 10),
+    "resnet50_192_cifar.pth": ("resnet50-192", "net", 10),
+    "ds_net.pth": ("ds25-resnet50", "net", 1000),
+    "ds_nette.pth": ("ds25-resnet50", "net", 10),
+    "ds_cifar.pth": ("ds4-resnet18", "net", 10),
+    "bagnet33-2ddd53ed.pth.tar": ("bagnet33", "state_dict", 1000),
+    "imagenet_199.pth": ("ds25-resnet50", "net", 1000),
+    "cifar_one_band_lr_0.1_regularization_0.0005_model_resnet18_band_4_epoch_199.pth": (
+        "ds4-resnet18",
+        "net",
+        10,
+    ),
+}
+"""Names that PatchGuard, bag-of-local-features and patchSmoothing give their files, and where the tensors are."""
+
+
+@pytest.mark.parametrize("file_name", PUBLISHED_FILES)
+def test_every_published_file_is_recognised_and_loaded(tmp_path, file_name):
+    name, convention, classes = PUBLISHED_FILES[file_name]
+    state = weights_of(name, classes)
+    torch.save(CONVENTIONS[convention](parallel(state)), tmp_path / file_name)
+    found = recognise(tmp_path / file_name)
+    assert (found.models, found.classes, found.problem) == ((name,), classes, "")
+    assert found.convention == f"state dict under '{convention}', names with 'module.'"
+    network = load_model(name, "cpu", tmp_path / file_name)
+    body = network.body.base if network.receptive_field.wrapping else network.body
+    loaded = body.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+    assert len(network.classes) == classes
+    assert (network.classes == CIFAR10) == ("cifar" in file_name)
+    assert (network.classes[1] == "English springer") == ("nette" in file_name)
+    assert not network.training
+
+
+def test_torchvisions_own_resnet_50_is_a_published_file(path):
+    with torch.device("meta"):
+        shapes = torchvision.models.resnet50(weights=None).state_dict()
+    torch.save(constants(shapes), path)
+    found = recognise(path)
+    assert (found.models, found.convention) == (("resnet50",), "bare state dict")
+    assert len(load_model("resnet50", "cpu", path).classes) == 1000
+
+
+def test_a_file_that_fits_nothing_is_recognised_as_that_with_the_reason(path):
+    assert recognise(path).problem == "no such file"
+    path.write_bytes(b"words")
+    assert "not a checkpoint of plain tensors" in recognise(path).problem
+    torch.save({"fc.weight": torch.zeros(10, 4)}, path)
+    assert recognise(path).problem == "the tensors of none of the published networks"
+
+
+def test_a_cifar_network_takes_no_other_number_of_classes(path):
+    torch.save(weights_of("bagnet9", 1000), path)
+    assert "expected the 10 classes of CIFAR-10 for BagNet-9" in refusal(path, "bagnet9-192")
+
+
+@pytest.mark.parametrize(
+    ("name", "file_network", "words"),
+    [
+        ("ds25-resnet50", "resnet50", "conv1.weight (64, 3, 7, 7) instead of (64, 6, 7, 7)"),
+        ("resnet50", "ds25-resnet50", "conv1.weight (64, 6, 7, 7) instead of (64, 3, 7, 7)"),
+        ("resnet50", "bagnet17", "conv1.weight (64, 3, 1, 1) instead of (64, 3, 7, 7)"),
+        ("ds4-resnet18", "resnet50", "linear.weight is missing"),
+        ("ds25-resnet50", "ds4-resnet18", "fc.weight is missing"),
+    ],
+)
+def test_the_weights_of_another_published_network_are_refused_by_name(path, name, file_network, words):
+    torch.save(weights_of(file_network), path)
+    assert words in refusal(path, name)
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_the_limit_is_refused_unread(path, monkeypatch):
+    monkeypatch.setattr(door, "MAX_BYTES", 2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(3 * 2**20))
+    assert path.stat().st_size < 2**14
+    monkeypatch.setattr(torch, "load", None)
+    assert "expected at most 1 MB, got 3 MB" in refusal(path)
 
 
 def test_half_precision_is_computed_with_in_float32(path):
@@ -307,7 +401,7 @@ def test_damaged_bytes_are_read_or_refused_and_nothing_else(path, data):
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match=r"expected a model out of tiles, .*bagnet33, got 'bagnet18'"):
+    with pytest.raises(ValueError, match=r"expected a model out of tiles, .*ds4-resnet18, got 'bagnet18'"):
         load_model("bagnet18")
 
 

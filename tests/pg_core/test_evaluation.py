@@ -15,6 +15,7 @@ from pg_core.evaluation import evaluate, fitted_trials, judge
 from pg_core.geometry import ReceptiveField
 from pg_core.images import ImageError
 from pg_core.models import CIFAR10
+from pg_core.models.local import Part
 from pg_core.proportion import Proportion
 
 
@@ -26,11 +27,15 @@ class Means:
     image_size = (32, 32)
     receptive_field = ReceptiveField((4, 4), (4, 4))
     evidence = Evidence.LOGITS
+    part = Part.MIDDLE
 
     def __init__(self):
         self.images = 0
 
-    def local_logits(self, pixels):
+    def local_logits(self, pixels, window=None):
+        if window is not None:
+            crop, at = self.receptive_field.crop(window, pixels.shape[1:])
+            return self.local_logits(pixels[:, *crop.slices])[:, *at.slices]
         self.images += pixels.shape[-2:] == self.image_size
         channels, height, width = pixels.shape
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
