@@ -1,8 +1,8 @@
 """Patches, windows and receptive fields: [PG] Equation 1 and every computation of an index (section 3).
 
 A `Box` is top, left, height, width, half open, rows before columns. A `Patch` is a box of pixels, a `Window`
-a box of features. Of a model of column bands, the map is one row that wraps around: a window that passes its right
-edge goes on at the left.
+a box of features. On a map that wraps around, as that of column bands does, a window that passes the right edge
+goes on at column 0.
 """
 
 from dataclasses import dataclass
@@ -54,9 +54,22 @@ class Patch(Box):
 
 
 class Window(Box):
-    """A box of features, cells of the map of local logits."""
+    """A box of features, cells of the map of local logits. It wraps around the map if it passes the right edge; its
+    index is given by `cells`."""
 
     __slots__ = ()
+
+
+def cells(window: Window, map_size: Size) -> tuple[slice, slice | Int[np.ndarray, "columns"]]:
+    """Index of a window in the last two axes of a map, around its right edge where it wraps.
+
+    >>> cells(Window(0, 30, 1, 4), (1, 32))
+    (slice(0, 1, None), array([30, 31,  0,  1]))
+    """
+    rows = slice(window.top, window.bottom)
+    if window.right <= map_size[1]:
+        return rows, slice(window.left, window.right)
+    return rows, np.arange(window.left, window.right) % map_size[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +210,6 @@ class ReceptiveField:
         )
         at = Window(window.top - top // self.stride[0], window.left - left // self.stride[1], *window.size)
         return Patch(top, left, bottom - top, right - left), at
-
-
-def cells(window: Window, map_size: Size) -> tuple[slice, slice | Int[np.ndarray, "columns"]]:
-    """Index of a window in the last two axes of a map, around its right edge where it wraps.
-
-    >>> cells(Window(0, 30, 1, 4), (1, 32))
-    (slice(0, 1, None), array([30, 31,  0,  1]))
-    """
-    rows, columns = window.slices
-    return rows, columns if window.right <= map_size[1] else np.arange(window.left, window.right) % map_size[
-        1
-    ]
 
 
 @dataclass(frozen=True, slots=True)

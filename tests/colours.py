@@ -22,7 +22,7 @@ class Colours:
     def local_logits(self, pixels, window=None):
         if window is not None:
             crop, at = self.receptive_field.crop(window, pixels.shape[1:])
-            return self.local_logits(pixels[:, *crop.slices])[:, *at.slices]
+            return self.local_logits(pixels[:, *crop.slices])[:, at.top : at.bottom, at.left : at.right]
         self.seen.append(pixels.shape[1:])
         (height, width), (down, right) = self.receptive_field.size, self.receptive_field.stride
         fields = np.lib.stride_tricks.sliding_window_view(pixels, (height, width), axis=(1, 2))

@@ -88,7 +88,7 @@ class Network(nn.Module):
     ) -> Float[Tensor, "1 classes rows columns"]:
         """Local logits of a window of an image, from no other pixels than it sees."""
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
-        return self(images[..., *crop.slices].contiguous())[..., *at.slices]
+        return self(images[..., *crop.slices].contiguous())[..., at.top : at.bottom, at.left : at.right]
 
     def _image(self, pixels: Pixels) -> Float[Tensor, "1 3 height width"]:
         return torch.tensor(pixels, device=self.mean.device)[None]

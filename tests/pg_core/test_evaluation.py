@@ -12,7 +12,7 @@ from pg_core.datasets import labelled_photos
 from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import Kind
 from pg_core.evaluation import evaluate, fitted_trials, judge
-from pg_core.geometry import ReceptiveField
+from pg_core.geometry import ReceptiveField, cells
 from pg_core.images import ImageError
 from pg_core.models import CIFAR10
 from pg_core.models.local import Part
@@ -35,7 +35,7 @@ class Means:
     def local_logits(self, pixels, window=None):
         if window is not None:
             crop, at = self.receptive_field.crop(window, pixels.shape[1:])
-            return self.local_logits(pixels[:, *crop.slices])[:, *at.slices]
+            return self.local_logits(pixels[:, *crop.slices])[:, at.top : at.bottom, at.left : at.right]
         self.images += pixels.shape[-2:] == self.image_size
         channels, height, width = pixels.shape
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
@@ -173,7 +173,9 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
         classes = CIFAR10
         receptive_field = ReceptiveField((5, 5), (1, 1))
 
-        def local_logits(self, pixels):
+        def local_logits(self, pixels, window=None):
+            if window is not None:
+                return self.local_logits(pixels)[:, *cells(window, (28, 28))]
             fields = np.lib.stride_tricks.sliding_window_view(pixels, (5, 5), axis=(1, 2)).mean(
                 axis=(0, 3, 4)
             )
