@@ -11,7 +11,7 @@ import numpy as np
 
 from pg_core.arrays import EvidenceMap
 from pg_core.defences.masking import Masking, RobustMasking
-from pg_core.geometry import Window
+from pg_core.geometry import Window, cells
 
 
 class Case(StrEnum):
@@ -64,7 +64,9 @@ def cases(
     """
     windows, evidence = attacked.windows, attacked.evidence
     inside = (0 <= window.top <= windows.map_size[0] - window.height) and (
-        0 <= window.left <= windows.map_size[1] - window.width
+        0 <= window.left < windows.map_size[1]
+        if windows.wrapping
+        else 0 <= window.left <= windows.map_size[1] - window.width
     )
     if not inside or window.height > windows.window_size[0] or window.width > windows.window_size[1]:
         raise ValueError(
@@ -72,11 +74,12 @@ def cases(
             f"{windows.map_size}, got {window}"
         )
     restored = evidence.copy()
-    restored[..., *window.slices] = benign[..., *window.slices]
+    attackable = cells(window, windows.map_size)
+    restored[..., *attackable] = benign[..., *attackable]
     if evidence.ndim != 3 or not np.array_equal(restored, benign):
         raise ValueError("expected evidence of one map that differs from the benign inside the window only")
 
-    content = evidence[:, *window.slices].reshape(len(evidence), -1)
+    content = evidence[:, *attackable].reshape(len(evidence), -1)
     found = attacked.detected >= 0
     held = windows.holding(window)[attacked.detected] & found[:, None]
     sums = attacked.window_sums.reshape(len(evidence), windows.count)

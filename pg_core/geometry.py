@@ -41,16 +41,16 @@ class Box:
     def size(self) -> Size:
         return self.height, self.width
 
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of the box in the last two axes of an array."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
 
 class Patch(Box):
     """A box of pixels of the image that the network sees."""
 
     __slots__ = ()
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the patch in the last two axes of an image."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 class Window(Box):
@@ -216,11 +216,13 @@ class ReceptiveField:
 class Windows:
     """W: all windows of k_h x k_w features inside a map, by the row and column of their top left cell.
 
-    A window larger than the map is the whole map, and the only one.
+    A window larger than the map is the whole map, and the only one. With `wrapping`, column 0 follows the last one,
+    and a window begins at every column (unless it holds all columns, which one window does).
     """
 
     map_size: Size
     window_size: Size
+    wrapping: bool = False
 
     def __post_init__(self) -> None:
         if min(self.window_size) < 1 or min(self.map_size) < 1:
@@ -230,11 +232,13 @@ class Windows:
             )
         fitted = (min(self.window_size[0], self.map_size[0]), min(self.window_size[1], self.map_size[1]))
         object.__setattr__(self, "window_size", fitted)
+        object.__setattr__(self, "wrapping", self.wrapping and fitted[1] < self.map_size[1])
 
     @property
     def shape(self) -> Size:
-        """Rows and columns of positions: (rows - k_h + 1, columns - k_w + 1)."""
-        return self.map_size[0] - self.window_size[0] + 1, self.map_size[1] - self.window_size[1] + 1
+        """Rows and columns of positions: (rows - k_h + 1, columns - k_w + 1), or all columns with wrapping."""
+        rows = self.map_size[0] - self.window_size[0] + 1
+        return rows, self.map_size[1] if self.wrapping else self.map_size[1] - self.window_size[1] + 1
 
     @property
     def count(self) -> int:
@@ -276,6 +280,8 @@ class Windows:
         axes = []
         for axis, (first, size) in enumerate(((window.top, window.height), (window.left, window.width))):
             distance = np.arange(first, first + size) - np.arange(self.shape[axis])[:, None]
+            if axis == 1 and self.wrapping:
+                distance %= self.map_size[1]
             axes.append((distance >= 0) & (distance < self.window_size[axis]))
         rows, columns = axes
         pairs = rows[:, None, :, None] & columns[None, :, None, :]
@@ -286,7 +292,7 @@ class Windows:
         if values.shape[-2:] != self.map_size:
             raise ValueError(f"expected a map of {self.map_size}, got {values.shape[-2:]}")
         height, width = self.window_size
-        table = integral(values)
+        table = integral(self._continued(values))
         return (
             table[..., height:, width:]
             - table[..., :-height, width:]
@@ -307,25 +313,31 @@ class Windows:
         overlapping = self._largest_overlapping(values, sums)
         disjoint = np.zeros_like(sums)
         for axis, size in zip((-2, -1), self.window_size, strict=True):
-            if sums.shape[axis] <= size:
-                continue
             lines = np.moveaxis(sums, axis, -1)
             best = np.moveaxis(disjoint, axis, -1)
             across = lines.max(axis=-2, keepdims=True)
-            before = np.maximum.accumulate(across, axis=-1)[..., :-size]
-            after = np.maximum.accumulate(across[..., ::-1], axis=-1)[..., ::-1][..., size:]
-            best[..., size:] = np.maximum(best[..., size:], before)
-            best[..., :-size] = np.maximum(best[..., :-size], after)
+            if axis == -1 and self.wrapping:
+                columns = across.shape[-1]
+                apart = columns - 2 * size + 1  # windows that begin `size` to W - size columns further on
+                if apart > 0:
+                    ahead = np.concatenate([across, across], axis=-1)[..., size : 2 * columns - size]
+                    reached = np.lib.stride_tricks.sliding_window_view(ahead, apart, axis=-1).max(axis=-1)
+                    best[...] = np.maximum(best, reached)
+            elif across.shape[-1] > size:
+                before = np.maximum.accumulate(across, axis=-1)[..., :-size]
+                after = np.maximum.accumulate(across[..., ::-1], axis=-1)[..., ::-1][..., size:]
+                best[..., size:] = np.maximum(best[..., size:], before)
+                best[..., :-size] = np.maximum(best[..., :-size], after)
         return np.maximum(overlapping, disjoint), overlapping
 
     def _largest_overlapping(
         self, values: Float64[np.ndarray, "*batch rows columns"], sums: WindowValues
     ) -> WindowValues:
         """max over w' overlapping w of SUM(w') - SUM(w ∩ w'); at least 0, which w' = w takes."""
-        other_row, top, bottom = _overlaps(self.shape[0], self.window_size[0])
-        other_column, left, right = _overlaps(self.shape[1], self.window_size[1])
+        other_row, ((top, bottom),) = _overlaps(self.shape[0], self.window_size[0], False)
+        other_column, spans = _overlaps(self.shape[1], self.window_size[1], self.wrapping)
         inside = (other_row >= 0)[:, :, None, None] & (other_column >= 0)
-        tables = integral(values.reshape(-1, *self.map_size))
+        tables = integral(self._continued(values).reshape(-1, self.map_size[0], self._continued_columns))
         flat = sums.reshape(-1, *self.shape)
         largest = np.zeros(flat.shape)
         # As many maps and rows of windows at a time as memory should hold; usually all rows.
@@ -336,11 +348,23 @@ class Windows:
             for row in range(0, self.shape[0], rows):
                 part = slice(row, row + rows)
                 bands = table[:, bottom[part]] - table[:, top[part]]
-                shared = bands[..., right] - bands[..., left]
-                others = window_sums[:, other_row[part, :, None, None], other_column]
-                gains = np.where(inside[part], others - shared, 0.0)
+                gains = window_sums[:, other_row[part, :, None, None], other_column]
+                for left, right in spans:
+                    gains -= bands[..., right] - bands[..., left]
+                gains = np.where(inside[part], gains, 0.0)
                 largest[first : first + maps, part] = gains.max(axis=(2, 4))
         return largest.reshape(sums.shape)
+
+    @property
+    def _continued_columns(self) -> int:
+        return self.map_size[1] + (self.window_size[1] - 1 if self.wrapping else 0)
+
+    def _continued(
+        self, values: Float64[np.ndarray, "*batch rows columns"]
+    ) -> Float64[np.ndarray, "*batch rows continued"]:
+        """The map, with as many of its first columns again at its right as a window can pass the edge."""
+        again = self._continued_columns - self.map_size[1]
+        return np.concatenate([values, values[..., :again]], axis=-1) if again else values
 
 
 def _times(size: Size) -> str:
@@ -359,20 +383,31 @@ def integral(
     return np.pad(values, padding).cumsum(axis=-2).cumsum(axis=-1)
 
 
+_Span = tuple[Int[np.ndarray, "positions distances"], Int[np.ndarray, "positions distances"]]
+
+
 def _overlaps(
-    positions: int, size: int
-) -> tuple[
-    Int[np.ndarray, "positions distances"],
-    Int[np.ndarray, "positions distances"],
-    Int[np.ndarray, "positions distances"],
-]:
+    positions: int, size: int, wrapping: bool
+) -> tuple[Int[np.ndarray, "positions distances"], list[_Span]]:
     """Along one axis, for each position and each distance below `size`: the other position (-1 if it is off
-    the map), and first and last + 1 cell that the two windows share."""
+    the map), and the spans of cells that the two windows share, first and last + 1: one, or two around a ring."""
     reach = min(size, positions) - 1
     position = np.arange(positions)[:, None]
-    other = position + np.arange(-reach, reach + 1)
+    distance = np.arange(-reach, reach + 1)
+    other = position + distance
+    spans = [_shared(position, other, size)]
+    if not wrapping:
+        return np.where((other >= 0) & (other < positions), other, -1), spans
+    if 2 * size > positions:
+        spans.append(_shared(position, other + np.where(distance > 0, -positions, positions), size))
+    return other % positions, spans
+
+
+def _shared(
+    position: Int[np.ndarray, "positions 1"], other: Int[np.ndarray, "positions distances"], size: int
+) -> _Span:
+    """What two windows of a line share, first and last + 1 cell; the same twice if they share nothing."""
     first = np.maximum(position, other)
-    last = np.minimum(position, other) + size
-    other = np.where((other >= 0) & (other < positions), other, -1)
-    limit = positions + size - 1
-    return other, np.clip(first, 0, limit), np.clip(last, 0, limit)
+    last = np.maximum(np.minimum(position, other) + size, first)
+    limit = len(position) + size - 1
+    return np.clip(first, 0, limit), np.clip(last, 0, limit)

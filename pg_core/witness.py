@@ -25,7 +25,7 @@ from pg_core.defences.exact import (
     straddling,
 )
 from pg_core.defences.masking import Masking, RobustMasking
-from pg_core.geometry import Window
+from pg_core.geometry import Window, cells
 
 
 class Standing(StrEnum):
@@ -89,9 +89,10 @@ def find_witness(
         return None
     against, contents = found
     evidence = masking.evidence.copy()
-    evidence[..., *window.slices] = 0.0
+    inside = cells(window, masking.windows.map_size)
+    evidence[..., *inside] = 0.0
     for index, content in zip((label, against), contents, strict=True):
-        evidence[index][window.slices] = content.reshape(window.size)
+        evidence[index][inside] = content.reshape(window.size)
     attacked = defence.mask(evidence)
     assert attacked.label != label, "the rival beats the label"
     return Witness(window, label, against, attacked)
@@ -145,7 +146,7 @@ def _find(
     windows, threshold = masking.windows, defence.threshold
     own = Surroundings.of(masking.evidence[label], windows, window, threshold)
     options = _options(defence, own)
-    inside = masking.evidence[..., *window.slices].sum(axis=(-2, -1))
+    inside = masking.evidence[..., *cells(window, windows.map_size)].sum(axis=(-2, -1))
     most = (masking.evidence.sum(axis=(-2, -1)) - inside) / (1 - threshold)
     most[label] = -np.inf
     order = np.argsort(-most, kind="stable") if rival is None else np.array([rival])

@@ -50,6 +50,7 @@ class BoundedEvidence:
     squashing: Squashing = Squashing.TANH
     evidence: Evidence = Evidence.LOGITS
     clip_high: float = math.inf
+    wrapping: bool = False
 
     def __post_init__(self) -> None:
         if min(self.window_size) < 1:
@@ -102,7 +103,7 @@ class BoundedEvidence:
         values = self.squash(local_logits)
         predicted = self._predicted(values).label
         labels = labels_of(predicted, label, values.shape[-3])
-        windows = Windows(_map_size(values), self.window_size)
+        windows = Windows(_map_size(values), self.window_size, self.wrapping)
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
         best, rival = strongest_rival(outside, labels)
         least, most = self.range(windows.map_size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.geometry import Window, Windows
+from pg_core.geometry import Window, Windows, cells
 
 Cells = Float64[np.ndarray, "cells"]
 """Evidence of one class in the cells of a window, or 0 and 1 for a choice of cells, in row-major order."""
@@ -46,7 +46,7 @@ class Surroundings:
     ) -> "Surroundings":
         """The surroundings of a window in the evidence of a class; what is inside the window is ignored."""
         values = evidence.copy()
-        values[window.slices] = 0.0
+        values[cells(window, windows.map_size)] = 0.0
         benign, held = windows.sums(values).ravel(), windows.holding(window).astype(np.float64)
         return cls(windows, window, threshold, values, float(values.sum()), benign, held)
 
@@ -55,7 +55,9 @@ class Surroundings:
     ) -> Float64[np.ndarray, "*batch rows columns"]:
         """The maps with these contents in w."""
         maps = np.broadcast_to(self.values, (*contents.shape[:-1], *self.values.shape)).copy()
-        maps[..., *self.window.slices] = contents.reshape(*contents.shape[:-1], *self.window.size)
+        maps[..., *cells(self.window, self.windows.map_size)] = contents.reshape(
+            *contents.shape[:-1], *self.window.size
+        )
         return maps
 
 

@@ -81,7 +81,7 @@ class RobustMasking:
     """PatchGuard's defence: for each class, remove the window with suspiciously much evidence.
 
     window_size is k in features (`ReceptiveField.window_size` gives it for a patch); threshold is T in [0,
-    1); clip_high is c_h > 0, and c_l = 0, which the proof needs.
+    1); clip_high is c_h > 0, and c_l = 0, which the proof needs; wrapping is for maps of column bands (Mask-DS).
     """
 
     window_size: Size
@@ -89,6 +89,7 @@ class RobustMasking:
     evidence: Evidence = Evidence.LOGITS
     clip_high: float = math.inf
     bound: Bound = Bound.SOUND
+    wrapping: bool = False
 
     def __post_init__(self) -> None:
         if min(self.window_size) < 1:
@@ -105,8 +106,9 @@ class RobustMasking:
     def __str__(self) -> str:
         height, width = self.window_size
         clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
+        wraps = " wrapping" if self.wrapping else ""
         return (
-            f"robust masking of {height}x{width} windows, T = {self.threshold:g}, {self.evidence}{clipped}, "
+            f"robust masking of {height}x{width}{wraps} windows, T = {self.threshold:g}, {self.evidence}{clipped}, "
             f"{self.bound} bound"
         )
 
@@ -116,7 +118,7 @@ class RobustMasking:
 
     def mask(self, evidence: EvidenceMap) -> Masking:
         """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
-        windows = Windows(_map_size(evidence), self.window_size)
+        windows = Windows(_map_size(evidence), self.window_size, self.wrapping)
         sums = windows.sums(evidence)
         flat = sums.reshape(*sums.shape[:-2], windows.count)
         index = first_largest(flat)

@@ -17,6 +17,7 @@ class Undefended:
     """
 
     window_size: Size = (1, 1)
+    wrapping: bool = False
 
     @property
     def sound(self) -> bool:
@@ -40,7 +41,7 @@ class Undefended:
         predicted = self.predict(local_logits).label
         labels = labels_of(predicted, label, local_logits.shape[-3])
         rows, columns = local_logits.shape[-2:]
-        windows = Windows((rows, columns), self.window_size)
+        windows = Windows((rows, columns), self.window_size, self.wrapping)
         values = np.asarray(local_logits, np.float64)
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
         _, rival = strongest_rival(outside, labels)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pg_core.cases import Case, cases
 from pg_core.defences.masking import RobustMasking
-from pg_core.geometry import Window, Windows
+from pg_core.geometry import Window, Windows, cells
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, spelt_out
 
@@ -33,7 +33,10 @@ def attacks(draw, thresholds=THRESHOLDS, clip_highs=(math.inf, 2.0)):
     shape = draw(st.integers(1, 4)), draw(st.integers(2, 8)), draw(st.integers(2, 8))
     size = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     defence = RobustMasking(
-        size, draw(st.sampled_from(thresholds)), clip_high=draw(st.sampled_from(clip_highs))
+        size,
+        draw(st.sampled_from(thresholds)),
+        clip_high=draw(st.sampled_from(clip_highs)),
+        wrapping=draw(st.booleans()),
     )
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     values = draw(  # even evidence hides a content at any T, whole numbers tie
@@ -41,18 +44,18 @@ def attacks(draw, thresholds=THRESHOLDS, clip_highs=(math.inf, 2.0)):
     )
     values = values * (random.random(shape) < draw(st.sampled_from([0.3, 1.0, 1.0])))
     benign, literal = spelt_out(defence, values)
-    windows = Windows(shape[1:], size)
+    windows = Windows(shape[1:], size, defence.wrapping)
     window = windows.at(draw(st.integers(0, windows.count - 1)))
     heights = np.array(draw(st.lists(st.sampled_from([0, 0, 1, 2, 5, 40]), min_size=9, max_size=9)))
     content = np.resize(heights, (shape[0], *window.size)) * draw(st.sampled_from([1.0, 0.3]))
-    values[:, *window.slices] = content
+    values[:, *cells(window, shape[1:])] = content
     attacked, _ = spelt_out(defence, values)
     return defence, benign, attacked, window, literal
 
 
 def indicator(window, map_size):
     w = np.zeros(map_size)
-    w[window.slices] = 1
+    w[cells(window, map_size)] = 1
     return w
 
 
@@ -73,7 +76,7 @@ def test_the_case_and_its_numbers_are_the_literal_ones_for_every_class(drawn):
 @given(attacks())
 def test_the_identities_of_section_5_are_exact(drawn):
     defence, benign, attacked, window, _ = drawn
-    kept = benign.sum(axis=(1, 2)) - benign[:, *window.slices].sum(axis=(1, 2))
+    kept = benign.sum(axis=(1, 2)) - benign[:, *cells(window, benign.shape[1:])].sum(axis=(1, 2))
     for evidence, t in zip(cases(defence, benign, defence.mask(attacked), window), kept, strict=True):
         assert evidence.outside == t
         assert evidence.malicious == evidence.caught + evidence.missed

@@ -25,7 +25,7 @@ SETTINGS = {
 
 @st.composite
 def defences(draw):
-    return BoundedEvidence(draw(SIZES), *draw(st.sampled_from(list(SETTINGS.values()))))
+    return BoundedEvidence(draw(SIZES), *draw(st.sampled_from(list(SETTINGS.values()))), draw(st.booleans()))
 
 
 @st.composite
@@ -37,7 +37,7 @@ def steep_maps(draw):
 
 def spelt_out(defence, local_logits):
     values = defence.squash(local_logits)
-    return values, reference.windows(*values.shape[-2:], *defence.window_size)
+    return values, reference.windows(*values.shape[-2:], *defence.window_size, defence.wrapping)
 
 
 def in_feature_space(values):

@@ -19,6 +19,7 @@ MAPS[:, 1] += np.array([3.0, 0.5, 0.0, 6.0])[:, None, None]
 DEFENCES = (
     (RobustMasking((2, 2)), MAPS),
     (RobustMasking((2, 2), 0.2, Evidence.CONFIDENCE, bound=Bound.EXACT), MAPS),
+    (RobustMasking((1, 2), 0.0, Evidence.CONFIDENCE, wrapping=True), MAPS[:, :, :1]),
     (BoundedEvidence((2, 1)), MAPS * 30),
     (BoundedEvidence((2, 1), Squashing.CLIP, clip_high=3.0), MAPS),
     (Undefended((2, 2)), MAPS),

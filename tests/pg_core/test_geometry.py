@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from pg_core import geometry
 from pg_core.arrays import Evidence, clip
-from pg_core.geometry import Box, Patch, ReceptiveField, Window, Windows
+from pg_core.geometry import Box, Patch, ReceptiveField, Window, Windows, cells
 from tests import reference
 
 BAGNETS = {size: ReceptiveField((size, size), (8, 8)) for size in (9, 17, 33)}
@@ -34,9 +34,10 @@ def maps_with_windows(draw):
     batch = draw(st.sampled_from([(), (1,), (3,), (2, 2)]))
     map_size = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     window_size = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    wrapping = draw(st.booleans())
     elements = draw(st.sampled_from([st.integers(0, 3).map(float), st.floats(-1, 5), st.floats(0, 1e6)]))
     values = draw(hnp.arrays(np.float64, (*batch, 1, *map_size), elements=elements))
-    return clip(values, Evidence.LOGITS)[..., 0, :, :], Windows(map_size, window_size)
+    return clip(values, Evidence.LOGITS)[..., 0, :, :], Windows(map_size, window_size, wrapping)
 
 
 def cells_of(window):
@@ -137,17 +138,22 @@ def test_a_footprint_always_lies_in_a_window_of_equation_1(scene):
     st.data(),
     st.tuples(st.integers(1, 8), st.integers(1, 8)),
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.booleans(),
 )
-def test_the_containing_window_is_the_first_that_contains_the_footprint(data, map_size, window_size):
-    windows = Windows(map_size, window_size)
+def test_the_containing_window_is_the_first_that_contains_the_footprint(
+    data, map_size, window_size, wrapping
+):
+    windows = Windows(map_size, window_size, wrapping)
     height, width = (data.draw(st.integers(1, k)) for k in windows.window_size)
-    top, left = (
-        data.draw(st.integers(0, map_size[0] - height)),
-        data.draw(st.integers(0, map_size[1] - width)),
-    )
+    top = data.draw(st.integers(0, map_size[0] - height))
+    left = data.draw(st.integers(0, map_size[1] - (1 if windows.wrapping else width)))
     footprint = Window(top, left, height, width)
+
+    def covered(window):
+        return {(i, j % map_size[1]) for i, j in cells_of(window)}
+
     every = [windows.at(index) for index in range(windows.count)]
-    assert windows.containing(footprint) == next(w for w in every if cells_of(footprint) <= cells_of(w))
+    assert windows.containing(footprint) == next(w for w in every if covered(footprint) <= covered(w))
 
 
 @given(scenes(largest_offset=0))
@@ -214,11 +220,11 @@ def test_a_box_without_area_and_a_patch_without_pixels_are_refused():
 @given(maps_with_windows())
 def test_windows_are_all_boxes_of_their_size_in_row_major_order(drawn):
     values, windows = drawn
-    literal = reference.windows(*windows.map_size, *windows.window_size)
+    literal = reference.windows(*windows.map_size, *windows.window_size, windows.wrapping)
     assert windows.count == len(literal)
     for index, mask in enumerate(literal):
         ours = np.zeros(values.shape[-2:])
-        ours[windows.at(index).slices] = 1
+        ours[cells(windows.at(index), windows.map_size)] = 1
         np.testing.assert_array_equal(ours, mask)
         assert windows.window(*divmod(index, windows.shape[1])) == windows.at(index)
 
@@ -229,6 +235,14 @@ def test_a_window_larger_than_the_map_is_the_whole_map():
     assert windows.shape == (1, 4)
     assert not windows.covering_map
     assert Windows((4, 5), (9, 9)).covering_map
+
+
+def test_windows_of_bands_begin_at_every_column_and_wrap_around():
+    windows = Windows((1, 5), (1, 3), wrapping=True)
+    assert windows.shape == (1, 5)
+    assert windows.at(4) == Window(0, 4, 1, 3)
+    np.testing.assert_array_equal(windows.sums(np.array([[1.0, 2, 4, 8, 16]])), [[7, 14, 28, 25, 19]])
+    assert Windows((1, 5), (1, 5), wrapping=True) == Windows((1, 5), (1, 5))
 
 
 def test_a_position_off_the_map_and_a_footprint_too_large_are_refused():
@@ -246,7 +260,7 @@ def test_a_position_off_the_map_and_a_footprint_too_large_are_refused():
 def test_window_sums_are_bit_identical_to_the_loop(drawn):
     values, windows = drawn
     sums = windows.sums(values)
-    literal = reference.windows(*windows.map_size, *windows.window_size)
+    literal = reference.windows(*windows.map_size, *windows.window_size, windows.wrapping)
     assert sums.shape == (*values.shape[:-2], *windows.shape)
     for index in np.ndindex(values.shape[:-2]):
         expected = [(mask * values[index]).sum() for mask in literal]
@@ -257,7 +271,7 @@ def test_window_sums_are_bit_identical_to_the_loop(drawn):
 def test_the_most_another_window_holds_is_bit_identical_to_the_loop(drawn):
     values, windows = drawn
     other, overlapping = windows.largest_others(values)
-    literal = reference.windows(*windows.map_size, *windows.window_size)
+    literal = reference.windows(*windows.map_size, *windows.window_size, windows.wrapping)
     assert other.shape == overlapping.shape == (*values.shape[:-2], *windows.shape)
     for index in np.ndindex(values.shape[:-2]):
         for n, mask in enumerate(literal):
@@ -268,9 +282,10 @@ def test_the_most_another_window_holds_is_bit_identical_to_the_loop(drawn):
             assert overlapping[index].ravel()[n] == max(near)
 
 
-def test_a_large_batch_is_worked_in_parts_that_agree_with_one_by_one(monkeypatch):
+@pytest.mark.parametrize("wrapping", [False, True])
+def test_a_large_batch_is_worked_in_parts_that_agree_with_one_by_one(wrapping, monkeypatch):
     values = clip(np.random.default_rng(3).normal(1, 2, size=(7, 3, 9, 8)))
-    windows = Windows((9, 8), (3, 2))
+    windows = Windows((9, 8), (3, 2), wrapping)
     whole = windows.largest_others(values)
     monkeypatch.setattr(geometry, "_PAIRS_AT_A_TIME", 5000)
     for ours, expected in zip(windows.largest_others(values), whole, strict=True):

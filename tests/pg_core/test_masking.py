@@ -28,6 +28,7 @@ def defences(draw, bound=Bound.SOUND, thresholds=THRESHOLDS, kinds=tuple(Evidenc
         evidence=draw(st.sampled_from(kinds)),
         clip_high=draw(st.sampled_from([math.inf, math.inf, 0.7, 3.0])),
         bound=bound,
+        wrapping=draw(st.booleans()),
     )
 
 
@@ -44,7 +45,7 @@ def led_maps(draw, smallest_lead=0.0, smallest_side=1):
 
 
 def literal_windows(defence, values):
-    return reference.windows(*values.shape[-2:], *defence.window_size)
+    return reference.windows(*values.shape[-2:], *defence.window_size, defence.wrapping)
 
 
 def spelt_out(defence, local_logits):

@@ -14,7 +14,7 @@ from pg_core.arrays import Evidence, clip, scale
 from pg_core.defences.base import Verdict
 from pg_core.defences.exact import Surroundings, least_kept, most_kept
 from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.geometry import Window, Windows
+from pg_core.geometry import Window, Windows, cells
 from pg_core.witness import Standing, find_witness, judge, standings
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps
@@ -37,7 +37,8 @@ def random_led_map(random):
 
 def random_defence(random, kind, threshold):
     size = tuple(int(k) for k in random.integers(1, 4, 2))
-    return RobustMasking(size, threshold, kind, float(random.choice(CLIPPINGS)), Bound.EXACT)
+    wrapping = bool(random.random() < 0.5)
+    return RobustMasking(size, threshold, kind, float(random.choice(CLIPPINGS)), Bound.EXACT, wrapping)
 
 
 def duel(defence, evidence, label, rival):
@@ -48,7 +49,7 @@ def duel(defence, evidence, label, rival):
 def require_a_legal_winner(witness, benign, defence):
     """The witness differs inside w only, is what `clip` could give, and wins in the literal Algorithm 1."""
     evidence, w = witness.evidence, np.zeros(benign.shape[-2:], bool)
-    w[witness.window.slices] = True
+    w[cells(witness.window, w.shape)] = True
     np.testing.assert_array_equal(evidence[:, ~w], benign[:, ~w])
     inside, top = evidence[:, w], defence.top(benign.shape[-2:])
     assert inside.min() >= 0
@@ -62,7 +63,7 @@ def require_a_legal_winner(witness, benign, defence):
         assert np.count_nonzero(inside, axis=0).max() <= 4  # more cannot have a confidence above 0.2
     steps = evidence / scale(benign.shape[-2:], defence.evidence, defence.clip_high)[1]
     np.testing.assert_array_equal(steps, np.rint(steps))
-    literal = reference.windows(*benign.shape[-2:], *defence.window_size)
+    literal = reference.windows(*benign.shape[-2:], *defence.window_size, defence.wrapping)
     predicted, scores, _ = reference.algorithm_1(evidence, literal, defence.threshold)
     assert predicted == witness.prediction != witness.label
     np.testing.assert_array_equal(scores, witness.scores)
@@ -190,7 +191,7 @@ def test_the_informed_adversary_breaks_no_exact_certificate(threshold):
         local_logits, label = drawn
         certificate = defence.certify(local_logits, label)
         evidence = clip(local_logits, defence.evidence, defence.clip_high)
-        literal = reference.windows(*evidence.shape[-2:], *defence.window_size)
+        literal = reference.windows(*evidence.shape[-2:], *defence.window_size, defence.wrapping)
         proved = certificate.margin.ravel() > certificate.tolerance.ravel()
         top = defence.top(evidence.shape[-2:])
         for n in np.flatnonzero(proved)[np.argsort(certificate.margin.ravel()[proved])][:4]:
@@ -313,8 +314,9 @@ def test_label_and_rival_share_a_confidence_of_one(seed, size, threshold, at):
     defence = RobustMasking(size, threshold, Evidence.CONFIDENCE, bound=Bound.EXACT)
     masking = defence.predict(local_logits)
     witness = find_witness(defence, masking, label, Window(*at, *size))
-    assert witness.evidence[label][witness.window.slices].any()
-    assert witness.evidence[witness.rival][witness.window.slices].any()
+    inside = cells(witness.window, local_logits.shape[1:])
+    assert witness.evidence[label][inside].any()
+    assert witness.evidence[witness.rival][inside].any()
     require_a_legal_winner(witness, masking.evidence, defence)
 
 
@@ -336,11 +338,15 @@ def test_a_label_is_no_rival_of_its_own():
         find_witness(defence, defence.mask(np.ones((2, 2, 2))), 1, Window(0, 0, 1, 1), 1)
 
 
-@given(st.tuples(st.integers(1, 4), st.integers(1, 4)), st.tuples(st.integers(1, 3), st.integers(1, 3)))
-def test_holding_is_the_intersection_of_windows(map_size, window_size):
-    windows = Windows(map_size, window_size)
-    literal = np.array(reference.windows(*map_size, *window_size))
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.booleans(),
+)
+def test_holding_is_the_intersection_of_windows(map_size, window_size, wrapping):
+    windows = Windows(map_size, window_size, wrapping)
+    literal = np.array(reference.windows(*map_size, *window_size, wrapping))
     for n in range(windows.count):
         window = windows.at(n)
-        inside = literal[(slice(None), *window.slices)].reshape(windows.count, -1)
+        inside = literal[(slice(None), *cells(window, map_size))].reshape(windows.count, -1)
         np.testing.assert_array_equal(windows.holding(window), inside == 1)

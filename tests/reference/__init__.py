@@ -33,14 +33,16 @@ def footprint(patch, r, s, o, rows, cols):
     return cells
 
 
-def windows(rows, cols, k_h, k_w):
-    """W: every k_h x k_w box inside the map, in row-major order; the whole map if k is larger."""
+def windows(rows, cols, k_h, k_w, wrapping=False):
+    """W: every k_h x k_w box inside the map, in row-major order; the whole map if k is larger. If it wraps, column 0
+    follows the last one, and a box begins at every column."""
     k_h, k_w = min(k_h, rows), min(k_w, cols)
     W = []
     for i in range(rows - k_h + 1):
-        for j in range(cols - k_w + 1):
+        for j in range(cols if wrapping and k_w < cols else cols - k_w + 1):
             w = np.zeros((rows, cols))
-            w[i : i + k_h, j : j + k_w] = 1
+            for x in range(k_w):
+                w[i : i + k_h, (j + x) % cols] = 1
             W.append(w)
     return W
 
@@ -225,3 +227,19 @@ def informed_adversary(û, y, w, W, T, c_h=math.inf):
     """û with the content of the malicious window w chosen against class y, for each class on its own."""
     attacks = [attack_label if c == y else attack_rival for c in range(len(û))]
     return np.stack([attack(û_c, w, W, T, c_h) for attack, û_c in zip(attacks, û, strict=True)])
+
+
+# --- Mask-DS: column bands, whose windows wrap around -------------------------------------------------------
+
+
+def mask_ds_published_lower_bound(û_y, n, W, T):
+    """The published code at window n of a map [1, W]: the evidence in the other windows is corrected for the
+    malicious one at the positions n - k + 1 .. n + k - 1 that are not cut off at the ends of the map, instead of
+    wrapping around. (The bound is the corrected one of December 2021.)"""
+    k, v = int(W[0].sum()), û_y * (1 - W[n])
+    q = [(w_ * û_y).sum() for w_ in W]
+    near = range(max(0, n - k + 1), min(n + k, len(W)))
+    for j in near:
+        q[j] = (W[j] * v).sum()
+    t, m, m_o = v.sum(), max(q), max(q[j] for j in near)
+    return t - m if m > T * t else t - m_o
