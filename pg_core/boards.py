@@ -13,7 +13,7 @@ import numpy as np
 from pg_core.arrays import CEILING, EvidenceMap, clip
 from pg_core.cases import Case, CaseEvidence, cases
 from pg_core.defences.masking import Bound, Masking, RobustMasking
-from pg_core.geometry import Size, Window, Windows
+from pg_core.geometry import Size, Window, Windows, cells
 
 Rows = tuple[tuple[float, ...], ...]
 """A map as plain values, row by row."""
@@ -67,7 +67,7 @@ class Board:
     def attacked(self) -> EvidenceMap:
         """The evidence with the content in the window."""
         evidence = self.benign
-        evidence[:, *self.window.slices] = clip(np.array([self.content]))
+        evidence[:, *cells(self.window, self.windows.map_size)] = clip(np.array([self.content]))
         return evidence
 
     @property

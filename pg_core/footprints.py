@@ -73,7 +73,12 @@ class Footprints:
         return bands[..., self.columns[:, 1]] - bands[..., self.columns[:, 0]]
 
     def shared_sums(self, windows: Windows, values: Float64[np.ndarray, "*batch rows columns"]) -> PairValues:
-        """SUM(M ⊙ F ⊙ values) for each footprint F and each window M; of ones, how many cells they share."""
+        """SUM(M ⊙ F ⊙ values) for each footprint F and each window M; of ones, how many cells they share.
+
+        Raises ValueError for windows that wrap around.
+        """
+        if windows.wrapping:
+            raise ValueError("expected windows inside the map, got windows that wrap around")
         (top, bottom), (left, right) = (
             _intersections(spans, positions, size)
             for spans, positions, size in zip(

@@ -9,7 +9,7 @@ from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board
 from pg_core.cases import Case
 from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.geometry import Window
+from pg_core.geometry import Window, cells
 from tests import reference
 
 
@@ -29,7 +29,7 @@ def test_the_counterexample_leaves_less_than_the_published_bound_allows():
     """Read off the board by the literal algorithms; the corrected bound is attained exactly."""
     board = COUNTEREXAMPLE
     literal, w = reference.windows(6, 6, 2, 2), np.zeros((6, 6))
-    w[board.window.slices] = 1
+    w[cells(board.window, w.shape)] = 1
     benign, attacked = board.benign[0], board.attacked[0]
     np.testing.assert_array_equal(benign * (1 - w), attacked * (1 - w))
     published, sound = (

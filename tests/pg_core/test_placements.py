@@ -15,7 +15,7 @@ from pg_core import footprints as module
 from pg_core.arrays import Evidence, clip
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.footprints import Footprints
-from pg_core.geometry import Patch, ReceptiveField, Windows
+from pg_core.geometry import Patch, ReceptiveField, Windows, cells
 from pg_core.placements import Finding, certify_placements
 from tests import reference
 from tests.colours import Colours
@@ -53,7 +53,7 @@ def each(placements):
     """Index, 0/1 array of the cells, lower and upper bound of every distinct footprint."""
     for at in np.ndindex(placements.footprints.shape):
         f = np.zeros(placements.footprints.map_size)
-        f[placements.footprints.footprint(*at).slices] = 1
+        f[cells(placements.footprints.footprint(*at), f.shape)] = 1
         yield at, f, placements.lower[at], placements.upper[at]
 
 
@@ -72,9 +72,9 @@ def test_every_placement_finds_the_features_that_see_its_pixels(scene):
     ours = Footprints.of(field, patch.size, image)
     literal = literal_placements(image, patch.size, field.size, field.stride, field.offset, *map_size)
     assert ours.placements == (image[0] - patch.height + 1, image[1] - patch.width + 1)
-    for (top, left), cells in literal.items():
+    for (top, left), touched in literal.items():
         row, column = int(ours.row_of[top]), int(ours.column_of[left])
-        assert (set() if min(row, column) < 0 else cells_of(ours.footprint(row, column))) == cells
+        assert (set() if min(row, column) < 0 else cells_of(ours.footprint(row, column))) == touched
     assert len(set(map(tuple, ours.rows.tolist()))) == len(ours.rows)
     assert set(ours.row_of.tolist()) - {-1} == set(range(len(ours.rows)))
     assert set(ours.column_of.tolist()) - {-1} == set(range(len(ours.columns)))
@@ -102,7 +102,7 @@ def test_the_sums_over_footprints_and_over_what_they_share_with_masks_are_those_
     assert shared.shape == (*ours.shape, *windows.shape)
     for at in np.ndindex(ours.shape):
         f = np.zeros(map_size)
-        f[ours.footprint(*at).slices] = 1
+        f[cells(ours.footprint(*at), map_size)] = 1
         assert sums[at] == (f * values).sum()
         literal = [(f * M * values).sum() for M in reference.windows(*map_size, *k)]
         np.testing.assert_array_equal(shared[at].ravel(), literal)
@@ -118,7 +118,7 @@ def test_a_patch_that_does_not_fit_into_the_image_is_refused():
 
 
 @settings(max_examples=60)
-@given(st.data(), defences(), led_maps())
+@given(st.data(), defences(wrapping=(False,)), led_maps())
 def test_the_bounds_are_those_of_the_literal_loops_over_masks(data, defence, drawn):
     local_logits, label = drawn
     footprints = data.draw(footprints_on(local_logits.shape[1:]))
@@ -170,7 +170,7 @@ def test_without_clipping_a_rival_keeps_what_section_7_says(data, drawn, size, t
 
 
 @settings(max_examples=40)
-@given(defences(Bound.EXACT), led_maps(0.0, 2))
+@given(defences(Bound.EXACT, wrapping=(False,)), led_maps(0.0, 2))
 def test_a_footprint_of_the_shape_of_a_mask_proves_no_less_than_the_window_does(defence, drawn):
     local_logits, label = drawn
     windows = Windows(local_logits.shape[1:], defence.window_size)
@@ -194,7 +194,7 @@ def test_a_footprint_of_the_shape_of_a_mask_proves_no_less_than_the_window_does(
 def test_without_a_threshold_each_footprint_is_certified_or_has_a_witness(kind, data, drawn):
     """Of any size: the label has nothing there and the rival the top of the range in every cell."""
     local_logits, label = drawn
-    defence = data.draw(defences(thresholds=(0.0,), kinds=(kind,)))
+    defence = data.draw(defences(thresholds=(0.0,), kinds=(kind,), wrapping=(False,)))
     placements, _ = certified(defence, local_logits, data.draw(footprints_on(local_logits.shape[1:])), label)
     evidence = clip(local_logits, kind, defence.clip_high)
     for at, f, lower, upper in each(placements):
@@ -222,7 +222,10 @@ def test_no_content_of_a_certified_footprint_changes_the_prediction(kind, thresh
 
     @settings(max_examples=60)
     @given(
-        st.data(), defences(Bound.SOUND, (threshold,), (kind,)), led_maps(0.5, 3), st.integers(0, 2**32 - 1)
+        st.data(),
+        defences(Bound.SOUND, (threshold,), (kind,), wrapping=(False,)),
+        led_maps(0.5, 3),
+        st.integers(0, 2**32 - 1),
     )
     def check(data, defence, drawn, seed):
         local_logits, _ = drawn
@@ -290,7 +293,7 @@ def test_a_patch_that_no_feature_sees_is_certified_as_unseen_and_keeps_the_margi
 
 
 @settings(max_examples=30)
-@given(st.data(), defences(), led_maps(0.0, 2), st.sampled_from([0.0, 0.3, 5.0]))
+@given(st.data(), defences(wrapping=(False,)), led_maps(0.0, 2), st.sampled_from([0.0, 0.3, 5.0]))
 def test_the_maps_repeat_what_is_known_of_the_footprint_and_a_margin_within_the_tolerance_is_undecided(
     data, defence, drawn, tolerance
 ):
@@ -356,3 +359,9 @@ def test_what_does_not_belong_together_is_refused():
         certify_placements(defence, masking[0], certificate[0], footprints, 1.0)
     with pytest.raises(ValueError, match="expected footprints on a map"):
         certify_placements(defence, masking[0], certificate[0], Footprints.of(UNIT, (1, 1), (5, 6)))
+    wrapping = RobustMasking((1, 2), wrapping=True)
+    band = wrapping.predict(np.ones((2, 1, 5)))
+    with pytest.raises(ValueError, match="got windows that wrap around"):
+        certify_placements(
+            wrapping, band, wrapping.certify_masking(band), Footprints.of(UNIT, (1, 1), (1, 5))
+        )
