@@ -156,7 +156,7 @@ def examine(
 
     threat is what the claim is worded for, by default the largest patch that the defence's window covers;
     label the class to certify, by default the defended prediction. Raises ValueError if the window does not
-    cover the threat, or the label is no class.
+    cover the threat or does not wrap around as the map does, or if the label is no class.
     """
     threat = _covered_threat(features, defence) if threat is None else threat
     field = features.receptive_field
@@ -166,6 +166,8 @@ def examine(
             f"expected a window of at least {_times(needed)} features for this patch, got "
             f"{_times(defence.window_size)}"
         )
+    if defence.wrapping != field.wrapping:
+        raise ValueError(f"expected wrapping = {field.wrapping} for {features.model}, got {defence.wrapping}")
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
     index = None if label is None else features.classes.index(label)

@@ -278,9 +278,10 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     )
     if bound is Bound.PUBLISHED and threshold > 0:
         st.warning("The published bound is wrong for T > 0. Its certificates prove nothing.")
-    window = description.receptive_field.window_size(patch_size)
+    field = description.receptive_field
+    window = field.window_size(patch_size)
     st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
-    return RobustMasking(window, threshold, evidence, clip_high, bound)
+    return RobustMasking(window, threshold, evidence, clip_high, bound, field.wrapping)
 
 
 def _position(title: str, last: int, key: str) -> int:

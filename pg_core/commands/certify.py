@@ -149,6 +149,7 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
         options.evidence or model.evidence,
         options.clip_high,
         options.bound,
+        model.receptive_field.wrapping,
     )
     label = None if options.label is None else _class_name(options.label, model.classes)
     analysis = examine(features, defence, threat, label)

@@ -52,14 +52,15 @@ class Fitting:
 
     def defence(self, kind: Kind) -> Defence:
         """The defence; raises ValueError, one sentence, if it does not fit this network."""
+        window, wrapping = self.window_size, self.receptive_field.wrapping
         match kind:
             case Kind.UNDEFENDED:
-                return Undefended(self.window_size)
+                return Undefended(window, wrapping)
             case Kind.MASKING:
                 return RobustMasking(
-                    self.window_size, self.threshold, self.evidence, self.clip_high, self.bound
+                    window, self.threshold, self.evidence, self.clip_high, self.bound, wrapping
                 )
             case Kind.CLIPPING:
                 unbounded = self.evidence is Evidence.LOGITS and math.isinf(self.clip_high)
                 squashing = Squashing.TANH if unbounded else Squashing.CLIP
-                return BoundedEvidence(self.window_size, squashing, self.evidence, self.clip_high)
+                return BoundedEvidence(window, squashing, self.evidence, self.clip_high, wrapping)

@@ -143,6 +143,12 @@ def test_a_patch_larger_than_the_image_and_an_unknown_label_are_refused():
         analyse(photo(), model, defence(model, (8, 8)), label="pink")
 
 
+def test_windows_that_do_not_wrap_around_as_the_map_does_are_refused():
+    model = Colours()
+    with pytest.raises(ValueError, match="expected wrapping = False for"):
+        analyse(photo(), model, defence(model, (8, 8), wrapping=True))
+
+
 def test_a_file_that_is_no_photo_is_refused_by_name(tmp_path):
     path = tmp_path / "words.jpg"
     path.write_text("no photo")

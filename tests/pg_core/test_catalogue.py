@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from pg_core.arrays import Evidence
@@ -9,7 +10,7 @@ from pg_core.defences.base import Defence
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.geometry import ReceptiveField
+from pg_core.geometry import ReceptiveField, Windows
 
 BAGNET = ReceptiveField((17, 17), (8, 8))
 
@@ -24,6 +25,14 @@ def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
     assert isinstance(defence, Defence)
     assert defence.window_size == (6, 6)
     assert TITLES[kind]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_windows_wrap_around_the_map_of_bands(kind):
+    bands = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    defence = Fitting(bands, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(kind)
+    certificate = defence.certify(np.random.default_rng(0).normal(size=(3, 1, 32)))
+    assert certificate.windows == Windows((1, 32), (1, 8), wrapping=True)
 
 
 def test_parameters_reach_robust_masking():
