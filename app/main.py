@@ -25,6 +25,12 @@ def _explore() -> None:
     explore.show(chosen)
 
 
+def _figure5() -> None:
+    from app.views import figure5
+
+    figure5.show(chosen)
+
+
 def _networks() -> None:
     from app.views import networks
 
@@ -34,6 +40,7 @@ def _networks() -> None:
 st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
+        st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_networks, title="Networks", url_path="networks"),
     ],
     position="top",

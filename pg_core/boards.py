@@ -88,11 +88,11 @@ class Board:
         certificate = defence.certify_masking(defence.mask(against_nothing), 0)
         return float(certificate.lower[self.corner])
 
-    def painted(self, cells: Iterable[tuple[int, int]], value: float) -> "Board":
+    def painted(self, places: Iterable[tuple[int, int]], value: float) -> "Board":
         """With this evidence in these cells: of the adversary inside the window, benign outside."""
         values, content = np.array(self.values), np.array(self.content)
         window = self.window
-        for row, column in cells:
+        for row, column in places:
             if window.top <= row < window.bottom and window.left <= column < window.right:
                 content[row - window.top, column - window.left] = value
             else:

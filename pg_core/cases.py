@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from jaxtyping import Shaped
 
 from pg_core.arrays import EvidenceMap
 from pg_core.defences.masking import Masking, RobustMasking
-from pg_core.geometry import Window, cells
+from pg_core.geometry import Size, Window, cells
 
 
 class Case(StrEnum):
@@ -25,6 +26,17 @@ class Case(StrEnum):
     """It overlaps w: what it masks by mistake is at least what it misses."""
     NONE = "IV"
     """Nothing passes T: w holds no more than T of all evidence."""
+
+
+class Region(StrEnum):
+    """The parts of malicious and detected window."""
+
+    SPILLED = "r1"
+    """Detected, not malicious: benign evidence q1 is masked by mistake."""
+    CAUGHT = "r2"
+    """Both: malicious evidence q2 is masked."""
+    MISSED = "r3"
+    """Malicious, not detected: evidence q3 stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +112,13 @@ def cases(
     )
     numbers = np.stack(columns, axis=-1).tolist()
     return tuple(CaseEvidence(Case(name), *row) for name, row in zip(names.tolist(), numbers, strict=True))
+
+
+def regions(map_size: Size, detected: Window | None, window: Window) -> Shaped[np.ndarray, "rows columns"]:
+    """Which region of Figure 5 each cell of the map is in: a value of `Region`, or the empty string."""
+    masked, malicious = np.zeros(map_size, bool), np.zeros(map_size, bool)
+    malicious[cells(window, map_size)] = True
+    if detected is not None:
+        masked[cells(detected, map_size)] = True
+    parts = [masked & ~malicious, masked & malicious, malicious & ~masked]
+    return np.select(parts, [str(region) for region in Region], "")

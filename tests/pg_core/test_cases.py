@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.cases import Case, cases
+from pg_core.cases import Case, Region, cases, regions
 from pg_core.defences.masking import RobustMasking
 from pg_core.geometry import Window, Windows, cells
 from tests import reference
@@ -83,6 +83,17 @@ def test_the_identities_of_section_5_are_exact(drawn):
         assert evidence.detected == evidence.spilled + evidence.caught
         assert evidence.remaining == evidence.outside + evidence.malicious - evidence.detected
         assert min(evidence.spilled, evidence.caught, evidence.missed) >= 0
+
+
+@given(attacks())
+def test_the_evidence_of_each_region_is_that_of_its_cells(drawn):
+    defence, benign, attacked, window, _ = drawn
+    masking = defence.mask(attacked)
+    for label, evidence in enumerate(cases(defence, benign, masking, window)):
+        parts = regions(benign.shape[1:], masking.window(label), window)
+        assert attacked[label][parts == Region.SPILLED].sum() == evidence.spilled
+        assert attacked[label][parts == Region.CAUGHT].sum() == evidence.caught
+        assert attacked[label][parts == Region.MISSED].sum() == evidence.missed
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)

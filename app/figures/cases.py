@@ -1,0 +1,208 @@
+"""[PG] Figure 5: malicious and detected window, their regions, and what they hold, on a board and on a photo."""
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float64, Shaped
+
+from app.figures import style
+from app.figures.photo import add_photo, middle, outline
+from pg_core.analysis import Analysis
+from pg_core.boards import Board
+from pg_core.cases import Case, CaseEvidence, Region, regions
+from pg_core.defences.masking import Masking
+from pg_core.geometry import Window
+
+TITLES = {
+    Case.EXACT: "perfectly detected",
+    Case.BENIGN: "a benign window is detected",
+    Case.PARTIAL: "partially detected",
+    Case.NONE: "nothing is detected",
+}
+MEANINGS = {
+    Region.SPILLED: "detected, not malicious: benign evidence q1 is masked by mistake",
+    Region.CAUGHT: "detected and malicious: evidence q2 is masked",
+    Region.MISSED: "malicious, not detected: evidence q3 stays",
+}
+_PATTERNS = {Region.SPILLED: "/", Region.CAUGHT: "x", Region.MISSED: "."}
+
+
+def board(shown: Board) -> go.Figure:
+    """A small board with its values; the cells of r1, r2 and r3 are hatched and named."""
+    rows, columns = shown.windows.map_size
+    evidence, window = shown.attacked[0], shown.window
+    detected = shown.masking.window(0)
+    parts = regions((rows, columns), detected, window)
+    malicious = np.isin(parts, [Region.CAUGHT, Region.MISSED])
+    figure = go.Figure()
+    named = np.where(parts != "", np.strings.add("<br><i>", np.strings.add(parts, "</i>")), "")
+    text = np.vectorize("{:.3g}{}".format, otypes=[object])(evidence, named)
+    for cells, scale in ((~malicious, style.BENIGN_CELLS), (malicious, style.MALICIOUS_CELLS)):
+        figure.add_trace(
+            go.Heatmap(
+                z=np.where(cells, evidence, np.nan),
+                zmin=0.0,
+                zmax=max(float(evidence.max()), 1.0),
+                colorscale=scale,
+                showscale=False,
+                hoverongaps=False,
+                xgap=1,
+                ygap=1,
+                text=np.where(cells, text, ""),
+                texttemplate="%{text}",
+                textfont={"color": "#111111", "size": 12},
+                hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
+            )
+        )
+    edges = np.arange(rows + 1) - 0.5, np.arange(columns + 1) - 0.5
+    _hatch(figure, parts, edges)
+    if detected is not None:
+        _rectangle(figure, "detected", style.DETECTED, _cells(detected, 0.43))
+    _rectangle(figure, "malicious", style.MALICIOUS, _cells(window, 0.53))
+    style.finish(figure)
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    figure.update_xaxes(range=[-0.6, columns - 0.4], constrain="domain", **bare)
+    figure.update_yaxes(range=[rows - 0.4, -0.6], scaleanchor="x", constrain="domain", **bare)
+    return figure.update_layout(height=230, margin={"l": 2, "r": 2, "t": 4, "b": 22})
+
+
+def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: Window) -> go.Figure:
+    """The evidence of a class over the photo, with both windows and the regions hatched and named.
+
+    `attacked` is what Algorithm 1 saw and did with the content in the window.
+    """
+    features = clean.features
+    field, (height, width) = features.receptive_field, features.framing.image_size
+    evidence, detected = attacked.evidence[shown_class], attacked.window(shown_class)
+    parts = regions(features.map_size, detected, window)
+    figure = go.Figure(
+        go.Heatmap(
+            z=evidence,
+            x0=middle(field, 0, 1),
+            dx=field.stride[1],
+            y0=middle(field, 0, 0),
+            dy=field.stride[0],
+            zmin=0.0,
+            zmax=max(float(evidence.max()), 1e-9),
+            colorscale=style.SEQUENTIAL,
+            opacity=0.7,
+            colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": "û", "side": "top"}},
+            customdata=np.moveaxis(np.indices(evidence.shape), 0, -1),
+            hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>evidence <b>%{z:.4g}</b>"
+            "<extra></extra>",
+        )
+    )
+    edges = tuple(
+        np.array([middle(field, cell, axis) for cell in range(count + 1)]) - field.stride[axis] / 2
+        for axis, count in enumerate(features.map_size)
+    )
+    _hatch(figure, parts, edges)
+    _name(figure, parts, edges)
+    if detected is not None:
+        _rectangle(figure, "detected", style.DETECTED, outline(field, detected))
+    _rectangle(figure, "malicious", style.MALICIOUS, outline(field, window))
+    add_photo(figure, features.pixels)
+    style.finish(figure)
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    figure.update_xaxes(range=[0, width], constrain="domain", **bare)
+    figure.update_yaxes(range=[height, 0], scaleanchor="x", constrain="domain", **bare)
+    return figure.update_layout(height=420)
+
+
+def inequality(evidence: CaseEvidence, threshold: float) -> str:
+    """What the case says of the evidence that is left, in the paper's letters and in numbers."""
+    t, e, e_ = (f"{value:.4g}" for value in (evidence.outside, evidence.malicious, evidence.detected))
+    q1, q3 = f"{evidence.spilled:.4g}", f"{evidence.missed:.4g}"
+    s, bound = f"{evidence.remaining:.4g}", f"{evidence.bound:.4g}"
+    match evidence.case:
+        case Case.EXACT:
+            return f"e = e' = {e}, so s = t = {s}"
+        case Case.BENIGN:
+            return f"e = {e} ≤ e' = {e_}, so s = t + e - e' = {t} + {e} - {e_} = {s} ≤ t = {t}"
+        case Case.PARTIAL:
+            return f"q3 = {q3} ≤ q1 = {q1}, so s = t + q3 - q1 = {t} + {q3} - {q1} = {s} ≤ t = {t}"
+    most = f"{evidence.bound - evidence.outside:.4g}"
+    return (
+        f"e = {e} ≤ tT/(1 - T) = {t} · {threshold:.4g}/{1 - threshold:.4g} = {most}, "
+        f"so s = t + e = {t} + {e} = {s} ≤ t/(1 - T) = {bound}"
+    )
+
+
+def in_words(shown: Board) -> str:
+    """The board for those who cannot see it."""
+    evidence, window = shown.evidence, shown.window
+    detected = shown.masking.window(0)
+    found = "none" if detected is None else f"at row {detected.top}, column {detected.left}"
+    return (
+        f"Case {evidence.case}, {TITLES[evidence.case]}. Malicious window at row {window.top}, column "
+        f"{window.left}; detected window {found}. {inequality(evidence, shown.threshold)}."
+    )
+
+
+def _hatch(
+    figure: go.Figure,
+    parts: Shaped[np.ndarray, "rows columns"],
+    edges: tuple[Float64[np.ndarray, "row_edges"], ...],
+) -> None:
+    """Each region in its own pattern; a shape of the layout cannot have one."""
+    for region, pattern in _PATTERNS.items():
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for row, column in np.argwhere(parts == region):
+            left, right = edges[1][column : column + 2]
+            top, bottom = edges[0][row : row + 2]
+            x += [left, right, right, left, left, None]
+            y += [top, top, bottom, bottom, top, None]
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="lines",
+                line={"width": 0},
+                fill="toself",
+                fillpattern={
+                    "shape": pattern,
+                    "fgcolor": style.HATCH,
+                    "bgcolor": "rgba(0,0,0,0)",
+                    "size": 9,
+                    "solidity": 0.15,
+                },
+                name=region,
+                hoverinfo="skip",
+            )
+        )
+
+
+def _name(
+    figure: go.Figure,
+    parts: Shaped[np.ndarray, "rows columns"],
+    edges: tuple[Float64[np.ndarray, "row_edges"], ...],
+) -> None:
+    """The name of each region, in its cell that is nearest to its middle."""
+    for region in Region:
+        cells = np.argwhere(parts == region)
+        if not len(cells):
+            continue
+        row, column = cells[np.abs(cells - cells.mean(axis=0)).sum(axis=1).argmin()]
+        figure.add_annotation(
+            x=edges[1][column : column + 2].mean(),
+            y=edges[0][row : row + 2].mean(),
+            text=f"<b>{region}</b>",
+            showarrow=False,
+            font={"color": "#111111", "size": 13},
+            bgcolor="rgba(255,255,255,0.8)",
+            borderpad=1,
+        )
+
+
+def _cells(window: Window, reach: float) -> dict[str, float]:
+    """A window of cells; half a cell around their middles but for what keeps two outlines apart."""
+    return {
+        "x0": window.left - reach,
+        "x1": window.right - 1 + reach,
+        "y0": window.top - reach,
+        "y1": window.bottom - 1 + reach,
+    }
+
+
+def _rectangle(figure: go.Figure, name: str, line: dict[str, object], edges: dict[str, float]) -> None:
+    figure.add_shape(type="rect", name=name, line=line, **edges)
