@@ -1,4 +1,4 @@
-"""A share of photos with its 95 % interval, as every accuracy here is given."""
+"""Shares of photos: counted, with a 95 % interval, as every accuracy here is given, or quoted."""
 
 import math
 from dataclasses import dataclass
@@ -38,6 +38,28 @@ class Proportion:
         half = _QUANTILE * math.sqrt(spread) / (self.n + square)
         return max(0.0, middle - half), min(1.0, middle + half)
 
+    @property
+    def in_per_cent(self) -> "Share":
+        """The share and its interval in per cent."""
+        low, high = self.interval
+        return Share(100 * self.share, (100 * low, 100 * high))
+
     def __str__(self) -> str:
         low, high = self.interval
         return f"{100 * self.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Per cent of photos, with a 95 % interval where they were counted here; `remembered` if it is quoted from
+    memory of a published table, which `*` marks."""
+
+    per_cent: float
+    interval: tuple[float, float] | None = None
+    remembered: bool = False
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.per_cent:.1f}{' *' if self.remembered else ''}"
+        low, high = self.interval
+        return f"{self.per_cent:.1f} [{low:.1f}, {high:.1f}]"

@@ -7,18 +7,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from pg_core.proportion import Share
+
 PUBLISHED = Path(__file__).parents[1] / "assets" / "results" / "published.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A share of photos in per cent; `remembered` if it is quoted from memory."""
-
-    per_cent: float
-    remembered: bool
-
-    def __str__(self) -> str:
-        return f"{self.per_cent:.1f}{' *' if self.remembered else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +24,8 @@ class Published:
     method: str
     network: str
     defence: str
-    clean: Figure | None
-    certified: Figure | None
+    clean: Share | None
+    certified: Share | None
 
 
 def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
@@ -50,8 +41,8 @@ def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
                     row["method"],
                     row["network"],
                     row["defence"],
-                    _figure(row["clean"], row["clean_mark"]),
-                    _figure(row["certified"], row["certified_mark"]),
+                    _share(row["clean"], row["clean_mark"]),
+                    _share(row["certified"], row["certified_mark"]),
                 )
                 for row in csv.DictReader(lines)
             )
@@ -59,7 +50,7 @@ def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
         raise ValueError(f"{path.name}: not the table of published figures") from error
 
 
-def _figure(number: str, mark: str) -> Figure | None:
+def _share(number: str, mark: str) -> Share | None:
     if mark not in ("", "*"):
         raise ValueError(f"expected no mark or *, got {mark!r}")
-    return Figure(float(number), mark == "*") if number else None
+    return Share(float(number), remembered=mark == "*") if number else None

@@ -1,0 +1,208 @@
+"""Accuracies over photos, measured here beside published ones, and the verdicts of each class.
+
+What was measured is a line with 95 % intervals; what was published is an open diamond without any.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import plotly.graph_objects as go
+
+from app.figures import style
+from pg_core.comparison import Origin, Point, described
+from pg_core.defences.base import Verdict
+from pg_core.proportion import Share
+from pg_core.results import Accuracy
+
+_SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "triangle-down")
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_COLOURS = {
+    "masking": "#0072b2",
+    "mask-ds": "#009e73",
+    "clipping": "#e69f00",
+    "smoothing": "#cc79a7",
+    "detection": "#56b4e9",
+    "double-masking": "#d55e00",
+    "undefended": "#999999",
+}
+"""Of each defence; the series of one colour differ in symbol and dash."""
+_OTHER_COLOUR = "#333333"
+
+_VERDICTS = {
+    Verdict.CERTIFIED: ("certified", style.AFTER, ""),
+    Verdict.UNDECIDED: ("undecided", "#f0e442", "."),
+    Verdict.VULNERABLE: ("right, but some window fails", "#e69f00", "/"),
+    Verdict.MISCLASSIFIED: ("wrong without any patch", "#d55e00", "x"),
+}
+
+
+class Measure(StrEnum):
+    """What of an accuracy is drawn."""
+
+    CERTIFIED = "certified"
+    CLEAN = "clean (defended)"
+
+
+class Against(StrEnum):
+    """What it is drawn against."""
+
+    PATCH_SIZE = "patch size"
+    THRESHOLD = "threshold T"
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The points that one line joins."""
+
+    network: str
+    defence: str
+    method: str
+    origin: Origin
+    described: str
+
+    @property
+    def title(self) -> str:
+        where = self.described if self.origin is Origin.MEASURED else f"{self.origin}: {self.described}"
+        return f"{self.method}, {self.network}; {where}"
+
+
+def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> go.Figure:
+    """Per cent of photos against the share of the image that a patch covers, or against T."""
+    figure = go.Figure()
+    networks = sorted({(point.network, point.photos) for point in points if point.n is not None})
+    for series, own in _series(points).items():
+        shares = [(point, share) for point in own if (share := _share(point, measure)) is not None]
+        shares.sort(key=lambda pair: _place(pair[0], against))
+        if shares:
+            look = (
+                networks.index((series.network, shares[0][0].photos)) if shares[0][0].n is not None else None
+            )
+            figure.add_trace(_trace(series, shares, against, look))
+    style.finish(figure)
+    across = (
+        "patch, % of the image's area"
+        if against is Against.PATCH_SIZE
+        else "T: a window is masked above this share"
+    )
+    return figure.update_layout(
+        height=460,
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": -0.18, "xanchor": "left", "yanchor": "top"},
+        xaxis={"title": {"text": across}, "rangemode": "tozero", "zeroline": False},
+        yaxis={"title": {"text": f"{measure} accuracy, %"}, "range": [0, 101], "zeroline": False},
+        margin={"l": 56, "r": 8, "t": 8, "b": 48},
+    )
+
+
+def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
+    """For each class, how many of its photos got which verdict."""
+    counted = [(name, own) for name, own in zip(classes, run.verdicts, strict=True) if own]
+    figure = go.Figure()
+    for verdict in Verdict:
+        title, colour, pattern = _VERDICTS[verdict]
+        figure.add_trace(
+            go.Bar(
+                y=[name for name, _ in counted],
+                x=[own.get(verdict, 0) for _, own in counted],
+                name=title,
+                orientation="h",
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                customdata=[sum(own.values()) for _, own in counted],
+                hovertemplate="%{y}: <b>%{x}</b> of %{customdata} " + title + "<extra></extra>",
+            )
+        )
+    style.finish(figure)
+    return figure.update_layout(
+        barmode="stack",
+        height=90 + 26 * len(counted),
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        xaxis={"title": {"text": "photos"}, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "automargin": True, "ticklabelstandoff": 6},
+        margin={"l": 8, "r": 8, "t": 40, "b": 48},
+    )
+
+
+def accuracies_in_words(points: Sequence[Point], measure: Measure, against: Against) -> str:
+    """The same for those who cannot see it."""
+    listed = [
+        f"{point.method}, {point.network}, {_across(point, against)}: {share} ({point.origin})"
+        for point in points
+        if (share := _share(point, measure)) is not None
+    ]
+    return f"{measure} accuracy in per cent against {against}. " + "; ".join(listed)
+
+
+def by_class_in_words(run: Accuracy, classes: Sequence[str]) -> str:
+    """The same for those who cannot see it."""
+    listed = [
+        f"{name} {own.get(Verdict.CERTIFIED, 0)} of {sum(own.values())}"
+        for name, own in zip(classes, run.verdicts, strict=True)
+        if own
+    ]
+    return "Photos of each class that are certified: " + ", ".join(listed)
+
+
+def _series(points: Iterable[Point]) -> dict[_Series, list[Point]]:
+    series: dict[_Series, list[Point]] = {}
+    for point in points:
+        key = _Series(point.network, point.defence, point.method, point.origin, described(point))
+        series.setdefault(key, []).append(point)
+    return series
+
+
+def _trace(
+    series: _Series, shares: list[tuple[Point, Share]], against: Against, look: int | None
+) -> go.Scatter:
+    colour = _COLOURS.get(series.defence, _OTHER_COLOUR)
+    published = look is None
+    intervals = [share.interval or (share.per_cent, share.per_cent) for _, share in shares]
+    return go.Scatter(
+        x=[_place(point, against) for point, _ in shares],
+        y=[share.per_cent for _, share in shares],
+        name=series.title,
+        mode="markers" if published else "lines+markers",
+        marker={
+            "color": colour,
+            "size": 11 if published else 8,
+            "symbol": "diamond-open" if look is None else _SYMBOLS[look % len(_SYMBOLS)],
+            "line": {"width": 2, "color": colour},
+        },
+        line={"color": colour, "width": 2, "dash": "solid" if look is None else _DASHES[look % len(_DASHES)]},
+        error_y=None
+        if published
+        else {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - share.per_cent for (_, share), (_, high) in zip(shares, intervals, strict=True)],
+            "arrayminus": [
+                share.per_cent - low for (_, share), (low, _) in zip(shares, intervals, strict=True)
+            ],
+            "thickness": 1.2,
+            "width": 4,
+        },
+        customdata=[
+            [str(share), _across(point, against), described(point), str(point.origin), point.parameters]
+            for point, share in shares
+        ],
+        hovertemplate=f"<b>%{{customdata[0]}} %</b>, %{{customdata[1]}}<br>{series.method}, {series.network}<br>"
+        "%{customdata[3]}: %{customdata[2]}<br>%{customdata[4]}<extra></extra>",
+    )
+
+
+def _share(point: Point, measure: Measure) -> Share | None:
+    return point.certified if measure is Measure.CERTIFIED else point.clean
+
+
+def _place(point: Point, against: Against) -> float:
+    return point.patch_per_cent if against is Against.PATCH_SIZE else point.threshold or 0.0
+
+
+def _across(point: Point, against: Against) -> str:
+    patch = f"patch {point.patch} on {point.image}"
+    return (
+        patch
+        if against is Against.PATCH_SIZE or point.threshold is None
+        else f"T = {point.threshold:g}, {patch}"
+    )

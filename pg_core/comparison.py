@@ -1,0 +1,246 @@
+"""Accuracies measured here beside published ones, as points of one kind: Table 4 of [PG], and what is drawn of it.
+
+Each says where it comes from. Patches are compared by the share of the image that they cover.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pg_core.defences.catalogue import TITLES, Kind
+from pg_core.geometry import Size
+from pg_core.models import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
+from pg_core.proportion import Share
+from pg_core.published import Published
+from pg_core.results import Accuracy, Evaluation
+
+_SAME_SHARE = 0.1
+"""Per cent of the image; squares of whole pixels miss the published shares by less."""
+
+
+class Origin(StrEnum):
+    """Where an accuracy comes from."""
+
+    MEASURED = "measured here"
+    """With the weights that are shipped."""
+    OTHER_WEIGHTS = "measured here with other weights"
+    PUBLISHED = "as published"
+
+
+class Data(StrEnum):
+    """The photos, and the networks' classes with them."""
+
+    IMAGENETTE = "ImageNette"
+    IMAGENET = "ImageNet"
+    CIFAR10 = "CIFAR-10"
+    OTHER = "other photos"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One defence against patches that cover `patch_per_cent` of the image. `photos` names the set and `n` counts
+    it; `image` says what the patch is put on. No shares: infeasible, as the authors say."""
+
+    origin: Origin
+    data: Data
+    photos: str
+    n: int | None
+    image: str
+    patch: str
+    patch_per_cent: float
+    network: str
+    defence: str
+    method: str
+    threshold: float | None
+    parameters: str
+    clean: Share | None
+    certified: Share | None
+
+
+COLUMNS = (
+    "data",
+    "patch",
+    "image",
+    "defence",
+    "network",
+    "origin",
+    "photos",
+    "n",
+    "T",
+    "clean",
+    "clean_low",
+    "clean_high",
+    "certified",
+    "certified_low",
+    "certified_high",
+)
+
+
+def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> tuple[Point, ...]:
+    """A point for each run whose certificates prove something; `shipped` is the SHA-256 of each network's weights."""
+    return tuple(
+        _measured(evaluation, run, shipped)
+        for evaluation in evaluations
+        for run in evaluation.runs
+        if run.setting.sound
+    )
+
+
+def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
+    """The same of published figures; robust masking stands there at T = 0."""
+    return tuple(
+        Point(
+            Origin.PUBLISHED,
+            Data(cell.data),
+            cell.source,
+            None,
+            cell.image,
+            f"{cell.patch_per_cent:g} %",
+            cell.patch_per_cent,
+            cell.network,
+            cell.defence,
+            cell.method,
+            0.0 if cell.defence in ("masking", "mask-ds") else None,
+            "the authors' setting",
+            cell.clean,
+            cell.certified,
+        )
+        for cell in cells
+    )
+
+
+def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
+    """The points at the published patch sizes and T = 0, in the order patch, defence, origin."""
+    own = [point for point in points if point.data is data and not point.threshold]
+    sizes = sorted({point.patch_per_cent for point in own if point.origin is Origin.PUBLISHED})
+    order = {str(kind): number for number, kind in enumerate(TITLES)}
+    return tuple(
+        point
+        for size in sizes
+        for point in sorted(
+            (point for point in own if abs(point.patch_per_cent - size) < _SAME_SHARE),
+            key=lambda point: (
+                order.get(point.defence, len(order)),
+                point.origin,
+                point.network,
+                point.photos,
+            ),
+        )
+    )
+
+
+def as_csv(points: Iterable[Point]) -> str:
+    """A line for each point; shares in per cent, empty where there is none."""
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for point in points:
+        table.writerow(
+            [
+                point.data,
+                point.patch,
+                point.image,
+                point.method,
+                point.network,
+                point.origin,
+                point.photos,
+                point.n,
+                point.threshold,
+                *_numbers(point.clean),
+                *_numbers(point.certified),
+            ]
+        )
+    return lines.getvalue()
+
+
+def as_latex(points: Iterable[Point]) -> str:
+    """A table for booktabs; figures marked * are quoted from memory of the published table."""
+    rows = [
+        " & ".join(
+            _escaped(cell)
+            for cell in (
+                point.patch,
+                point.method,
+                point.network,
+                f"{point.origin} ({described(point)})",
+                "infeasible" if point.clean is None else str(point.clean),
+                "" if point.certified is None else str(point.certified),
+            )
+        )
+        for point in points
+    ]
+    head = "Patch & Defence & Network & Source & Clean (\\%) & Certified (\\%)"
+    return "\n".join(
+        [
+            r"\begin{tabular}{llllrr}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *(row + r" \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def described(point: Point) -> str:
+    """The photos and how many; the source of what was published."""
+    return point.photos if point.n is None else f"{point.photos}, n = {point.n:,}"
+
+
+def data_of(evaluation: Evaluation) -> Data:
+    """Which data the classes of a network are of."""
+    classes, names = evaluation.configuration.classes, imagenet_classes()
+    known = {
+        CIFAR10: Data.CIFAR10,
+        tuple(names[index] for index in IMAGENETTE): Data.IMAGENETTE,
+        names: Data.IMAGENET,
+    }
+    return known.get(classes, Data.OTHER)
+
+
+def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str]) -> Point:
+    own, data = evaluation.configuration, data_of(evaluation)
+    height, width = run.setting.patch_size
+    rows, columns = own.image_size
+    current = own.weights_sha256 is not None and shipped.get(own.model) == own.weights_sha256
+    model = MODELS.get(own.model)
+    kind = run.setting.defence
+    return Point(
+        Origin.MEASURED if current else Origin.OTHER_WEIGHTS,
+        data,
+        evaluation.folder.rsplit("/", 1)[-1],
+        evaluation.n,
+        f"{rows}x{columns}{_resized(data, own.image_size)}",
+        f"{height}x{width}",
+        100 * height * width / (rows * columns),
+        own.model if model is None else model.title,
+        kind,
+        TITLES[Kind(kind)] if kind in set(Kind) else kind,
+        run.setting.threshold,
+        run.setting.parameters,
+        run.clean.in_per_cent,
+        run.certified.in_per_cent,
+    )
+
+
+def _resized(data: Data, image_size: Size) -> str:
+    if data is not Data.CIFAR10:
+        return ""
+    return " (native)" if image_size == (32, 32) else " (enlarged)"
+
+
+def _numbers(share: Share | None) -> list[object]:
+    if share is None:
+        return ["", "", ""]
+    low, high = share.interval or ("", "")
+    return [share.per_cent, low, high]
+
+
+def _escaped(text: str) -> str:
+    for sign in "%&_#":
+        text = text.replace(sign, f"\\{sign}")
+    return text
