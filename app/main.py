@@ -37,11 +37,18 @@ def _networks() -> None:
     networks.show()
 
 
+def _results() -> None:
+    from app.views import results
+
+    results.show()
+
+
 st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_networks, title="Networks", url_path="networks"),
+        st.Page(_results, title="Results", url_path="results"),
     ],
     position="top",
 ).run()

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Size
-from pg_core.models import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
+from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
 from pg_core.proportion import Share
 from pg_core.published import Published
 from pg_core.results import Accuracy, Evaluation
@@ -40,8 +40,11 @@ class Data(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One defence against patches that cover `patch_per_cent` of the image. `photos` names the set and `n` counts
-    it; `image` says what the patch is put on. No shares: infeasible, as the authors say."""
+    """One defence against patches that cover `patch_per_cent` of the image.
+
+    `network` is a name of MODELS, or as published; `photos` names the set and `n` counts it; `image` says what the
+    patch is put on. No shares: infeasible, as the authors say.
+    """
 
     origin: Origin
     data: Data
@@ -72,9 +75,11 @@ COLUMNS = (
     "clean",
     "clean_low",
     "clean_high",
+    "clean_from_memory",
     "certified",
     "certified_low",
     "certified_high",
+    "certified_from_memory",
 )
 
 
@@ -120,10 +125,10 @@ def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
         point
         for size in sizes
         for point in sorted(
-            (point for point in own if abs(point.patch_per_cent - size) < _SAME_SHARE),
+            (point for point in own if same_share(point.patch_per_cent, size)),
             key=lambda point: (
                 order.get(point.defence, len(order)),
-                point.origin,
+                list(Origin).index(point.origin),
                 point.network,
                 point.photos,
             ),
@@ -186,6 +191,11 @@ def as_latex(points: Iterable[Point]) -> str:
     )
 
 
+def same_share(per_cent: float, other: float) -> bool:
+    """Whether two patches cover the same share of an image, but for whole pixels."""
+    return abs(per_cent - other) < _SAME_SHARE
+
+
 def described(point: Point) -> str:
     """The photos and how many; the source of what was published."""
     return point.photos if point.n is None else f"{point.photos}, n = {point.n:,}"
@@ -207,7 +217,6 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
     height, width = run.setting.patch_size
     rows, columns = own.image_size
     current = own.weights_sha256 is not None and shipped.get(own.model) == own.weights_sha256
-    model = MODELS.get(own.model)
     kind = run.setting.defence
     return Point(
         Origin.MEASURED if current else Origin.OTHER_WEIGHTS,
@@ -217,7 +226,7 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
         f"{rows}x{columns}{_resized(data, own.image_size)}",
         f"{height}x{width}",
         100 * height * width / (rows * columns),
-        own.model if model is None else model.title,
+        own.model,
         kind,
         TITLES[Kind(kind)] if kind in set(Kind) else kind,
         run.setting.threshold,
@@ -235,9 +244,9 @@ def _resized(data: Data, image_size: Size) -> str:
 
 def _numbers(share: Share | None) -> list[object]:
     if share is None:
-        return ["", "", ""]
+        return ["", "", "", ""]
     low, high = share.interval or ("", "")
-    return [share.per_cent, low, high]
+    return [share.per_cent, low, high, "*" if share.remembered else ""]
 
 
 def _escaped(text: str) -> str:

@@ -101,6 +101,7 @@ class Configuration:
             "receptive_field": list(field.size),
             "stride": list(field.stride),
             "offset": list(field.offset),
+            "wrapping": field.wrapping,
             "weights_sha256": self.weights_sha256,
             "versions": dict(self.versions),
         }
@@ -173,7 +174,12 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
         str(own["model"]),
         classes,
         _size(own["image_size"]),
-        ReceptiveField(_size(own["receptive_field"]), _size(own["stride"]), _size(own["offset"])),
+        ReceptiveField(
+            _size(own["receptive_field"]),
+            _size(own["stride"]),
+            _size(own["offset"]),
+            bool(own["wrapping"]),
+        ),
         own["weights_sha256"],
         tuple(map(_setting, own["settings"])),
         tuple(own["versions"].items()),

@@ -11,6 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import compute
 from app.compute import Choice, Contents, Photo, Simulation
+from app.compute.results import in_brief
 from pg_core.analysis import Analysis
 from pg_core.arrays import Evidence
 from pg_core.datasets import SAMPLES
@@ -198,6 +199,7 @@ def _network() -> Choice | None:
         f"Sees {height}x{width} pixels; receptive field {description.receptive_field}: "
         f"{rows}x{columns} local logits for each class."
     )
+    st.caption(in_brief(name))
     if not description.needs_checkpoint:
         return Choice(name)
     files = compute.checkpoints()

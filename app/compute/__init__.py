@@ -25,8 +25,8 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Framing, Threat
-from pg_core.models import MODELS, TRAINED, load_model
-from pg_core.models.shipped import WEIGHTS, read_card
+from pg_core.models import MODELS, load_model
+from pg_core.models.shipped import WEIGHTS
 from pg_core.witness import Standing, Witness, judge
 
 if TYPE_CHECKING:
@@ -113,24 +113,6 @@ def checkpoints() -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in paths}
 
 
-def measured() -> list[dict[str, str]]:
-    """What was measured here with the networks trained here: a row for each network, set of photos and patch."""
-    rows = []
-    for name in TRAINED:
-        for evaluation in read_card(name).metrics:
-            for run in evaluation["runs"]:
-                rows.append(
-                    {
-                        "Network": MODELS[name].title,
-                        "Photos": f"{evaluation['split']}, n = {evaluation['n']}",
-                        "Patch": "{}x{}".format(*run["patch_size"]),
-                        "Clean (defended)": _interval(run["clean_accuracy"], run["clean_interval"]),
-                        "Certified": _interval(run["certified_accuracy"], run["certified_interval"]),
-                    }
-                )
-    return rows
-
-
 def window_for_two_per_cent(model: str) -> str:
     """The window of a patch of 2 % of the image, as rows x columns of local logits."""
     description = MODELS[model]
@@ -192,11 +174,6 @@ def order_of_classes(seen: LocalFeatures) -> list[str]:
 def _decoded(digest: str, _data: bytes) -> Image.Image:
     """The photo with this digest; decoding a large one takes a good part of a second."""
     return images.decode(_data)
-
-
-def _interval(share: float, interval: list[float]) -> str:
-    low, high = interval
-    return f"{100 * share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @cache

@@ -1,6 +1,6 @@
 """Accuracies over photos, measured here beside published ones, and the verdicts of each class.
 
-What was measured is a line with 95 % intervals; what was published is an open diamond without any.
+What was measured is a line with 95 % intervals; what was published is an open mark without any.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,6 +28,14 @@ _COLOURS = {
 }
 """Of each defence; the series of one colour differ in symbol and dash."""
 _OTHER_COLOUR = "#333333"
+_PUBLISHED = {
+    "Mask-BN": "diamond-open",
+    "Mask-DS": "diamond-wide-open",
+    "CBN": "diamond-tall-open",
+    "DS": "star-diamond-open",
+    "IBP": "hourglass-open",
+}
+_OTHER_MARK = "hexagram-open"
 
 _VERDICTS = {
     Verdict.CERTIFIED: ("certified", style.AFTER, ""),
@@ -68,7 +76,8 @@ class _Series:
 
 
 def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> go.Figure:
-    """Per cent of photos against the share of the image that a patch covers, or against T."""
+    """Per cent of photos against the share of the image that a patch covers, or against T. Without a defence nothing
+    is certified, and no line says so."""
     figure = go.Figure()
     networks = sorted({(point.network, point.photos) for point in points if point.n is not None})
     for series, own in _series(points).items():
@@ -80,16 +89,17 @@ def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> g
             )
             figure.add_trace(_trace(series, shares, against, look))
     style.finish(figure)
+    reach = max((place for trace in figure.data for place in trace.x), default=0.0) or 1.0
     across = (
         "patch, % of the image's area"
         if against is Against.PATCH_SIZE
         else "T: a window is masked above this share"
     )
     return figure.update_layout(
-        height=460,
+        height=380 + 21 * len(figure.data),
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": -0.18, "xanchor": "left", "yanchor": "top"},
-        xaxis={"title": {"text": across}, "rangemode": "tozero", "zeroline": False},
+        legend={"orientation": "v", "x": 0, "y": -0.22, "xanchor": "left", "yanchor": "top"},
+        xaxis={"title": {"text": across}, "range": [-0.02 * reach, 1.04 * reach], "zeroline": False},
         yaxis={"title": {"text": f"{measure} accuracy, %"}, "range": [0, 101], "zeroline": False},
         margin={"l": 56, "r": 8, "t": 8, "b": 48},
     )
@@ -99,8 +109,7 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
     """For each class, how many of its photos got which verdict."""
     counted = [(name, own) for name, own in zip(classes, run.verdicts, strict=True) if own]
     figure = go.Figure()
-    for verdict in Verdict:
-        title, colour, pattern = _VERDICTS[verdict]
+    for verdict, (title, colour, pattern) in _VERDICTS.items():
         figure.add_trace(
             go.Bar(
                 y=[name for name, _ in counted],
@@ -117,7 +126,14 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
         barmode="stack",
         height=90 + 26 * len(counted),
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "traceorder": "normal",
+        },
         xaxis={"title": {"text": "photos"}, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "automargin": True, "ticklabelstandoff": 6},
         margin={"l": 8, "r": 8, "t": 40, "b": 48},
@@ -166,7 +182,9 @@ def _trace(
         marker={
             "color": colour,
             "size": 11 if published else 8,
-            "symbol": "diamond-open" if look is None else _SYMBOLS[look % len(_SYMBOLS)],
+            "symbol": _PUBLISHED.get(series.method, _OTHER_MARK)
+            if look is None
+            else _SYMBOLS[look % len(_SYMBOLS)],
             "line": {"width": 2, "color": colour},
         },
         line={"color": colour, "width": 2, "dash": "solid" if look is None else _DASHES[look % len(_DASHES)]},
@@ -192,6 +210,8 @@ def _trace(
 
 
 def _share(point: Point, measure: Measure) -> Share | None:
+    if measure is Measure.CERTIFIED and point.defence == "undefended":
+        return None
     return point.certified if measure is Measure.CERTIFIED else point.clean
 
 

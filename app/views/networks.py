@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import compute
+from app.compute import results
 from pg_core.models import MODELS
 
 
@@ -31,12 +32,15 @@ def show() -> None:
     )
     st.subheader("Measured here")
     st.markdown(
-        "Robust masking with T = 0 on the 224x224 image that the network sees; 95 % Wilson intervals. The photos "
-        "are ImageNette's, re-encoded and probably enlarged from 160 pixels. `val` is made of photos that the "
-        "network's ImageNet weights were trained on; of `unseen` it has seen none. As published for Mask-BN "
-        "(BagNet-17): 95.2 / 89.0, 95.0 / 86.7 and 94.8 / 83.0 % clean / certified at 1, 2 and 3 %."
+        "Robust masking with T = 0 on the image that the network sees, with 95 % Wilson intervals; more on the page "
+        "*Results*. The photos are JPEGs, ImageNette's probably enlarged from 160 pixels, CIFAR-10's strongly "
+        "compressed. `val` is made of photos that the networks' ImageNet weights were trained on; of `unseen` "
+        "they have seen none. Figures marked * are quoted from memory of the published table."
     )
-    st.dataframe(compute.measured(), hide_index=True)
+    try:
+        st.table(results.measured_networks(), border="horizontal", hide_index=True)
+    except ValueError as error:
+        st.error(f"The results cannot be read. {error}.")
     st.subheader("Checkpoints of BagNets")
     st.markdown(
         "The weights of BagNet-9, 17 and 33 are not part of this program. Put a checkpoint published with "

@@ -25,8 +25,8 @@ class Kind(StrEnum):
 
 TITLES = {
     Kind.UNDEFENDED: "no defence",
-    Kind.MASKING: "robust masking (PatchGuard)",
-    Kind.CLIPPING: "bounded evidence (clipped BagNet)",
+    Kind.MASKING: "robust masking",
+    Kind.CLIPPING: "bounded evidence",
 }
 
 

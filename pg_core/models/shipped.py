@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pg_core.geometry import ReceptiveField
 
@@ -20,14 +20,13 @@ WEIGHTS = Path(__file__).parents[2] / "assets" / "weights"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What shipped weights are: all that loading needs, and what was measured with them (summaries of
-    `pg_core.evaluation` with the photos they are of). `path` is the card's file, with the whole story."""
+    """What shipped weights are: all that loading needs. `path` is the card's file, with the whole story; what was
+    measured with them is in assets/results."""
 
     path: Path
     receptive_field: ReceptiveField
     side: int
     sha256: str
-    metrics: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def weights(self) -> Path:
@@ -45,8 +44,7 @@ def read_card(name: str, folder: Path = WEIGHTS) -> Card:
         network = content["network"]
         tile, stride = int(network["tile"]), int(network["stride"])
         field = ReceptiveField((tile, tile), (stride, stride))
-        metrics = tuple(content.get("metrics", ()))
-        return Card(path, field, int(network["side"]), str(content["sha256"]), metrics)
+        return Card(path, field, int(network["side"]), str(content["sha256"]))
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: missing in {folder}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -61,8 +59,8 @@ def write(
     story: Mapping[str, object],
     folder: Path = WEIGHTS,
 ) -> Card:
-    """Write tensors in float16, and their card; `story` is what else the card tells, such as data, command
-    and metrics."""
+    """Write tensors in float16, and their card; `story` is what else the card tells, such as data and
+    command."""
     from safetensors.torch import save
 
     content = save({key: tensor.half().contiguous() for key, tensor in state.items()})

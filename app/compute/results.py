@@ -1,0 +1,168 @@
+"""What was measured here and what was published, as the pages show it: points, tables, and a network in brief."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pg_core import comparison, published, results
+from pg_core.comparison import Data, Origin, Point, described
+from pg_core.models import MODELS, TRAINED
+from pg_core.models.shipped import read_card
+from pg_core.results import RESULTS, Evaluation
+
+_IN_BRIEF = {Data.IMAGENETTE: (2.0,), Data.CIFAR10: (0.4, 2.4)}
+"""Shares of the image, in per cent, at which a network is described in a line."""
+_DEFENDED = ("masking", "mask-ds")
+
+
+def evaluations() -> dict[str, Evaluation]:
+    """The evaluations in assets/results by the names of their files; raises ValueError for a damaged one."""
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(RESULTS.glob("*.json"))))
+
+
+def points() -> tuple[Point, ...]:
+    """All accuracies, measured and published; raises ValueError for a damaged file."""
+    shipped = {name: read_card(name).sha256 for name in TRAINED}
+    measured = comparison.measured(evaluations().values(), shipped)
+    return measured + comparison.as_published(published.read())
+
+
+def of(data: Data) -> tuple[Point, ...]:
+    """The accuracies on some data."""
+    return tuple(point for point in points() if point.data is data)
+
+
+def data() -> list[Data]:
+    """The data with accuracies, those of the networks trained here first."""
+    found = {point.data for point in points()}
+    return [each for each in Data if each in found]
+
+
+def at_threshold_zero(chosen: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Those without T, and those with T = 0."""
+    return tuple(point for point in chosen if not point.threshold)
+
+
+def with_threshold(chosen: tuple[Point, ...], patch: str) -> tuple[Point, ...]:
+    """Those that have a T, measured against one patch or published for a patch of that share of the image."""
+    shares = {point.patch_per_cent for point in chosen if point.patch == patch}
+    return tuple(
+        point
+        for point in chosen
+        if point.threshold is not None
+        and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
+    )
+
+
+def patches(chosen: tuple[Point, ...]) -> list[str]:
+    """The patches that were measured, smallest first."""
+    sizes = {point.patch: point.patch_per_cent for point in chosen if point.origin is not Origin.PUBLISHED}
+    return sorted(sizes, key=lambda patch: sizes[patch])
+
+
+def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
+    """Points as rows of a table, in words."""
+    return [
+        {
+            "Patch": f"{point.patch} of {point.image}",
+            "Defence": point.method,
+            "Network": point.network,
+            "Source": f"{point.origin}: {described(point)}",
+            "Clean, %": "infeasible" if point.clean is None else str(point.clean),
+            "Certified, %": "infeasible" if point.certified is None else str(point.certified),
+        }
+        for point in chosen
+    ]
+
+
+def names(data: Data) -> list[str]:
+    """The files with evaluations on some data."""
+    return [name for name, evaluation in evaluations().items() if comparison.data_of(evaluation) is data]
+
+
+def title(name: str) -> str:
+    """An evaluation in words."""
+    evaluation = evaluations()[name]
+    model = evaluation.configuration.model
+    network = MODELS[model].title if model in MODELS else model
+    return f"{network}; {evaluation.folder.rsplit('/', 1)[-1]}, n = {evaluation.n:,}"
+
+
+def table_run(evaluation: Evaluation) -> int:
+    """The number of the run that Table 4 would show first: robust masking at T = 0 at a published patch size."""
+    wanted = [
+        number
+        for number, run in enumerate(evaluation.runs)
+        if run.setting.defence in _DEFENDED and not run.setting.threshold
+    ]
+    return wanted[len(wanted) // 2] if wanted else 0
+
+
+def measured_networks() -> list[dict[str, str]]:
+    """A row for each network that was measured here, with robust masking at T = 0, beside the published figure."""
+    return [
+        {
+            "Network": point.network,
+            "Receptive field": str(MODELS[point.network].receptive_field),
+            "Photos": f"{point.data}, {described(point)}",
+            "Patch": f"{point.patch} of {point.image}",
+            "Source": str(point.origin),
+            "Clean, %": str(point.clean),
+            "Certified, %": str(point.certified),
+            "As published, clean / certified": _beside(point),
+        }
+        for each in _IN_BRIEF
+        for point in comparison.table_4(points(), each)
+        if point.origin is not Origin.PUBLISHED and point.defence in _DEFENDED and point.network in MODELS
+    ]
+
+
+def in_brief(model: str) -> str:
+    """What is known of the accuracy of a network, in a few words; or that nothing is, or can be read."""
+    title = MODELS[model].title
+    try:
+        known = points()
+    except ValueError as error:
+        return f"Its accuracies cannot be read: {error}."
+    own = [
+        point
+        for point in comparison.table_4(known, Data.IMAGENETTE) + comparison.table_4(known, Data.CIFAR10)
+        if point.network == model
+        and point.defence in _DEFENDED
+        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF[point.data])
+    ]
+    if not own:
+        cells = [
+            f"{point.data} {point.patch} {point.method} {point.clean} / {point.certified}"
+            for point in known
+            if point.origin is Origin.PUBLISHED
+            and title.startswith(point.network)
+            and any(
+                comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ())
+            )
+        ]
+        quoted = f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
+        return f"Not measured here.{quoted}"
+    return " ".join(
+        f"{str(point.origin).capitalize()} ({point.data}, JPEG, {described(point)}; {point.patch} patch on "
+        f"{point.image}): clean {point.clean} %, certified {point.certified} %. "
+        f"As published, clean / certified: {_beside(point)}."
+        for point in own
+    )
+
+
+def _beside(point: Point) -> str:
+    """What is published for the same defence, data and share of the image."""
+    cells = [
+        f"{other.method} ({other.network}) {other.clean} / {other.certified}"
+        for other in points()
+        if other.origin is Origin.PUBLISHED
+        and (other.data, other.defence) == (point.data, point.defence)
+        and comparison.same_share(other.patch_per_cent, point.patch_per_cent)
+    ]
+    return "; ".join(cells) or "nothing"
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _read(files: tuple[tuple[Path, int], ...]) -> dict[str, Evaluation]:
+    return {path.stem: results.read(path) for path, _ in files}

@@ -1,0 +1,107 @@
+"""The results page and the network picker show what is in assets/results, and nothing else."""
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.compute import results as compute
+from pg_core import results
+from pg_core.models.shipped import read_card
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+PATIENCE = 120
+
+
+def show():
+    from app.views import results
+
+    results.show()
+
+
+@pytest.fixture
+def page():
+    app = AppTest.from_function(show, default_timeout=PATIENCE).run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A folder of results in the place of the shipped one."""
+    for path in results.RESULTS.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(compute, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def rows(page):
+    return page.dataframe[0].value.to_dict("records")
+
+
+def test_the_table_holds_the_runs_of_the_files_at_the_published_patch_sizes(page):
+    evaluation = results.read_all()["imagenette-unseen"]
+    for run in evaluation.runs:
+        if run.setting.defence == "masking" and run.setting.threshold == 0:
+            if run.setting.patch_size not in ((23, 23), (32, 32), (39, 39)):
+                continue
+            expected = {
+                "Defence": "robust masking",
+                "Clean, %": str(run.clean.in_per_cent),
+                "Certified, %": str(run.certified.in_per_cent),
+            }
+            height, width = run.setting.patch_size
+            found = [row for row in rows(page) if row["Patch"] == f"{height}x{width} of 224x224"]
+            assert any(expected.items() <= row.items() for row in found)
+    assert all("measured here" in row["Source"] or "as published" in row["Source"] for row in rows(page))
+
+
+def test_figures_from_memory_are_marked_wherever_they_stand(page):
+    page.segmented_control(key="data").set_value("CIFAR-10").run()
+    assert not page.exception
+    quoted = [row for row in rows(page) if "as published" in row["Source"]]
+    assert quoted
+    assert all(row["Certified, %"].endswith("*") and row["Clean, %"].endswith("*") for row in quoted)
+    assert any("native" in caption.value for caption in page.caption)
+
+
+def test_every_choice_of_the_page_can_be_made(page):
+    page.segmented_control(key="measure").set_value("clean (defended)").run()
+    page.segmented_control(key="against").set_value("threshold T").run()
+    page.selectbox(key="patch_measured").select_index(0).run()
+    assert not page.exception
+    runs = next(box for box in page.selectbox if box.key.startswith("run-"))
+    runs.select_index(0).run()
+    assert not page.exception
+    page.segmented_control(key="data").set_value("ImageNet").run()
+    assert not page.exception
+
+
+def test_results_of_other_weights_than_the_shipped_ones_are_called_so(copied):
+    path = copied / "imagenette-unseen.json"
+    told = json.loads(path.read_text())
+    told["configuration"]["weights_sha256"] = "0" * 64
+    path.write_text(json.dumps(told))
+    app = AppTest.from_function(show, default_timeout=PATIENCE).run()
+    sources = {row["Source"].split(":")[0] for row in rows(app)}
+    assert "measured here with other weights" in sources
+    assert "measured here with other weights" in compute.in_brief("imagenette").lower()
+
+
+def test_a_damaged_file_of_results_costs_a_sentence(copied):
+    (copied / "imagenette-unseen.json").write_text("{}")
+    app = AppTest.from_function(show, default_timeout=PATIENCE).run()
+    assert not app.exception
+    assert "imagenette-unseen.json" in app.error[0].value
+    assert "imagenette-unseen.json" in compute.in_brief("imagenette")
+
+
+def test_a_network_in_brief_says_n_interval_and_the_published_figure():
+    told = compute.in_brief("imagenette")
+    evaluation = results.read_all()["imagenette-unseen"]
+    assert f"n = {evaluation.n:,}" in told
+    assert "Mask-BN (BagNet-17) 95.0 / 86.7" in told
+    current = evaluation.configuration.weights_sha256 == read_card("imagenette").sha256
+    assert ("with other weights" not in told) == current
+    assert compute.in_brief("tiles") == "Not measured here."
+    assert "Mask-BN 95.0 / 86.7" in compute.in_brief("bagnet17")
