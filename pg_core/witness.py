@@ -84,18 +84,47 @@ def find_witness(
     """
     if label == rival:
         raise ValueError(f"expected a rival other than the label, got {rival} for both")
-    found = _find(defence, masking, label, window, rival)
+    found = find_contents(defence, masking, label, window, rival)
     if found is None:
         return None
     against, contents = found
-    evidence = masking.evidence.copy()
-    inside = cells(window, masking.windows.map_size)
-    evidence[..., *inside] = 0.0
-    for index, content in zip((label, against), contents, strict=True):
-        evidence[index][inside] = content.reshape(window.size)
-    attacked = defence.mask(evidence)
+    attacked = defence.mask(_filled(masking.evidence, window, (label, against), contents))
     assert attacked.label != label, "the rival beats the label"
     return Witness(window, label, against, attacked)
+
+
+def find_contents(
+    defence: RobustMasking, masking: Masking, label: int, window: Window, rival: int | None = None
+) -> tuple[int, tuple[Cells, Cells]] | None:
+    """The rival, or the first of all (the strongest first, the lowest on ties), and contents of w for the label and
+    for it with which Algorithm 1 leaves it ahead; the other classes have nothing in w."""
+    windows, threshold = masking.windows, defence.threshold
+    own = Surroundings.of(masking.evidence[label], windows, window, threshold)
+    options = _options(defence, own)
+    inside = masking.evidence[..., *cells(window, windows.map_size)].sum(axis=(-2, -1))
+    most = (masking.evidence.sum(axis=(-2, -1)) - inside) / (1 - threshold)
+    most[label] = -np.inf
+    order = np.argsort(-most, kind="stable") if rival is None else np.array([rival])
+    for c in order[most[order] >= options[0].kept * (1 - 2.0**-40)]:
+        other = Surroundings.of(masking.evidence[c], windows, window, threshold)
+        for contents in _contents(defence, other, options):
+            kept, gained = (
+                float(defence.mask(around.filled(content)[None]).scores[0])
+                for around, content in zip((own, other), contents, strict=True)
+            )
+            # The tie rule of classes: `first_largest`.
+            if gained > kept or (gained == kept and c < label):
+                return int(c), contents
+    return None
+
+
+def duel(
+    masking: Masking, label: int, window: Window, found: tuple[int, tuple[Cells, Cells]]
+) -> tuple[EvidenceMap, EvidenceMap]:
+    """The benign evidence of label and rival alone, in this order, and the same with the contents in w."""
+    rival, contents = found
+    benign = masking.evidence[[label, rival]]
+    return benign, _filled(benign, window, (0, 1), contents)
 
 
 def judge(
@@ -123,9 +152,20 @@ def standings(
     known = np.full(certificate.windows.shape, Standing.CERTIFIED.value, dtype="U9")
     for row, column in np.argwhere(~_certified(defence, certificate)):
         window = certificate.windows.window(int(row), int(column))
-        found = _find(defence, masking, label, window, None)
+        found = find_contents(defence, masking, label, window)
         known[row, column] = Standing.BROKEN if found else _unbroken(certificate, (int(row), int(column)))
     return known
+
+
+def _filled(
+    evidence: EvidenceMap, window: Window, classes: tuple[int, int], contents: tuple[Cells, Cells]
+) -> EvidenceMap:
+    """The evidence with these contents for two classes in w, and nothing there for the others."""
+    filled, inside = evidence.copy(), cells(window, evidence.shape[-2:])
+    filled[..., *inside] = 0.0
+    for index, content in zip(classes, contents, strict=True):
+        filled[index][inside] = content.reshape(window.size)
+    return filled
 
 
 def _certified(
@@ -136,31 +176,6 @@ def _certified(
 
 def _unbroken(certificate: Certificate, at: tuple[int, int]) -> Standing:
     return Standing.TIED if certificate.margin[at] == 0 else Standing.UNDECIDED
-
-
-def _find(
-    defence: RobustMasking, masking: Masking, label: int, window: Window, rival: int | None
-) -> tuple[int, tuple[Cells, Cells]] | None:
-    """The rival, or the first of all (the strongest first, the lowest on ties), and contents of w for the label and
-    for it with which Algorithm 1 leaves it ahead; the other classes have nothing in w."""
-    windows, threshold = masking.windows, defence.threshold
-    own = Surroundings.of(masking.evidence[label], windows, window, threshold)
-    options = _options(defence, own)
-    inside = masking.evidence[..., *cells(window, windows.map_size)].sum(axis=(-2, -1))
-    most = (masking.evidence.sum(axis=(-2, -1)) - inside) / (1 - threshold)
-    most[label] = -np.inf
-    order = np.argsort(-most, kind="stable") if rival is None else np.array([rival])
-    for c in order[most[order] >= options[0].kept * (1 - 2.0**-40)]:
-        other = Surroundings.of(masking.evidence[c], windows, window, threshold)
-        for contents in _contents(defence, other, options):
-            kept, gained = (
-                float(defence.mask(around.filled(content)[None]).scores[0])
-                for around, content in zip((own, other), contents, strict=True)
-            )
-            # The tie rule of classes: `first_largest`.
-            if gained > kept or (gained == kept and c < label):
-                return int(c), contents
-    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
