@@ -89,21 +89,22 @@ def evaluate(
 def fitted_trials(
     model: LocalModel,
     patch_sizes: Sequence[Size],
-    kinds: Sequence[Kind] = (Kind.MASKING,),
+    kinds: Sequence[Kind] | None = None,
     thresholds: Sequence[float] = (0.0,),
     evidence: Evidence | None = None,
     clip_high: float = math.inf,
     bound: Bound = Bound.SOUND,
 ) -> tuple[Trial, ...]:
-    """Each defence fitted to each patch size, in that order; robust masking with each T. evidence is by default
-    what suits the network. Raises ValueError for a defence that does not fit it."""
+    """Each defence fitted to each patch size, in that order; robust masking, the default, with each T. evidence is by
+    default what suits the network. Raises ValueError for a defence that does not fit it."""
     kept = model.evidence if evidence is None else evidence
     field, image = model.receptive_field, model.image_size
+    chosen = kinds or (Kind.MASK_DS if field.wrapping else Kind.MASKING,)
     return tuple(
         Trial(patch, kind, Fitting(field, image, kept, patch, threshold, clip_high, bound).defence(kind))
         for patch in patch_sizes
-        for kind in kinds
-        for threshold in (thresholds if kind is Kind.MASKING else (0.0,))
+        for kind in chosen
+        for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))
     )
 
 

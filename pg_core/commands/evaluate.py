@@ -60,9 +60,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         choices=list(Kind),
         type=Kind,
         nargs="+",
-        default=[Kind.MASKING],
         metavar="NAME",
-        help="one or several; default: masking",
+        help="one or several; default: masking, or mask-ds of bands",
     )
     evaluate_folder.add_argument(
         "--threshold",

@@ -20,12 +20,14 @@ class Kind(StrEnum):
 
     UNDEFENDED = "undefended"
     MASKING = "masking"
+    MASK_DS = "mask-ds"
     CLIPPING = "clipping"
 
 
 TITLES = {
     Kind.UNDEFENDED: "no defence",
     Kind.MASKING: "robust masking",
+    Kind.MASK_DS: "robust masking of bands",
     Kind.CLIPPING: "bounded evidence",
 }
 
@@ -56,7 +58,11 @@ class Fitting:
         match kind:
             case Kind.UNDEFENDED:
                 return Undefended(window, wrapping)
-            case Kind.MASKING:
+            case Kind.MASKING if wrapping:
+                raise ValueError("robust masking of column bands is Mask-DS: choose mask-ds")
+            case Kind.MASK_DS if not wrapping:
+                raise ValueError("Mask-DS needs a network of column bands, and this one has none")
+            case Kind.MASKING | Kind.MASK_DS:
                 return RobustMasking(
                     window, self.threshold, self.evidence, self.clip_high, self.bound, wrapping
                 )

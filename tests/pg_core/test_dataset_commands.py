@@ -58,8 +58,16 @@ def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, fol
     assert (code, "n = 3" in out, "32x32 pixels, masking, T = 0" in out) == (0, True, True)
 
 
-@pytest.mark.parametrize("arguments", [("missing",), (".",), ("photos", "--model", "bagnet17")])
-def test_a_folder_or_network_that_does_not_fit_is_bad_input(capsys, folder, monkeypatch, arguments):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("missing",),
+        (".",),
+        ("photos", "--model", "bagnet17"),
+        ("photos", "--defence", "masking", "mask-ds"),
+    ],
+)
+def test_a_folder_network_or_defence_that_does_not_fit_is_bad_input(capsys, folder, monkeypatch, arguments):
     monkeypatch.chdir(folder.parent)
     (folder.parent / "stray").mkdir()
     code, out, err = run(capsys, "evaluate", *arguments)
