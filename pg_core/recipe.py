@@ -5,37 +5,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a tile network is trained; two runs with equal recipes, photos and machine end in equal weights.
+    """What all training has in common, with defaults for images of 32x32 pixels.
 
-    tile and side are in pixels: what is cropped, and what the network sees of it. `dropped` of a photo's
-    `tiles_per_photo` do not count for the label, those with most evidence; `sharpness` is the power of the
-    evidence in the loss, `tile_weight` the share of the tiles' own cross-entropy. The rate is relative to the
-    root mean square of each tensor at the beginning (folded batch normalisation leaves some a hundred times
-    larger than others); it rises for `warmup` steps, stays, and falls to 0 over the last part `decay` of the
-    steps. The result is the moving average of the weights. `shards` threads share a step.
+    Two runs with equal recipes, photos and machine end in equal weights.
+    The rate rises for `warmup` steps, stays at `peak_rate`, and falls to 0 over the last part `decay` of the steps.
+    A `relative` rate is in units of the root mean square of each tensor at the beginning (folded batch normalisation
+    leaves some a hundred times larger than others). `weight_decay` is AdamW's, of matrices alone; gradients are cut to
+    a norm of `largest_gradient`. The result is the moving average of the weights. `shards` threads share a step.
+    With `bfloat16` matrix products are rounded to it on a CPU too, as they always are on CUDA.
     """
 
-    tile: int = 32
-    side: int = 64
-    photos_per_step: int = 16
-    tiles_per_photo: int = 8
-    dropped: int = 1
-    sharpness: float = 1.0
-    tile_weight: float = 0.5
-    steps: int = 5000
-    peak_rate: float = 3e-3
-    warmup: int = 100
-    decay: float = 0.4
-    averaging: float = 0.995
-    held_out: int = 400
+    photos_per_step: int = 128
+    steps: int = 6750
+    peak_rate: float = 1.5e-3
+    relative: bool = False
+    warmup: int = 500
+    decay: float = 0.6
+    weight_decay: float = 0.05
+    largest_gradient: float = 1.0
+    averaging: float = 0.998
+    bfloat16: bool = True
+    held_out: int = 2000
     shards: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropped < self.tiles_per_photo:
-            raise ValueError(
-                f"expected 0 <= dropped < tiles_per_photo = {self.tiles_per_photo}, got {self.dropped}"
-            )
         if self.steps < 1 or self.photos_per_step % self.shards:
             raise ValueError(
                 f"expected steps >= 1 and photos_per_step a multiple of {self.shards} shards, "
@@ -46,3 +40,74 @@ class Recipe:
         """The learning rate of a step, counted from 0."""
         falling = (self.steps - step) / max(1.0, self.decay * self.steps)
         return self.peak_rate * min(1.0, (step + 1) / self.warmup, falling)
+
+
+@dataclass(frozen=True, slots=True)
+class PartsRecipe(Recipe):
+    """A network that classifies parts of a photo, one by one: `parts_per_photo` of them in a step.
+
+    `dropped` of a photo's parts do not count for the label, those with most evidence; `sharpness` is the power of
+    the evidence in the loss, `part_weight` the share of the parts' own cross-entropy.
+    """
+
+    parts_per_photo: int = 8
+    dropped: int = 1
+    sharpness: float = 1.0
+    part_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        Recipe.__post_init__(self)
+        if not 0 <= self.dropped < self.parts_per_photo:
+            raise ValueError(
+                f"expected 0 <= dropped < parts_per_photo = {self.parts_per_photo}, got {self.dropped}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TileRecipe(PartsRecipe):
+    """Square tiles of a photo, anywhere: `tile` pixels are cropped, of which the network sees `side`."""
+
+    photos_per_step: int = 16
+    steps: int = 5000
+    peak_rate: float = 6e-4
+    relative: bool = True
+    warmup: int = 100
+    decay: float = 0.4
+    weight_decay: float = 0.0
+    largest_gradient: float = float("inf")
+    averaging: float = 0.995
+    bfloat16: bool = False
+    held_out: int = 400
+    dropped: int = 2
+    sharpness: float = 2.0
+    tile: int = 40
+    side: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class BandRecipe(PartsRecipe):
+    """Bands of `width` columns that wrap around the right edge, evenly spread but for up to `jitter` columns; a photo
+    is mirrored at random and moved by up to `shift` pixels."""
+
+    parts_per_photo: int = 4
+    sharpness: float = 2.0
+    width: int = 4
+    jitter: int = 2
+    shift: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MapRecipe(Recipe):
+    """A fully convolutional network on whole photos, mirrored at random and moved by up to `shift` pixels.
+
+    `stride` is the distance of the local logits in training, from a random corner: coarse maps see more photos in
+    the same time. The label loses its best window of `window` x `window` locations and then the best one left, the
+    other classes what they have in the first. `scale` multiplies the mean evidence; `clean_weight` is the share of
+    the loss of all evidence, without any loss of windows.
+    """
+
+    stride: int = 4
+    window: int = 2
+    scale: float = 8.0
+    clean_weight: float = 0.5
+    shift: int = 4

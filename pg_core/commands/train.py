@@ -1,71 +1,105 @@
-"""python -m pg_core train: a tile network for the classes of a folder of photos, from ImageNet's weights."""
+"""python -m pg_core train: a network for the photos of a folder of class folders, provably robust to patches."""
 
 import argparse
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
-from pg_core.geometry import ReceptiveField
-from pg_core.models import IMAGENETTE, imagenet_classes
-from pg_core.recipe import Recipe
+from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
+from pg_core.models.architectures import Architecture, Bands, Pointwise, Tiles
+from pg_core.recipe import BandRecipe, MapRecipe, Recipe, TileRecipe
 
 _EPILOG = """\
-The folder holds a folder of photos for each of ImageNette's ten classes, named like the class or by its
-WordNet name; photos are cropped and resized to 224x224. The checkpoint is written every two minutes: started
-again with the same options, training goes on from it, to the same result.
+networks:
+  tiles      EfficientNet-Lite0 on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224
+  bands      column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)
+  pointwise  a small receptive field on 32x32 images, for CIFAR-10's ten classes
 
-  python -m pg_core train imagenette/train --checkpoint run.pt --output . --tile 40 --side 64 --stride 12
+The folder holds a folder of photos for each class, named like the class or, for ImageNette, by its WordNet name. The
+checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
+same result.
+
+  python -m pg_core train tiles imagenette/train --checkpoint run.pt --output . --tile 40 --side 64 --stride 12
+  python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --name cifar10-bands
 """
-_IMAGE_SIZE = (224, 224)
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    """A network, how it is trained unless options say otherwise, and the name of its weights."""
+
+    network: Architecture
+    recipe: Recipe
+    name: str
+
+
+_STUDIES = {
+    "tiles": _Study(Tiles(), TileRecipe(), "imagenette"),
+    "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
+    "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),
+}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command with its options, one for each entry of the recipe."""
+    """Add the command, for each network with an option for each entry of its recipe and architecture."""
     train = commands.add_parser(
         "train",
-        help="train a tile network on a folder of photos",
-        description="Provable adversarial training of a tile network.",
+        help="train a network on a folder of photos",
+        description="Provable adversarial training.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument("folder", type=Path, help="a folder of class folders of training photos")
-    train.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the run is kept")
-    train.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for weights and card")
-    train.add_argument("--name", default="imagenette", help="of the network; default: imagenette")
-    train.add_argument(
-        "--stride", type=values.count, default=12, help="between tiles when it is used; default: 12"
-    )
-    for entry in fields(Recipe):
-        train.add_argument(
-            f"--{entry.name.replace('_', '-')}",
-            type=type(entry.default),
-            default=entry.default,
-            metavar="N",
-            help=f"default: {entry.default}",
-        )
+    networks = train.add_subparsers(dest="network", required=True, metavar="NETWORK")
+    for kind, study in _STUDIES.items():
+        _add_study(networks.add_parser(kind, help=f"writes {study.name}.safetensors and .json"), study)
     train.set_defaults(run=_run)
+
+
+def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
+    parser.add_argument("folder", type=Path, help="a folder of class folders of training photos")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="where the run is kept"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for weights and card")
+    parser.add_argument("--name", default=study.name, help=f"of the network; default: {study.name}")
+    defaults = {**asdict(study.recipe), **asdict(study.network)}
+    for name, default in defaults.items():
+        option, told = f"--{name.replace('_', '-')}", f"default: {default}"
+        if isinstance(default, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=told)
+        else:
+            parser.add_argument(option, type=type(default), default=default, metavar="N", help=told)
+    parser.set_defaults(study=study)
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
     from pg_core.models.shipped import write
-    from pg_core.training import tile_classifier, train
+    from pg_core.training import starting_point, train
 
+    study: _Study = options.study
+    network = replace(study.network, **_chosen(options, study.network))
+    recipe = replace(study.recipe, **_chosen(options, study.recipe))
     names = imagenet_classes()
-    classes = tuple(names[index] for index in IMAGENETTE)
-    photos = labelled_photos(options.folder, classes, classes)
-    recipe = Recipe(**{entry.name: getattr(options, entry.name) for entry in fields(Recipe)})
-    base = tile_classifier(IMAGENETTE)
+    imagenette = tuple(names[index] for index in IMAGENETTE)
+    classes = imagenette if isinstance(network, Tiles) else CIFAR10
+    photos = labelled_photos(options.folder, classes, imagenette)
+    base = starting_point(network, recipe.seed)
     with values.progress_line() as report:
-        network = train(base, photos, _IMAGE_SIZE, recipe, options.checkpoint, report)
-    field = ReceptiveField((recipe.tile, recipe.tile), (options.stride, options.stride))
+        trained = train(base, photos, network.image_size, recipe, options.checkpoint, report)
     story = {
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
         "data": f"{len(photos)} photos, {recipe.held_out} of them held out",
         "recipe": asdict(recipe),
     }
-    card = write(options.name, network.state_dict(), field, recipe.side, story, options.output)
+    card = write(options.name, trained.state_dict(), network, story, options.output)
     yield f"{card.weights}: SHA-256 {card.sha256}"
+
+
+def _chosen(options: argparse.Namespace, value: Architecture | Recipe) -> dict[str, Any]:
+    """What the options say of each entry of a value."""
+    return {entry.name: getattr(options, entry.name) for entry in fields(value)}

@@ -38,7 +38,9 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
     from pg_core.models.network import choose_device
 
     if name in TRAINED:
-        network = _trained(description)
+        from pg_core.models.trained import load_trained
+
+        network = load_trained(description)
     elif weights is None:
         network = _tiles(description)
     else:
@@ -66,40 +68,6 @@ def _tiles(description: Description) -> "Network":
         description.evidence,
         SHA256,
         # Google's own normalisation; ImageNet's mean and deviation cost eleven points of accuracy.
-        mean=(0.5, 0.5, 0.5),
-        deviation=(0.5, 0.5, 0.5),
-    )
-
-
-def _trained(description: Description) -> "Network":
-    import torch
-
-    from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm
-    from pg_core.models.network import CheckpointError, Network, load_state
-    from pg_core.models.shipped import read_card, read_weights
-    from pg_core.models.tiles import Tiles
-
-    card = read_card(description.name)
-    if card.receptive_field != description.receptive_field:
-        raise CheckpointError(
-            f"{card.path.name}: expected {description.receptive_field}, got {card.receptive_field}"
-        )
-    names, _ = class_groups(description.labels)
-    base = fold_batch_norm(EfficientNetLite0(len(names)).eval())
-    load_state(base, read_weights(card), card.weights.name)
-    return Network(
-        description.name,
-        Tiles(
-            base.to(memory_format=torch.channels_last),
-            card.receptive_field,
-            card.side,
-            tuple((index,) for index in range(len(names))),
-        ),
-        names,
-        description.image_size,
-        description.receptive_field,
-        description.evidence,
-        card.sha256,
         mean=(0.5, 0.5, 0.5),
         deviation=(0.5, 0.5, 0.5),
     )

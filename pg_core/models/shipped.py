@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pg_core.geometry import ReceptiveField
+from pg_core.models.architectures import Architecture, from_json, to_json
 
 if TYPE_CHECKING:
     from pg_core.models.network import State
@@ -24,8 +24,7 @@ class Card:
     measured with them is in assets/results."""
 
     path: Path
-    receptive_field: ReceptiveField
-    side: int
+    network: Architecture
     sha256: str
 
     @property
@@ -41,10 +40,7 @@ def read_card(name: str, folder: Path = WEIGHTS) -> Card:
     path = folder / f"{name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        network = content["network"]
-        tile, stride = int(network["tile"]), int(network["stride"])
-        field = ReceptiveField((tile, tile), (stride, stride))
-        return Card(path, field, int(network["side"]), str(content["sha256"]))
+        return Card(path, from_json(content["network"]), str(content["sha256"]))
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: missing in {folder}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -54,8 +50,7 @@ def read_card(name: str, folder: Path = WEIGHTS) -> Card:
 def write(
     name: str,
     state: "State",
-    receptive_field: ReceptiveField,
-    side: int,
+    network: Architecture,
     story: Mapping[str, object],
     folder: Path = WEIGHTS,
 ) -> Card:
@@ -65,16 +60,10 @@ def write(
 
     content = save({key: tensor.half().contiguous() for key, tensor in state.items()})
     digest = hashlib.sha256(content).hexdigest()
-    card = Card(folder / f"{name}.json", receptive_field, side, digest)
-    network = {
-        "architecture": "EfficientNet-Lite0 on tiles, batch normalisation folded",
-        "tile": receptive_field.size[0],
-        "stride": receptive_field.stride[0],
-        "side": side,
-    }
+    card = Card(folder / f"{name}.json", network, digest)
     folder.mkdir(parents=True, exist_ok=True)
     card.weights.write_bytes(content)
-    text = json.dumps({"name": name, "network": network, "sha256": digest, **story}, indent=2)
+    text = json.dumps({"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2)
     card.path.write_text(text + "\n", encoding="utf-8")
     return card
 

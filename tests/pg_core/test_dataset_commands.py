@@ -75,8 +75,31 @@ def test_a_folder_network_or_defence_that_does_not_fit_is_bad_input(capsys, fold
 
 
 def test_training_writes_weights_and_a_card_and_goes_on_from_its_checkpoint(capsys, folder, tmp_path):
-    options = ["train", folder, "--checkpoint", tmp_path / "run.pt", "--output", tmp_path, "--name", "small"]
-    options += ["--tile", 32, "--side", 32, "--photos-per-step", 2, "--tiles-per-photo", 2, "--steps", 2]
+    options = [
+        "train",
+        "tiles",
+        folder,
+        "--checkpoint",
+        tmp_path / "run.pt",
+        "--output",
+        tmp_path,
+        "--name",
+        "small",
+    ]
+    options += [
+        "--tile",
+        32,
+        "--side",
+        32,
+        "--photos-per-step",
+        2,
+        "--parts-per-photo",
+        2,
+        "--dropped",
+        1,
+        "--steps",
+        2,
+    ]
     options += ["--held-out", 1]
     code, out, err = run(capsys, *options)
     assert (code, err) == (0, "")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.geometry import ReceptiveField, Window
+from pg_core.geometry import Window
 from pg_core.models import load_model
+from pg_core.models.architectures import Tiles
 from pg_core.models.network import CheckpointError
 from pg_core.models.shipped import read_card, read_weights, write
 
@@ -16,7 +17,7 @@ STATE = {"a.weight": torch.tensor([[1.0, 0.5], [-2.0, 0.25]]), "a.bias": torch.z
 
 @pytest.fixture
 def card(tmp_path):
-    return write("tiny", STATE, ReceptiveField((8, 8), (4, 4)), 16, {"data": "none"}, tmp_path)
+    return write("tiny", STATE, Tiles(8, 4, 16), {"data": "none"}, tmp_path)
 
 
 def test_what_was_written_is_read_again_in_float32(card, tmp_path):
@@ -46,7 +47,7 @@ def test_a_missing_or_foreign_card_is_refused(card, tmp_path):
 
 def test_the_imagenette_network_is_what_its_card_says():
     card, model = read_card("imagenette"), load_model("imagenette", "cpu")
-    assert model.receptive_field == card.receptive_field
+    assert model.receptive_field == card.network.receptive_field
     assert (len(model.classes), model.classes[0], model.classes[-1]) == (10, "tench", "parachute")
     assert card.weights.stat().st_size <= 16 * 2**20
     content = json.loads(card.path.read_text(encoding="utf-8"))

@@ -10,12 +10,24 @@ from PIL import Image
 from torch import nn
 
 from pg_core.datasets import labelled_photos
+from pg_core.images import read, to_pixels
+from pg_core.models.architectures import Bands, Pointwise
 from pg_core.models.network import CheckpointError
-from pg_core.recipe import Recipe
-from pg_core.training import masked_loss, provable_loss, read_checkpoint, split, train
+from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe
+from pg_core.training import read_checkpoint, split, starting_point, train
+from pg_core.training.batches import batch
+from pg_core.training.objectives import masked_loss, provable_loss, window_loss
 
-RECIPE = Recipe(
-    tile=8, side=16, photos_per_step=4, tiles_per_photo=3, steps=9, warmup=2, held_out=2, averaging=0.5
+RECIPE = TileRecipe(
+    tile=8,
+    side=16,
+    photos_per_step=4,
+    parts_per_photo=3,
+    dropped=1,
+    steps=9,
+    warmup=2,
+    held_out=2,
+    averaging=0.5,
 )
 
 
@@ -48,9 +60,9 @@ def softmax(values):
 
 
 @pytest.mark.parametrize(
-    ("dropped", "sharpness", "tile_weight"), [(0, 1.0, 0.0), (1, 2.0, 0.5), (2, 1.0, 1.0)]
+    ("dropped", "sharpness", "part_weight"), [(0, 1.0, 0.0), (1, 2.0, 0.5), (2, 1.0, 1.0)]
 )
-def test_masked_loss_is_the_literal_loop(dropped, sharpness, tile_weight):
+def test_masked_loss_is_the_literal_loop(dropped, sharpness, part_weight):
     logits = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 2, 0])
     of_photos, of_tiles = [], []
@@ -61,8 +73,8 @@ def test_masked_loss_is_the_literal_loop(dropped, sharpness, tile_weight):
         powers = [(total / len(tiles) + 1e-4) ** sharpness for total in sums]
         of_photos.append(-math.log(powers[y] / sum(powers)))
         of_tiles += [-math.log(tile[y]) for tile in tiles]
-    expected = np.mean(of_photos) + tile_weight * np.mean(of_tiles)
-    assert masked_loss(logits, labels, dropped, sharpness, tile_weight).item() == pytest.approx(expected)
+    expected = np.mean(of_photos) + part_weight * np.mean(of_tiles)
+    assert masked_loss(logits, labels, dropped, sharpness, part_weight).item() == pytest.approx(expected)
 
 
 def test_provable_loss_is_the_literal_loop():
@@ -76,6 +88,65 @@ def test_provable_loss_is_the_literal_loop():
         totals[y] -= max(sums)
         losses.append(-math.log(softmax(totals / 30)[y]))
     assert provable_loss(logits, labels, (2, 3)).item() == pytest.approx(np.mean(losses))
+
+
+def test_window_loss_is_the_literal_loop():
+    logits = torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    labels, size, losses = torch.tensor([2, 0, 1, 1]), 2, []
+    for image, y in zip(logits.numpy(), labels.tolist(), strict=True):
+        û = np.maximum(image, 0)
+        outside = np.ones((5, 6))
+        masks = []
+        for _ in range(2):
+            corners = [(i, j) for i in range(4) for j in range(5)]
+            sums = [(û[y] * outside)[i : i + size, j : j + size].sum() for i, j in corners]
+            i, j = corners[int(np.argmax(sums))]
+            outside = outside.copy()
+            outside[i : i + size, j : j + size] = 0
+            masks.append(outside)
+        scores = [(û[c] * masks[1 if c == y else 0]).sum() / 30 * 3.0 for c in range(3)]
+        clean = softmax([3.0 * û[c].mean() for c in range(3)])
+        losses.append(-math.log(softmax(scores)[y]) - 0.5 * math.log(clean[y]))
+    assert window_loss(logits, labels, size, 3.0, 0.5).item() == pytest.approx(np.mean(losses))
+
+
+def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):
+    recipe = BandRecipe(photos_per_step=6, shards=1, parts_per_photo=8, shift=0, jitter=0)
+    (bands, first), labels = batch(photos, (32, 32), recipe, 0, 0)
+    assert (bands.shape, first.shape, labels.shape) == ((48, 3, 32, 4), (48,), (6,))
+    assert (first.reshape(6, 8).sort(dim=1).values.diff(dim=1) == 4).all()
+    again, _ = batch(photos, (32, 32), recipe, 0, 0)
+    assert torch.equal(again[0], bands)
+    known = [to_pixels(read(photo.path), (32, 32)) * 2 - 1 for photo in photos]
+    for band, column in zip(bands, first.tolist(), strict=True):
+        columns = [(column + offset) % 32 for offset in range(4)]
+        assert any(
+            np.allclose(band, image[..., columns], atol=1e-6)
+            for pixels in known
+            for image in (pixels, pixels[..., ::-1])
+        )
+
+
+def test_maps_of_a_step_begin_within_the_stride(photos):
+    recipe = MapRecipe(photos_per_step=4, shards=1, stride=4)
+    sizes = {tuple(batch(photos, (32, 32), recipe, step, 0)[0][0].shape[2:]) for step in range(12)}
+    assert len(sizes) > 4
+    assert all(29 <= height <= 32 and 29 <= width <= 32 for height, width in sizes)
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe"),
+    [
+        (Bands(), BandRecipe(photos_per_step=4, steps=3, held_out=2, parts_per_photo=2)),
+        (Pointwise(width=16, blocks=1), MapRecipe(photos_per_step=4, steps=3, held_out=2)),
+    ],
+)
+def test_networks_for_small_images_go_on_after_a_kill_too(photos, tmp_path, network, recipe):
+    whole = train(starting_point(network, 5), photos, (32, 32), recipe, tmp_path / "whole.pt")
+    train(starting_point(network, 5), photos, (32, 32), recipe, tmp_path / "cut.pt", last_step=1)
+    resumed = train(starting_point(network, 6), photos, (32, 32), recipe, tmp_path / "cut.pt")
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
 
 
 def test_a_run_that_was_cut_short_goes_on_to_the_same_weights(photos, tmp_path):

@@ -1,11 +1,10 @@
-"""Training of tile networks for provable robustness, after [PG] appendix A, on what the certificate sums up.
+"""Training for provable robustness, after [PG] appendix A, on what the certificate sums up.
 
-A step looks at a few random tiles of each of a few photos. The label's evidence has to win without its best
-tiles, as it has to survive the masks. It leaves out whole-map training of other architectures, for which
-`provable_loss` is the published objective.
+What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`.
 """
 
 import json
+import math
 import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,67 +15,39 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
-from pg_core.images import read, to_pixels
+from pg_core.models import CIFAR10, IMAGENETTE
+from pg_core.models.architectures import Architecture, Tiles
 from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm, pretrained
 from pg_core.models.network import CheckpointError, State, choose_device, load_state
+from pg_core.models.trained import untrained
 from pg_core.progress import Pace, Report
-from pg_core.recipe import Recipe
+from pg_core.recipe import BandRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.training.batches import batch
+from pg_core.training.objectives import objective
 
-_LEAST = 1e-4
-"""Added to mean evidence before the logarithm, so that no evidence at all has a finite loss."""
 _LEAST_SCALE = 1e-3
 """Of a tensor of weights: one that begins at 0 has to move too."""
 _SECONDS_BETWEEN_CHECKPOINTS = 120.0
 
 
+RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe)}
+"""Recipes by the name that a checkpoint gives them."""
+
 _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError)
 """What `torch.load` and the content of a file of another kind raise."""
 
 
-def masked_loss(
-    tile_logits: Float[Tensor, "photos tiles classes"],
-    labels: Int[Tensor, "photos"],
-    dropped: int,
-    sharpness: float,
-    tile_weight: float,
-) -> Float[Tensor, ""]:
-    """Cross-entropy of the photos' evidence, the label without its `dropped` best tiles, plus tile_weight
-    times that of the tiles.
-
-    The evidence of a class is its mean confidence; its share in the loss is that to the power `sharpness`.
-    The label loses as in the lower bound of section 5, the other classes nothing, as in the upper bound.
-    """
-    photos, tiles, _ = tile_logits.shape
-    logarithms = tile_logits.log_softmax(dim=-1)
-    confidence = logarithms.exp()
-    own = confidence.gather(2, labels[:, None, None].expand(photos, tiles, 1))[..., 0]
-    kept = own.sum(dim=1) - own.topk(dropped, dim=1).values.sum(dim=1)
-    evidence = confidence.sum(dim=1).scatter(1, labels[:, None], kept[:, None]) / tiles
-    of_photos = F.cross_entropy(sharpness * (evidence + _LEAST).log(), labels)
-    of_tiles = F.nll_loss(logarithms.flatten(0, 1), labels.repeat_interleave(tiles))
-    return of_photos + tile_weight * of_tiles
-
-
-def provable_loss(
-    local_logits: Float[Tensor, "batch classes rows columns"],
-    labels: Int[Tensor, "batch"],
-    window_size: Size,
-) -> Float[Tensor, ""]:
-    """The published objective ([PG] appendix A): clip local logits at 0, take the label's largest window from
-    its total, divide by the number of locations; cross-entropy."""
-    evidence = local_logits.clamp(min=0)
-    rows, columns = evidence.shape[-2:]
-    height, width = min(window_size[0], rows), min(window_size[1], columns)
-    own = evidence.gather(1, labels[:, None, None, None].expand(-1, 1, rows, columns))
-    largest = F.avg_pool2d(own, (height, width), stride=1).amax(dim=(2, 3)) * (height * width)
-    totals = evidence.sum(dim=(2, 3))
-    return F.cross_entropy(totals.scatter_add(1, labels[:, None], -largest) / (rows * columns), labels)
+def starting_point(network: Architecture, seed: int) -> nn.Module:
+    """Where training begins: for tiles the pretrained EfficientNet-Lite0, for small images random weights."""
+    if isinstance(network, Tiles):
+        return tile_classifier(IMAGENETTE)
+    torch.manual_seed(seed)
+    return untrained(network, len(CIFAR10))
 
 
 def tile_classifier(classes: tuple[int, ...], frozen_blocks: int = 3) -> EfficientNetLite0:
@@ -116,8 +87,8 @@ def train(
     report: Report | None = None,
     last_step: int | None = None,
 ) -> nn.Module:
-    """Train a network that classifies tiles, [-1, 1] in, logits out, but for its weights without a gradient;
-    its averaged weights.
+    """Train a network, pixels in [-1, 1] in, logits of parts or maps of local logits out, but for its weights
+    without a gradient; its averaged weights.
 
     Photos held out by the recipe are not looked at. The checkpoint is written every two minutes and at the
     end; where it exists, training goes on from it, to the same result. `last_step` stops before the end.
@@ -137,8 +108,9 @@ def train(
 
     def work(shard: int) -> float:
         torch.set_num_threads(1)
-        tiles, labels = _tiles(chosen, image_size, recipe, state.step, shard)
-        return _backward(replicas[shard], tiles.to(device), labels.to(device), recipe)
+        inputs, labels = batch(chosen, image_size, recipe, state.step, shard)
+        moved = tuple(values.to(device) for values in inputs)
+        return _backward(replicas[shard], moved, labels.to(device), recipe)
 
     try:
         with ThreadPoolExecutor(recipe.shards) as pool:
@@ -175,7 +147,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        recipe = Recipe(**json.loads(content["recipe"]))
+        recipe = RECIPES[content["kind"]](**json.loads(content["recipe"]))
         return Checkpoint(
             recipe, int(content["step"]), content["network"], content["optimiser"], content["average"]
         )
@@ -185,43 +157,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path.name}: not a checkpoint of this training") from error
 
 
-def _tiles(
-    photos: tuple[LabelledPhoto, ...], image_size: Size, recipe: Recipe, step: int, shard: int
-) -> tuple[Float[Tensor, "tiles 3 side side"], Int[Tensor, "photos"]]:
-    """A shard's tiles of a step, photo by photo, in [-1, 1]; each photo as it is or mirrored."""
-    epoch, place = divmod(step, max(1, len(photos) // recipe.photos_per_step))
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(photos))
-    share = recipe.photos_per_step // recipe.shards
-    first = place * recipe.photos_per_step + shard * share
-    generator = np.random.default_rng([recipe.seed, 1, step, shard])
-    tiles = []
-    chosen = [photos[index] for index in order[first : first + share]]
-    for photo in chosen:
-        pixels = to_pixels(read(photo.path), image_size)
-        if generator.random() < 0.5:
-            pixels = pixels[..., ::-1]
-        corners = generator.integers(
-            0, np.array(image_size) - recipe.tile + 1, (recipe.tiles_per_photo, 2)
-        ).tolist()
-        tiles += [pixels[:, top : top + recipe.tile, left : left + recipe.tile] for top, left in corners]
-    batch = torch.from_numpy(np.stack(tiles)).mul_(2).sub_(1)
-    if recipe.side != recipe.tile:
-        batch = F.interpolate(batch, (recipe.side, recipe.side), mode="bilinear", align_corners=False)
-    labels = torch.tensor([photo.label for photo in chosen])
-    return batch.contiguous(memory_format=torch.channels_last), labels
-
-
 def _backward(
-    network: nn.Module,
-    tiles: Float[Tensor, "tiles 3 side side"],
-    labels: Int[Tensor, "photos"],
-    recipe: Recipe,
+    network: nn.Module, inputs: tuple[Tensor, ...], labels: Int[Tensor, "photos"], recipe: Recipe
 ) -> float:
-    """Leave the gradient of a shard's loss in the network; the loss. In bfloat16 on CUDA."""
-    with torch.autocast(tiles.device.type, torch.bfloat16, enabled=tiles.device.type == "cuda"):
-        logits = network(tiles)
-    logits = logits.float().unflatten(0, (len(labels), -1))
-    loss = masked_loss(logits, labels, recipe.dropped, recipe.sharpness, recipe.tile_weight)
+    """Leave the gradient of a shard's loss in the network; the loss."""
+    device = labels.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16 or device == "cuda"):
+        logits = network(*inputs)
+    loss = objective(recipe, logits.float(), labels)
     torch.autograd.backward(loss)
     return loss.item()
 
@@ -247,8 +190,15 @@ class _State:
         self.recipe = recipe
         self.step = 0
         self.trained = [own for own in network.parameters() if own.requires_grad]
-        groups = [{"params": [own], "scale": _scale(own)} for own in self.trained]
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0)
+        groups = [
+            {
+                "params": [own],
+                "scale": _scale(own) if recipe.relative else 1.0,
+                "weight_decay": recipe.weight_decay if own.ndim > 1 else 0.0,
+            }
+            for own in self.trained
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=0.0)
         self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
 
     def replicas(self) -> list[nn.Module]:
@@ -267,6 +217,8 @@ class _State:
                 same[0].grad = torch.stack(gradients).mean(dim=0)
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate(self.step) * group["scale"]
+        if math.isfinite(self.recipe.largest_gradient):
+            nn.utils.clip_grad_norm_(self.trained, self.recipe.largest_gradient)
         self.optimiser.step()
         for replica in replicas:
             replica.zero_grad(set_to_none=True)
@@ -281,6 +233,7 @@ class _State:
         """Write the checkpoint, whole or not at all."""
         new = path.with_name(path.name + ".new")
         content = {
+            "kind": type(self.recipe).__name__,
             "recipe": json.dumps(asdict(self.recipe)),
             "step": self.step,
             "network": self.network.state_dict(),

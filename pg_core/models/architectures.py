@@ -1,0 +1,76 @@
+"""What the networks trained here are made of, as values that their cards keep. It leaves out torch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pg_core.geometry import ReceptiveField, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """EfficientNet-Lite0, batch normalisation folded, on square tiles of `tile` pixels, `stride` apart, of which it
+    sees `side`."""
+
+    kind: ClassVar[str] = "tiles"
+    tile: int = 40
+    stride: int = 12
+    side: int = 64
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((self.tile, self.tile), (self.stride, self.stride))
+
+    @property
+    def image_size(self) -> Size:
+        return 224, 224
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """`pg_core.models.narrow_bands` on bands of `width` columns of a 32x32 image."""
+
+    kind: ClassVar[str] = "bands"
+    width: int = 4
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((32, self.width), (32, 1), wrapping=True)
+
+    @property
+    def image_size(self) -> Size:
+        return 32, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """`pg_core.models.pointwise` on a 32x32 image: `blocks` residual blocks of `width` channels."""
+
+    kind: ClassVar[str] = "pointwise"
+    field: int = 6
+    stride: int = 2
+    width: int = 512
+    blocks: int = 4
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((self.field, self.field), (self.stride, self.stride))
+
+    @property
+    def image_size(self) -> Size:
+        return 32, 32
+
+
+Architecture = Tiles | Bands | Pointwise
+KINDS: dict[str, type[Architecture]] = {kind.kind: kind for kind in (Tiles, Bands, Pointwise)}
+
+
+def to_json(architecture: Architecture) -> dict[str, object]:
+    """The architecture as JSON takes it."""
+    return {"kind": architecture.kind, **asdict(architecture)}
+
+
+def from_json(content: Mapping[str, Any]) -> Architecture:
+    """The architecture that `to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    numbers = {name: int(value) for name, value in content.items() if name != "kind"}
+    return KINDS[content["kind"]](**numbers)

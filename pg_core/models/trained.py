@@ -1,0 +1,67 @@
+"""The networks trained here, from their cards: how each is built, before training and with its weights."""
+
+import torch
+from torch import nn
+
+from pg_core.models import architectures
+from pg_core.models.architectures import Architecture
+from pg_core.models.bands import BandNetwork
+from pg_core.models.descriptions import CIFAR10, Description, class_groups
+from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm
+from pg_core.models.narrow_bands import BandClassifier, NarrowBands
+from pg_core.models.network import CheckpointError, Network, load_state
+from pg_core.models.pointwise import PointwiseNet
+from pg_core.models.shipped import read_card, read_weights
+from pg_core.models.tiles import Tiles
+
+_SIGNED = (0.5, 0.5, 0.5)
+"""Mean and deviation that turn pixels in [0, 1] into [-1, 1]."""
+
+
+def untrained(architecture: Architecture, classes: int) -> nn.Module:
+    """The part with weights, as random as torch makes it."""
+    match architecture:
+        case architectures.Tiles():
+            return fold_batch_norm(EfficientNetLite0(classes).eval())
+        case architectures.Bands(width=width):
+            return BandClassifier(architecture.image_size[0], width, classes)
+        case architectures.Pointwise(field, stride, width, blocks):
+            return PointwiseNet(field, stride, classes, width, blocks)
+
+
+def load_trained(description: Description) -> Network:
+    """A network with its shipped weights; raises CheckpointError if they or their card do not fit."""
+    card = read_card(description.name)
+    if card.network.receptive_field != description.receptive_field:
+        raise CheckpointError(
+            f"{card.path.name}: expected {description.receptive_field}, got {card.network.receptive_field}"
+        )
+    names = CIFAR10 if description.labels == "cifar10" else class_groups(description.labels)[0]
+    base = untrained(card.network, len(names))
+    load_state(base, read_weights(card), card.weights.name)
+    wrapping = isinstance(card.network, architectures.Bands)
+    return (BandNetwork if wrapping else Network)(
+        description.name,
+        _local(card.network, base, len(names)),
+        names,
+        description.image_size,
+        description.receptive_field,
+        description.evidence,
+        card.sha256,
+        mean=_SIGNED,
+        deviation=_SIGNED,
+        part=description.part,
+    )
+
+
+def _local(architecture: Architecture, base: nn.Module, classes: int) -> nn.Module:
+    """Local logits of images in [-1, 1] out of what was trained."""
+    match architecture:
+        case architectures.Tiles():
+            groups = tuple((index,) for index in range(classes))
+            fast = base.to(memory_format=torch.channels_last)
+            return Tiles(fast, architecture.receptive_field, architecture.side, groups)
+        case architectures.Bands(width=width):
+            return NarrowBands(base, width)
+        case architectures.Pointwise():
+            return base
