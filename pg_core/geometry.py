@@ -188,6 +188,16 @@ class ReceptiveField:
         height, width = (s * (k - 1) + r for k, s, r in zip(window.size, self.stride, self.size, strict=True))
         return Patch(top, left, height, width)
 
+    def seen(self, window: Window, image_size: Size) -> Bool[np.ndarray, "height width"]:
+        """Which pixels of an image the features of a window see."""
+        box = self.pixels(window)
+        seen = np.zeros(image_size, bool)
+        if self.wrapping:
+            seen[:, np.arange(box.left, box.right) % image_size[1]] = True
+        else:
+            seen[max(0, box.top) : max(0, box.bottom), max(0, box.left) : max(0, box.right)] = True
+        return seen
+
     def crop(self, window: Window, image_size: Size) -> tuple[Patch, Window]:
         """The smallest crop whose own map holds the features of a window as the image's map does, and where in it.
 

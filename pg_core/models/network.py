@@ -90,6 +90,19 @@ class Network(nn.Module):
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
         return self(images[..., *crop.slices].contiguous())[..., at.top : at.bottom, at.left : at.right]
 
+    def gradient(self, pixels: Pixels, row: int, column: int) -> Float32[np.ndarray, "height width"] | None:
+        """How strongly the weighted sum of a cell's local logits reacts to each pixel: the largest derivative over its
+        colours; None if the network gives no gradients."""
+        with self._lock:
+            images = self._image(pixels).requires_grad_()
+            values = self(images)[0, :, row, column]
+            if not values.requires_grad:
+                return None
+            # Other weights than one: a softmax or a centred logit sums to a constant.
+            weights = torch.linspace(1, 2, len(values), device=values.device)
+            (strength,) = torch.autograd.grad((weights * values).sum(), images)
+            return strength[0].abs().amax(dim=0).to(torch.float32).cpu().numpy()
+
     def _image(self, pixels: Pixels) -> Float[Tensor, "1 3 height width"]:
         return torch.tensor(pixels, device=self.mean.device)[None]
 
@@ -178,6 +191,12 @@ def _computable(value: Tensor) -> bool:
 
 def load_state(module: nn.Module, state: State, source: str) -> None:
     """Fill a module with the tensors of a checkpoint; the error names what does not fit."""
+    check_state(module, state, source)
+    module.load_state_dict(dict(state), strict=False)
+
+
+def check_state(module: nn.Module, state: State, source: str) -> None:
+    """Raise CheckpointError, which names what does not fit, unless the tensors are those of a module."""
     expected = module.state_dict()
     counters = {key for key in expected if key.endswith("num_batches_tracked")}
     missing = sorted(expected.keys() - state.keys() - counters)
@@ -204,4 +223,3 @@ def load_state(module: nn.Module, state: State, source: str) -> None:
         raise CheckpointError(
             f"{source}: expected finite weights, got NaN or infinite values in {infinite[0]}"
         )
-    module.load_state_dict(dict(state), strict=False)
