@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
-from pg_core.geometry import ReceptiveField, Size, Window, Windows, integral
+from pg_core.geometry import ReceptiveField, Size, Window, Windows
+from pg_core.sums import integral
 
 FootprintValues = Float64[np.ndarray, "*batch row_spans column_spans"]
 PairValues = Float64[np.ndarray, "*batch row_spans column_spans window_rows window_columns"]

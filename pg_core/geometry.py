@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.arrays import WindowValues
+from pg_core.sums import integral, overlaps
 
 Size = tuple[int, int]
 """Height and width, or rows and columns."""
@@ -344,8 +345,8 @@ class Windows:
         self, values: Float64[np.ndarray, "*batch rows columns"], sums: WindowValues
     ) -> WindowValues:
         """max over w' overlapping w of SUM(w') - SUM(w ∩ w'); at least 0, which w' = w takes."""
-        other_row, ((top, bottom),) = _overlaps(self.shape[0], self.window_size[0], False)
-        other_column, spans = _overlaps(self.shape[1], self.window_size[1], self.wrapping)
+        other_row, ((top, bottom),) = overlaps(self.shape[0], self.window_size[0], False)
+        other_column, spans = overlaps(self.shape[1], self.window_size[1], self.wrapping)
         inside = (other_row >= 0)[:, :, None, None] & (other_column >= 0)
         tables = integral(self._continued(values).reshape(-1, self.map_size[0], self._continued_columns))
         flat = sums.reshape(-1, *self.shape)
@@ -383,41 +384,3 @@ def _times(size: Size) -> str:
 
 _PAIRS_AT_A_TIME = 2**21
 """Pairs of windows in memory at once, 16 MB for each intermediate array."""
-
-
-def integral(
-    values: Float64[np.ndarray, "*batch rows columns"],
-) -> Float64[np.ndarray, "*batch table_rows table_columns"]:
-    """The integral image: entry (i, j) is the sum of values[:i, :j]."""
-    padding = [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)]
-    return np.pad(values, padding).cumsum(axis=-2).cumsum(axis=-1)
-
-
-_Span = tuple[Int[np.ndarray, "positions distances"], Int[np.ndarray, "positions distances"]]
-
-
-def _overlaps(
-    positions: int, size: int, wrapping: bool
-) -> tuple[Int[np.ndarray, "positions distances"], list[_Span]]:
-    """Along one axis, for each position and each distance below `size`: the other position (-1 if it is off
-    the map), and the spans of cells that the two windows share, first and last + 1: one, or two around a ring."""
-    reach = min(size, positions) - 1
-    position = np.arange(positions)[:, None]
-    distance = np.arange(-reach, reach + 1)
-    other = position + distance
-    spans = [_shared(position, other, size)]
-    if not wrapping:
-        return np.where((other >= 0) & (other < positions), other, -1), spans
-    if 2 * size > positions:
-        spans.append(_shared(position, other + np.where(distance > 0, -positions, positions), size))
-    return other % positions, spans
-
-
-def _shared(
-    position: Int[np.ndarray, "positions 1"], other: Int[np.ndarray, "positions distances"], size: int
-) -> _Span:
-    """What two windows of a line share, first and last + 1 cell; the same twice if they share nothing."""
-    first = np.maximum(position, other)
-    last = np.maximum(np.minimum(position, other) + size, first)
-    limit = len(position) + size - 1
-    return np.clip(first, 0, limit), np.clip(last, 0, limit)

@@ -125,12 +125,12 @@ def _classifier(own: OwnNetwork, path: Path) -> nn.Module:
         raise CheckpointError(
             f"{own.base}: expected at most {MAX_PARAMETERS:,} parameters, got {parameters:,}"
         )
+    state = _weights(path, own.file)
+    check_state(sketch, state, own.file)
     if path.stat().st_size < parameters:
         raise CheckpointError(
             f"{own.file}: expected a file with all {parameters:,} values, got a smaller one"
         )
-    state = _weights(path, own.file)
-    check_state(sketch, state, own.file)
     classifier = _build(own.base, len(own.classes)).eval()
     load_state(classifier, state, own.file)
     return classifier

@@ -1,0 +1,45 @@
+"""Sums over boxes of a map by its integral image, and what two windows of a line or of a ring share.
+
+The arithmetic behind `pg_core.geometry`, which gives it its meaning.
+"""
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+
+def integral(
+    values: Float64[np.ndarray, "*batch rows columns"],
+) -> Float64[np.ndarray, "*batch table_rows table_columns"]:
+    """The integral image: entry (i, j) is the sum of values[:i, :j]."""
+    padding = [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)]
+    return np.pad(values, padding).cumsum(axis=-2).cumsum(axis=-1)
+
+
+Span = tuple[Int[np.ndarray, "positions distances"], Int[np.ndarray, "positions distances"]]
+
+
+def overlaps(
+    positions: int, size: int, wrapping: bool
+) -> tuple[Int[np.ndarray, "positions distances"], list[Span]]:
+    """Along one axis, for each position and each distance below `size`: the other position (-1 if it is off
+    the map), and the spans of cells that the two windows share, first and last + 1: one, or two around a ring."""
+    reach = min(size, positions) - 1
+    position = np.arange(positions)[:, None]
+    distance = np.arange(-reach, reach + 1)
+    other = position + distance
+    spans = [_shared(position, other, size)]
+    if not wrapping:
+        return np.where((other >= 0) & (other < positions), other, -1), spans
+    if 2 * size > positions:
+        spans.append(_shared(position, other + np.where(distance > 0, -positions, positions), size))
+    return other % positions, spans
+
+
+def _shared(
+    position: Int[np.ndarray, "positions 1"], other: Int[np.ndarray, "positions distances"], size: int
+) -> Span:
+    """What two windows of a line share, first and last + 1 cell; the same twice if they share nothing."""
+    first = np.maximum(position, other)
+    last = np.maximum(np.minimum(position, other) + size, first)
+    limit = len(position) + size - 1
+    return np.clip(first, 0, limit), np.clip(last, 0, limit)
