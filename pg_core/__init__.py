@@ -18,7 +18,7 @@ from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
-from pg_core.placements import Finding, Placements, certify_placements
+from pg_core.placements import Finding, Placements, certify_placements, largest_patches
 from pg_core.witness import Standing, Witness, find_witness, judge, standings
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "extract",
     "find_witness",
     "judge",
+    "largest_patches",
     "load_model",
     "sample_path",
     "standings",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 
 from pg_core.defences.base import Verdict
@@ -20,7 +20,8 @@ from pg_core.footprints import Footprints
 from pg_core.geometry import Size, Window
 from pg_core.images import Framing, Space, Threat
 from pg_core.models.local import LocalModel
-from pg_core.placements import Placements, certify_placements
+from pg_core.placements import Placements, certify_placements, largest_patches
+from pg_core.progress import Report
 
 Summary = dict[str, object]
 """Numbers and words only, as JSON takes them."""
@@ -68,11 +69,18 @@ class Analysis:
     def placements(self, patch_size: Size | None = None) -> Placements:
         """What the same defence proves for each place of a patch of pixels that the network sees, by default of the
         threat's size there; any size up to the image will do. Raises ValueError for a larger one."""
-        framing = self.features.framing
+        framing, defence = self.features.framing, self.defence
         size = self.threat.on_network(framing) if patch_size is None else patch_size
         footprints = Footprints.of(self.features.receptive_field, size, framing.image_size)
-        tolerance = self.defence.tolerance(self.features.local_logits, self.features.delta)
-        return certify_placements(self.defence, self.masking, self.certificate, footprints, float(tolerance))
+        return certify_placements(defence, self.masking, self.certificate, footprints, self._tolerance())
+
+    def largest_patches(self, report: Report | None = None) -> Int[np.ndarray, "height width"]:
+        """The side of the largest square patch around each pixel that the network sees under which the same defence
+        is certified to predict the label, 0 if there is none."""
+        field, image_size = self.features.receptive_field, self.features.framing.image_size
+        return largest_patches(
+            self.defence, self.masking, self.certificate, field, image_size, self._tolerance(), report
+        )
 
     def sentence(self) -> str:
         """What is proved, in which space, or what is missing."""
@@ -123,6 +131,9 @@ class Analysis:
             "label": self.label,
             **summarise(self.defence, self.certificate, self.classes),
         }
+
+    def _tolerance(self) -> float:
+        return float(self.defence.tolerance(self.features.local_logits, self.features.delta))
 
     def __str__(self) -> str:
         certificate, worst = self.certificate, self.certificate.worst

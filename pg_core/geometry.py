@@ -154,8 +154,8 @@ class ReceptiveField:
         Window(top=0, left=30, height=1, width=8)
         """
         spans = []
-        for axis, (start, length) in enumerate(((patch.top, patch.height), (patch.left, patch.width))):
-            first, end = self.spans(np.array([start]), length, map_size, axis)[0].tolist()
+        for axis, (start, end) in enumerate(((patch.top, patch.bottom), (patch.left, patch.right))):
+            first, end = self.spans(np.array([[start, end]]), map_size, axis)[0].tolist()
             if first >= end:
                 return None
             spans.append((first, end - first))
@@ -163,21 +163,21 @@ class ReceptiveField:
         return Window(top, left, height, width)
 
     def spans(
-        self, starts: Int[np.ndarray, "starts"], length: int, map_size: Size, axis: int
-    ) -> Int[np.ndarray, "starts 2"]:
-        """First and last + 1 feature along an axis that see a pixel of [a, a + p), for each start a; where no
-        feature does, the first is not below the end.
+        self, pixels: Int[np.ndarray, "spans 2"], map_size: Size, axis: int
+    ) -> Int[np.ndarray, "spans 2"]:
+        """First and last + 1 feature along an axis that see one of the pixels [a, a + p), given as a and a + p;
+        where no feature does, the first is not below the end.
 
         ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (section 2). Bands wrap around instead of
         being cut: their end may lie beyond the map; all of them, from the first, if a patch meets all.
         """
         r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
         if self.wrapping and axis == 1:
-            met = min(length + r - 1, map_size[1])
-            first = (starts - r + 1) % map_size[1] if met < map_size[1] else np.zeros_like(starts)
+            met = np.minimum(pixels[:, 1] - pixels[:, 0] + r - 1, map_size[1])
+            first = np.where(met < map_size[1], (pixels[:, 0] - r + 1) % map_size[1], 0)
             return np.stack([first, first + met], axis=-1)
-        first = np.maximum(-(-(starts + o - r + 1) // s), 0)
-        end = np.minimum((starts + o + length - 1) // s + 1, map_size[axis])
+        first = np.maximum(-(-(pixels[:, 0] + o - r + 1) // s), 0)
+        end = np.minimum((pixels[:, 1] + o - 1) // s + 1, map_size[axis])
         return np.stack([first, end], axis=-1)
 
     def pixels(self, window: Window) -> Patch:

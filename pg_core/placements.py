@@ -15,7 +15,8 @@ from pg_core.arrays import first_largest
 from pg_core.defences.base import Certificate
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.footprints import Footprints, FootprintValues, PairValues
-from pg_core.geometry import Patch, Windows
+from pg_core.geometry import Patch, ReceptiveField, Size, Windows
+from pg_core.progress import Pace, Report
 
 
 class Finding(StrEnum):
@@ -65,6 +66,11 @@ class Placements:
         return self._expanded(self.findings, unseen.value)
 
     @property
+    def safe_map(self) -> Bool[np.ndarray, "placement_rows placement_columns"]:
+        """Whether no content of the patch changes the prediction, for each placement."""
+        return self._expanded(self.findings == Finding.CERTIFIED.value, self.prediction == self.label)
+
+    @property
     def margin_map(self) -> Float64[np.ndarray, "placement_rows placement_columns"]:
         """The margin of each placement, by the pixel row and column of the patch's top left."""
         return self._expanded(self.margin, self.benign)
@@ -78,8 +84,7 @@ class Placements:
     @property
     def share(self) -> float:
         """The share of all placements at which no content of the patch changes the prediction, in [0, 1]."""
-        counts = self.counts
-        return (counts[Finding.CERTIFIED] + counts[Finding.UNSEEN]) / sum(counts.values())
+        return float(self.safe_map.mean())
 
     @property
     def worst(self) -> Patch:
@@ -88,7 +93,7 @@ class Placements:
         return Patch(row, column, *self.footprints.patch_size)
 
     def _expanded(
-        self, values: Shaped[np.ndarray, "row_spans column_spans"], unseen: float | str
+        self, values: Shaped[np.ndarray, "row_spans column_spans"], unseen: float | str | bool
     ) -> Shaped[np.ndarray, "placement_rows placement_columns"]:
         bordered = np.pad(values, [(0, 1), (0, 1)], constant_values=unseen)
         return bordered[self.footprints.row_of[:, None], self.footprints.column_of]
@@ -143,6 +148,41 @@ def certify_placements(
         float(scores[label] - np.delete(scores, label).max()),
     )
     return _by_windows(found, certificate, pairs) if threshold and defence.sound else found
+
+
+def largest_patches(
+    defence: RobustMasking,
+    masking: Masking,
+    certificate: Certificate,
+    field: ReceptiveField,
+    image_size: Size,
+    tolerance: float = 0.0,
+    report: Report | None = None,
+) -> Int[np.ndarray, "height width"]:
+    """For each pixel, the side of the largest square around it that is certified: whatever is in it, the prediction
+    stays. 0 where a patch of a single pixel fails. Squares are those of `Footprints.centred`.
+
+    A certificate of a square is one of every patch inside it, for the same defence: such a patch touches some of the
+    same pixels and no others, so whatever it holds, the square could hold too. (A defence fitted to another patch is
+    another defence, and may prove more or less.) Sides are tried from 1 up to the first that is certified nowhere; at
+    T = 0, where the bounds are exact, no larger one is. At T > 0 the side is proved, and a larger one may be safe.
+    """
+    sides, found = np.zeros(image_size, np.int64), None
+    # From twice the image on, every square is the image.
+    pace = Pace(2 * max(image_size))
+    for side in range(1, pace.total + 1):
+        footprints = Footprints.centred(field, side, image_size)
+        if found is not None and footprints.alike(found.footprints):
+            found = replace(found, footprints=footprints)
+        else:
+            found = certify_placements(defence, masking, certificate, footprints, tolerance)
+            if report is not None:
+                report(pace.progress(side, f"squares of {side} pixels"))
+        safe = found.safe_map
+        if not safe.any():
+            break
+        sides[safe] = side
+    return sides
 
 
 _PAIRS_AT_A_TIME = 2**21
