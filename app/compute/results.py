@@ -119,42 +119,54 @@ def measured_networks() -> list[dict[str, str]]:
 
 def in_brief(model: str) -> str:
     """What is known of the accuracy of a network, in a few words; or that nothing is, or can be read."""
-    title = MODELS[model].title
     try:
-        known = points()
+        return " ".join(_measured_in_brief(model)) or " ".join(
+            ["Not measured here.", *_published_in_brief(model)]
+        )
     except ValueError as error:
         return f"Its accuracies cannot be read: {error}."
-    own = [
-        point
-        for point in comparison.table_4(known, Data.IMAGENETTE) + comparison.table_4(known, Data.CIFAR10)
-        if point.network == model
-        and point.defence in _DEFENDED
-        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF[point.data])
+
+
+def _measured_in_brief(model: str) -> list[str]:
+    """A sentence for each patch: robust masking at T = 0 on each set of photos, and the published figure."""
+    by_patch: dict[str, list[Point]] = {}
+    for each, shares in _IN_BRIEF.items():
+        for point in comparison.table_4(points(), each):
+            if (
+                point.network == model
+                and point.defence in _DEFENDED
+                and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
+            ):
+                by_patch.setdefault(f"{point.patch} patch on {point.image}", []).append(point)
+    return [
+        f"{patch}, clean / certified in %: "
+        + "; ".join(
+            f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
+            for point in own
+        )
+        + f"; as published {_beside(own[0])}."
+        for patch, own in by_patch.items()
     ]
-    if not own:
-        cells = [
-            f"{point.data} {point.patch} {point.method} {point.clean} / {point.certified}"
-            for point in known
-            if point.origin is Origin.PUBLISHED
-            and title.startswith(point.network)
-            and any(
-                comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ())
-            )
-        ]
-        quoted = f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
-        return f"Not measured here.{quoted}"
-    return " ".join(
-        f"{str(point.origin).capitalize()} ({point.data}, JPEG, {described(point)}; {point.patch} patch on "
-        f"{point.image}): clean {point.clean} %, certified {point.certified} %. "
-        f"As published, clean / certified: {_beside(point)}."
-        for point in own
-    )
+
+
+def _published_in_brief(model: str) -> str:
+    """What is published for robust masking with a network of this name."""
+    cells = [
+        f"for {point.method} {point.clean} / {point.certified} ({point.data}, {point.patch} of {point.image})"
+        for point in points()
+        if point.origin is Origin.PUBLISHED
+        and point.defence in _DEFENDED
+        and MODELS[model].title.startswith(point.network)
+        and point.image.startswith("{}x{}".format(*MODELS[model].image_size))
+        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))
+    ]
+    return f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
 
 
 def _beside(point: Point) -> str:
     """What is published for the same defence, data and share of the image."""
     cells = [
-        f"{other.method} ({other.network}) {other.clean} / {other.certified}"
+        f"for {other.method} ({other.network}) {other.clean} / {other.certified}"
         for other in points()
         if other.origin is Origin.PUBLISHED
         and (other.data, other.defence) == (point.data, point.defence)

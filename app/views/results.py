@@ -18,8 +18,8 @@ _NOTES = {
     ),
     Data.IMAGENET: "Nothing is measured here on ImageNet; the published figures stand alone.",
     Data.CIFAR10: (
-        "Measured here on 9,000 test photos of CIFAR-10 as strongly compressed JPEGs, which costs accuracy against "
-        "the originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels. The published figures for BagNet-17 are "
+        "Measured here on test photos of CIFAR-10 as strongly compressed JPEGs, which costs accuracy against the "
+        "originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels. The published figures for BagNet-17 are "
         "of images enlarged to 192x192 with the patch on the enlarged image, which is the easier threat model."
     ),
     Data.OTHER: "",

@@ -100,8 +100,12 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     told = compute.in_brief("imagenette")
     evaluation = results.read_all()["imagenette-unseen"]
     assert f"n = {evaluation.n:,}" in told
-    assert "Mask-BN (BagNet-17) 95.0 / 86.7" in told
+    assert "as published for Mask-BN (BagNet-17) 95.0 / 86.7" in told
     current = evaluation.configuration.weights_sha256 == read_card("imagenette").sha256
     assert ("with other weights" not in told) == current
     assert compute.in_brief("tiles") == "Not measured here."
-    assert "Mask-BN 95.0 / 86.7" in compute.in_brief("bagnet17")
+    assert "for Mask-BN 95.0 / 86.7 (ImageNette, 2 % of 224x224)" in compute.in_brief("bagnet17")
+    assert "for Mask-BN 83.9 * / 47.3 * (CIFAR-10, 2.4 % of 192x192 (enlarged))" in compute.in_brief(
+        "bagnet17-192"
+    )
+    assert "CIFAR" not in compute.in_brief("bagnet17")
