@@ -120,9 +120,7 @@ def measured_networks() -> list[dict[str, str]]:
 def in_brief(model: str) -> str:
     """What is known of the accuracy of a network, in a few words; or that nothing is, or can be read."""
     try:
-        return " ".join(_measured_in_brief(model)) or " ".join(
-            ["Not measured here.", *_published_in_brief(model)]
-        )
+        return " ".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
     except ValueError as error:
         return f"Its accuracies cannot be read: {error}."
 
