@@ -31,6 +31,12 @@ def _figure5() -> None:
     figure5.show(chosen)
 
 
+def _compare() -> None:
+    from app.views import compare
+
+    compare.show(chosen)
+
+
 def _networks() -> None:
     from app.views import networks
 
@@ -47,6 +53,7 @@ st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
+        st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),
         st.Page(_results, title="Results", url_path="results"),
     ],

@@ -72,6 +72,11 @@ def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
     return label, shown
 
 
+def certified_label() -> str | None:
+    """The label to certify that `classes` asked for; None for what is predicted."""
+    return st.session_state.get("label")
+
+
 def simulation(image_size: Size, patch_size: Size) -> Simulation | None:
     """A simulated patch of the adversary's size, if the user wants one."""
     with st.sidebar:

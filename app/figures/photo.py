@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import plotly.graph_objects as go
 
-from pg_core.geometry import ReceptiveField, Window
+from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.images import to_photo
 from pg_core.models.local import Pixels
 
@@ -36,6 +36,15 @@ def add_photo(figure: go.Figure, pixels: Pixels, axes: Iterable[str] = ("",)) ->
 def middle(field: ReceptiveField, cell: int, axis: int) -> float:
     """Where along an axis the receptive field of a cell has its middle, in pixels."""
     return cell * field.stride[axis] - field.offset[axis] + field.size[axis] / 2
+
+
+def outlines(field: ReceptiveField, window: Window, image_size: Size) -> list[dict[str, float]]:
+    """The same for a window that may wrap around: then there are two rectangles."""
+    edges = outline(field, window)
+    width = image_size[1]
+    if not field.wrapping or edges["x1"] <= width:
+        return [edges]
+    return [edges | {"x1": float(width)}, edges | {"x0": 0.0, "x1": edges["x1"] - width}]
 
 
 def outline(field: ReceptiveField, window: Window) -> dict[str, float]:

@@ -1,0 +1,34 @@
+"""Which two defences are set against each other."""
+
+import streamlit as st
+
+from pg_core.defences.catalogue import TITLES, Kind
+from pg_core.geometry import Window
+from pg_core.lineup import Contender, Lineup
+
+
+def pair(found: Lineup, window: Window) -> tuple[Contender, Contender] | None:
+    """Two defences to compare at a window: the chosen ones, else one that proves it and one that does not, else the
+    first two with a defence; None if there are not two."""
+    if len(found.contenders) < 2:
+        return None
+    by_kind = {one.kind: one for one in found.contenders}
+    by_interest = sorted(found.contenders, key=lambda one: one.kind is Kind.UNDEFENDED)
+    first, second = found.differing(window) or by_interest[:2]
+    left, right = st.columns(2)
+    with left:
+        one = _picked("One defence", by_kind) or first.kind
+    with right:
+        other = _picked("Another", by_kind) or second.kind
+    return by_kind.get(one, first), by_kind.get(other, second)
+
+
+def _picked(title: str, by_kind: dict[Kind, Contender]) -> Kind | None:
+    options: list[Kind | None] = [None, *by_kind]
+    return st.selectbox(
+        title,
+        options,
+        format_func=lambda kind: "as it suits the window" if kind is None else TITLES[kind],
+        key=f"lineup-{title}",
+        help="Left alone: the first that proves the window, and the first that does not, where they differ.",
+    )

@@ -1,0 +1,125 @@
+"""The margin maps of all defences, small and side by side, with the same window marked in each."""
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.figures import style
+from app.figures.photo import add_photo, outlines
+from pg_core.defences.base import Verdict
+from pg_core.defences.catalogue import TITLES
+from pg_core.geometry import Window
+from pg_core.lineup import Contender, Lineup
+
+WINDOWS = "window"
+"""What a point of every map is, in the trace's `meta`: the browser links the maps by it."""
+
+_MARKS = {
+    Verdict.CERTIFIED: "✔",
+    Verdict.VULNERABLE: "✘",
+    Verdict.UNDECIDED: "?",
+    Verdict.MISCLASSIFIED: "✘",
+}
+
+
+def maps(found: Lineup, window: Window) -> go.Figure:
+    """The photo, and a map for each defence in positions of windows: margins in units of the largest of that defence,
+    so that sign and zero mean the same in all of them. The browser arranges the panels to its width."""
+    field, pixels = found.features.receptive_field, found.features.pixels
+    names = ["Photo", *map(title, found.contenders)]
+    figure = make_subplots(rows=1, cols=len(names), subplot_titles=names)
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    height, width = pixels.shape[1:]
+    figure.update_xaxes(range=[0, width], **bare, row=1, col=1)
+    figure.update_yaxes(range=[height, 0], **bare, row=1, col=1)
+    add_photo(figure, pixels)
+    for edges in outlines(field, window, (height, width)):
+        figure.add_shape(type="rect", name="malicious", line=style.MALICIOUS, **edges, row=1, col=1)
+    for column, one in enumerate(found.contenders, start=2):
+        figure.add_trace(_margins(one, found.features.classes), 1, column)
+        for trace in _symbols(one):
+            figure.add_trace(trace, 1, column)
+        rows, columns = one.certificate.windows.shape
+        figure.update_xaxes(range=[-0.5, columns - 0.5], **bare, row=1, col=column)
+        figure.update_yaxes(range=[rows - 0.5, -0.5], **bare, row=1, col=column)
+        figure.add_shape(
+            type="rect",
+            name="current",
+            line=style.CURRENT,
+            x0=window.left - 0.5,
+            x1=window.left + 0.5,
+            y0=window.top - 0.5,
+            y1=window.top + 0.5,
+            row=1,
+            col=column,
+        )
+    figure.update_layout(
+        coloraxis={
+            "colorscale": style.DIVERGING,
+            "cmin": -1,
+            "cmax": 1,
+            "colorbar": {
+                "orientation": "h",
+                "title": {"text": "margin, in units of the largest of its own map", "side": "top"},
+                "tickvals": [-1, 0, 1],
+                "ticktext": ["-1: fails", "0: tie", "+1: holds"],
+                "thickness": 9,
+                "outlinewidth": 0,
+            },
+        }
+    )
+    return style.finish(figure)
+
+
+def title(one: Contender) -> str:
+    """The name of a defence, and what it says of the photo."""
+    mark = _MARKS[one.certificate.verdict] if one.defence.sound else "?"
+    return f"{mark} {TITLES[one.kind]}"
+
+
+def in_words(found: Lineup, window: Window) -> str:
+    """The maps for those who cannot see them."""
+    said = [
+        f"{TITLES[one.kind]}: {'proves' if one.proves(window) else 'does not prove'} the window, "
+        f"{int(one.certificate.failing.sum())} of {one.certificate.windows.count} windows fail"
+        for one in found.contenders
+    ]
+    return f"Margin maps at row {window.top}, column {window.left}. " + "; ".join(said)
+
+
+def _margins(one: Contender, classes: tuple[str, ...]) -> go.Heatmap:
+    certificate = one.certificate
+    names = np.array(classes, dtype=object)
+    holds = "proved" if one.defence.sound else "passes a bound that proves nothing"
+    verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
+    numbers = [np.vectorize("{:.4g}".format, otypes=[object])(values) for values in (certificate.margin,)]
+    return go.Heatmap(
+        z=one.relative,
+        coloraxis="coloraxis",
+        customdata=np.stack([*numbers, names[certificate.rival], verdicts], axis=-1),
+        hovertemplate=f"{TITLES[one.kind]}<br>window at row %{{y}}, column %{{x}}: %{{customdata[2]}}"
+        "<br>margin <b>%{customdata[0]}</b> against %{customdata[1]}<extra></extra>",
+        meta=WINDOWS,
+    )
+
+
+def _symbols(one: Contender) -> list[go.Scatter]:
+    certificate = one.certificate
+    traces = []
+    for flags, symbol in ((certificate.failing, "x-thin-open"), (certificate.undecided, "circle-open")):
+        rows, columns = np.nonzero(flags)
+        traces.append(
+            go.Scatter(
+                x=columns,
+                y=rows,
+                mode="markers",
+                marker={
+                    "symbol": symbol,
+                    "size": max(3, min(9, 80 // max(flags.shape))),
+                    "color": "#111111",
+                    "line": {"width": 1},
+                },
+                hoverinfo="skip",
+            )
+        )
+    return traces

@@ -1,0 +1,136 @@
+"""The comparison page: what every defence says of one photo, on the same window, and why two of them differ."""
+
+import streamlit as st
+
+from app import choices
+from app.choices import Choices
+from app.choices import lineup as choices_of_lineup
+from app.compute import defences
+from app.figures import lineup as figures
+from app.maps_canvas import maps_canvas
+from app.views.opening import opened
+from pg_core.defences.catalogue import TITLES, Fitting, Kind
+from pg_core.geometry import Window
+from pg_core.lineup import Contender, Lineup
+
+_BOUNDS = {
+    Kind.UNDEFENDED: (
+        "the logits of '{label}' outside the window, summed",
+        "no bound: one logit in the window may be as large as the patch makes it",
+    ),
+    Kind.MASKING: (
+        "what '{label}' keeps at least: its evidence outside the window, less what the best other window takes",
+        "what '{rival}' reaches at most: its evidence outside the window, over 1 - T",
+    ),
+    Kind.CLIPPING: (
+        "'{label}' outside the window, and the least value that evidence can have in each of its cells",
+        "'{rival}' outside the window, and the largest value in each of its cells",
+    ),
+}
+_BOUNDS[Kind.MASK_DS] = _BOUNDS[Kind.MASKING]
+_OF_ANY = "what '{label}' keeps at least", "what '{rival}' reaches at most"
+_CANVAS = "lineup"
+
+
+def show(chosen: Choices | None) -> None:
+    """All defences against the patch of the sidebar."""
+    st.header("All defences, on the same window")
+    slot = st.empty()
+    seen = opened(chosen, slot)
+    if seen is None or chosen is None:
+        return
+    field, defence = seen.clean.features.receptive_field, chosen.defence
+    fitting = Fitting(
+        field,
+        seen.clean.features.framing.image_size,
+        defence.evidence,
+        chosen.patch_size,
+        defence.threshold,
+        defence.clip_high,
+        defence.bound,
+    )
+    label = choices.certified_label()
+    found = defences.lineup(chosen.photo, chosen.choice, fitting, label)
+    window = seen.malicious
+
+    st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
+    for gone in found.absent:
+        st.caption(f"*{TITLES[gone.kind].capitalize()}* does not apply: {gone.reason}.")
+    st.caption(
+        "Each defence certifies the label of the sidebar, or its own prediction. The network ran once for all of "
+        "them; the time is that of prediction and certificate, when they were computed."
+    )
+    if not found.contenders:
+        return
+    maps_canvas(
+        figures.maps(found, window),
+        found.contenders[0].certificate.windows.shape,
+        window,
+        figures.in_words(found, window),
+        _CANVAS,
+        lambda: choices.pick_on_map(seen.clean, chosen.photo, _CANVAS),
+    )
+    st.caption(
+        "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
+        "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
+        "holds; red fails, with a cross; a circle is undecided, within the float tolerance. Click a window of any "
+        "map, or use the arrow keys, to mark it in all."
+    )
+    st.subheader(f"The window at row {window.top}, column {window.left}")
+    choices.window_controls(seen.clean, window, chosen.photo)
+    pair = choices_of_lineup.pair(found, window)
+    if pair is not None:
+        st.markdown(_verdict(pair, window))
+        for column, one in zip(st.columns(2, gap="large"), pair, strict=True):
+            with column:
+                _account(found, one, window)
+    st.download_button(
+        "All windows of all defences as CSV",
+        defences.lines(found),
+        f"{chosen.photo.name.rsplit('.', 1)[0]}-defences.csv",
+        "text/csv",
+        on_click="ignore",
+    )
+
+
+def _verdict(pair: tuple[Contender, Contender], window: Window) -> str:
+    names = [TITLES[one.kind] for one in pair]
+    proving = [one.proves(window) for one in pair]
+    if pair[0].kind is pair[1].kind:
+        return f"Choose two different defences to compare; both are *{names[0]}*."
+    if all(proving):
+        return f"✔ Both *{names[0]}* and *{names[1]}* prove this window."
+    if not any(proving):
+        return f"✘ Neither *{names[0]}* nor *{names[1]}* proves this window."
+    one, other = names if proving[0] else reversed(names)
+    return f"**{one.capitalize()}** proves this window, **{other}** does not."
+
+
+def _account(found: Lineup, one: Contender, window: Window) -> None:
+    lower, upper, margin, tolerance = defences.numbers(one, window)
+    certificate = one.certificate
+    label = defences.named(found, int(certificate.label))
+    rival = defences.named(found, int(certificate.rival[window.top, window.left]))
+    below, above = (words.format(label=label, rival=rival) for words in _BOUNDS.get(one.kind, _OF_ANY))
+    proved = one.proves(window)
+    st.markdown(f"**{TITLES[one.kind]}**: {'✔ proved' if proved else '✘ not proved'}")
+    rows = (
+        ("lower", below, f"{lower:.4f}"),
+        ("upper", above, f"{upper:.4f}"),
+        ("margin", "lower - upper", f"{margin:+.4f}"),
+    )
+    table = "\n".join(f"| {name} | {meaning} | {value} |" for name, meaning, value in rows)
+    st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
+    st.caption(f"{one.defence}. {_conclusion(one, margin, tolerance, label, rival)}")
+
+
+def _conclusion(one: Contender, margin: float, tolerance: float, label: str, rival: str) -> str:
+    if one.certificate.prediction != one.certificate.label:
+        return f"It does not predict '{label}' even without a patch, so there is nothing to prove."
+    if not one.defence.sound:
+        return "Its bound is wrong for T > 0, and proves nothing."
+    if margin > tolerance:
+        return f"Whatever is in the window, '{label}' stays ahead of '{rival}', its strongest rival there."
+    if margin > 0:
+        return f"'{label}' is ahead, but by less than the float tolerance, {tolerance:.2g}."
+    return f"'{rival}' can draw level with '{label}', or pass it, as far as this defence can tell."

@@ -1,0 +1,140 @@
+"""The comparison page without a browser: a row for each defence, the same window in all maps, and why two differ."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.compute import defences
+from app.figures.lineup import WINDOWS, in_words, maps, title
+from pg_core import Patch, ReceptiveField, Window, extract
+from pg_core.defences.catalogue import TITLES, Fitting, Kind
+from pg_core.lineup import line_up
+from tests.colours import Colours
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+PATIENCE = 120
+
+
+@pytest.fixture(scope="module")
+def found():
+    values = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    values[..., 0] = np.maximum(values[..., 0], 140)
+    features = extract(Image.fromarray(values), Colours())
+    fitting = Fitting(features.receptive_field, (48, 64), Colours.evidence, (16, 16), clip_high=10.0)
+    return line_up(features, fitting)
+
+
+WINDOW = Window(2, 1, 6, 6)
+
+
+def test_every_defence_has_a_map_of_its_signs_with_the_same_window_marked(found):
+    figure = maps(found, WINDOW)
+    drawn = [trace for trace in figure.data if trace.meta == WINDOWS]
+    assert len(drawn) == len(found.contenders)
+    for one, trace in zip(found.contenders, drawn, strict=True):
+        assert np.array_equal(trace.z, one.relative)
+        assert trace.coloraxis == "coloraxis"
+        assert trace.customdata[2][1][0] == f"{one.certificate.margin[2, 1]:.4g}"
+        assert trace.customdata[2][1][1] == found.features.classes[one.certificate.rival[2, 1]]
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-1, 1)
+    marked = [shape for shape in figure.layout.shapes if shape.name == "current"]
+    assert [(shape.x0, shape.y0) for shape in marked] == [(0.5, 1.5)] * len(found.contenders)
+    assert len([shape for shape in figure.layout.shapes if shape.name == "malicious"]) == 1
+    crosses = [trace for trace in figure.data if trace.type == "scatter" and "x" in trace.marker.symbol]
+    for one, trace in zip(found.contenders, crosses, strict=True):
+        assert len(trace.x) == one.certificate.failing.sum()
+
+
+def test_titles_and_words_tell_what_the_colours_tell(found):
+    for one in found.contenders:
+        assert title(one).endswith(TITLES[one.kind])
+        assert title(one).startswith("✔") == bool(one.certificate.certified)
+    words = in_words(found, WINDOW)
+    assert "row 2, column 1" in words
+    assert all(TITLES[one.kind] in words for one in found.contenders)
+
+
+def test_a_window_that_wraps_is_drawn_on_both_sides_of_the_photo():
+    from app.figures.photo import outlines
+
+    field = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    (whole,) = outlines(field, Window(0, 3, 1, 8), (32, 32))
+    assert (whole["x0"], whole["x1"]) == (4.5, 12.5)
+    right, left = outlines(field, Window(0, 28, 1, 8), (32, 32))
+    assert (right["x1"], left["x0"]) == (32, 0)
+    assert right["x1"] - right["x0"] + left["x1"] - left["x0"] == 8
+    assert field.footprint(Patch(0, 31, 5, 1), (1, 32)).size == (1, 4)
+
+
+def test_the_csv_has_a_line_for_every_window_of_every_defence(found):
+    rows = list(csv.DictReader(io.StringIO(defences.lines(found))))
+    assert len(rows) == sum(one.certificate.windows.count for one in found.contenders)
+    for row in rows[::7]:
+        one = next(one for one in found.contenders if one.kind == row["defence"])
+        at = int(row["row"]), int(row["column"])
+        assert float(row["margin"]) == one.certificate.margin[at]
+        assert row["rival"] == found.features.classes[one.certificate.rival[at]]
+
+
+@pytest.fixture
+def page():
+    app = AppTest.from_function(compare_page, default_timeout=PATIENCE)
+    app.run()
+    app.selectbox(key="network").select("tiles-coarse").run()
+    assert not app.exception
+    return app
+
+
+def compare_page():
+    from app import choices
+    from app.views import compare
+
+    compare.show(choices.sidebar())
+
+
+def rows(app):
+    return app.dataframe[0].value.to_dict("records")
+
+
+def test_the_page_has_a_row_for_each_defence_with_its_verdict_and_its_time(page):
+    by_name = {row["Defence"]: row for row in rows(page)}
+    assert set(by_name) == {TITLES[kind] for kind in Kind}
+    masking = by_name[TITLES[Kind.MASKING]]
+    assert masking["Prediction"] == "cat"
+    assert masking["Verdict"] == "✔ certified"
+    assert masking["Failing windows"] == "0 of 16"
+    assert masking["Time"].endswith(" ms")
+    assert by_name[TITLES[Kind.UNDEFENDED]]["Failing windows"] == "16 of 16"
+    assert by_name[TITLES[Kind.MASK_DS]]["Verdict"] == "does not apply"
+    assert any("needs a network of column bands" in box.value for box in page.caption)
+
+
+def test_another_setting_or_window_does_not_run_the_network(page, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network ran again")
+
+    monkeypatch.setattr("app.compute.extract", refuse)
+    page.slider(key="threshold").set_value(0.2).run()
+    page.number_input(key="window_row").set_value(2).run()
+    assert not page.exception
+    assert any("row 2, column" in box.value for box in page.subheader)
+
+
+def test_two_defences_that_differ_are_explained_in_numbers(page):
+    page.selectbox(key="sample").select("coffee").run()
+    page.number_input(key="share").set_value(4.0).run()
+    assert not page.exception
+    told = [box.value for box in page.markdown]
+    assert any("| margin | lower - upper |" in text for text in told)
+    page.selectbox(key="lineup-One defence").select(Kind.MASKING).run()
+    page.selectbox(key="lineup-Another").select(Kind.UNDEFENDED).run()
+    assert not page.exception
+    told = [box.value for box in page.markdown]
+    assert any("no bound: one logit in the window" in text for text in told)
+    assert any(text.startswith("**Robust masking** proves") or "Neither" in text for text in told)
+    page.selectbox(key="lineup-Another").select(Kind.MASKING).run()
+    assert any("Choose two different defences" in box.value for box in page.markdown)

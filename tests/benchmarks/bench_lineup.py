@@ -1,0 +1,53 @@
+"""How long all defences take on one photo, the network included, with the network for ImageNette.
+
+    python -m tests.benchmarks.bench_lineup
+
+Prints medians and exits with 1 beyond the target: 3 s on 2 quiet cores. PatchCleanser, which runs the network for each
+pair of masks, is not among them.
+"""
+
+import statistics
+import sys
+import time
+
+import torch
+
+from pg_core import extract, load_model, sample_path
+from pg_core.arrays import Evidence
+from pg_core.defences.catalogue import TITLES, Fitting
+from pg_core.images import decode, square
+from pg_core.lineup import line_up
+
+TARGET = 3.0
+RUNS = 5
+
+
+def main() -> int:
+    model = load_model("imagenette")
+    data = sample_path("coffee").read_bytes()
+    patch = square(0.02, model.image_size)
+    slowest = 0.0
+    for evidence in (Evidence.CONFIDENCE, Evidence.LOGITS):
+        fitting = Fitting(model.receptive_field, model.image_size, evidence, patch)
+        whole, seeing, each = [], [], []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            features = extract(decode(data), model)
+            seen = time.perf_counter()
+            found = line_up(features, fitting)
+            whole.append(time.perf_counter() - start)
+            seeing.append(seen - start)
+            each.append({one.kind: one.seconds for one in found.contenders})
+        total, network = statistics.median(whole), statistics.median(seeing)
+        slowest = max(slowest, total)
+        print(
+            f"imagenette, {evidence}, map {features.map_size}, patch {patch}, {torch.get_num_threads()} threads: "
+            f"{total:.2f} s for {len(each[0])} defences, {network:.2f} s of it for photo and network"
+        )
+        for kind in each[0]:
+            print(f"  {TITLES[kind]}: {1000 * statistics.median(run[kind] for run in each):.1f} ms")
+    return 0 if slowest <= TARGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""All defences on one image: the same answers as alone, one run of the network, and signs that can be compared."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pg_core import Verdict, extract
+from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.masking import Bound
+from pg_core.geometry import ReceptiveField, Window
+from pg_core.lineup import Contender, line_up
+from tests.colours import Colours
+
+
+@pytest.fixture(scope="module")
+def features():
+    values = np.random.default_rng(0).integers(0, 100, (48, 64, 3), np.uint8)
+    values[..., 0] += 120
+    return extract(Image.fromarray(values), Colours())
+
+
+def fitting(features, patch_size=(8, 8), **settings):
+    return Fitting(
+        features.receptive_field, features.framing.image_size, Colours.evidence, patch_size, **settings
+    )
+
+
+def test_every_defence_is_in_the_lineup_or_says_in_a_sentence_why_not(features):
+    found = line_up(features, fitting(features))
+    kinds = [one.kind for one in found.contenders] + [gone.kind for gone in found.absent]
+    assert sorted(kinds) == sorted(Kind)
+    assert {Kind.UNDEFENDED, Kind.MASKING, Kind.CLIPPING} <= {one.kind for one in found.contenders}
+    (reason,) = [gone.reason for gone in found.absent if gone.kind is Kind.MASK_DS]
+    assert "needs a network of column bands" in reason
+
+
+@pytest.mark.parametrize("label", [None, "red", "blue"])
+def test_a_defence_says_in_the_lineup_what_it_says_alone(features, label):
+    settings = {"threshold": 0.1, "clip_high": 5.0}
+    found = line_up(features, fitting(features, **settings), label)
+    index = None if label is None else features.classes.index(label)
+    for one in found.contenders:
+        defence = fitting(features, **settings).defence(one.kind)
+        alone = defence.certify(features.local_logits, label=index, delta=features.delta)
+        assert str(one.defence) == str(defence)
+        assert one.prediction.label == defence.predict(features.local_logits).label
+        assert np.array_equal(one.certificate.margin, alone.margin)
+        assert one.certificate.verdict is alone.verdict
+        assert one.seconds > 0
+
+
+def test_the_network_does_not_run():
+    model = Colours()
+    seen = extract(Image.new("RGB", (64, 48), "red"), model)
+    runs = len(model.seen)
+    found = line_up(seen, fitting(seen))
+    assert len(model.seen) == runs
+    masking = next(one for one in found.contenders if one.kind is Kind.MASKING)
+    assert masking.certificate.verdict is Verdict.CERTIFIED
+
+
+def test_a_label_that_is_no_class_is_refused(features):
+    with pytest.raises(ValueError, match="expected one of the 3 classes, got 'pink'"):
+        line_up(features, fitting(features), "pink")
+
+
+@given(st.sampled_from([(4, 4), (8, 8), (20, 12)]), st.sampled_from([0.0, 0.3]))
+def test_relative_margins_keep_their_sign_and_their_order(features, patch_size, threshold):
+    for one in line_up(features, fitting(features, patch_size, threshold=threshold)).contenders:
+        margin, relative = one.certificate.margin, one.relative
+        assert relative.shape == margin.shape
+        assert np.array_equal(np.sign(relative), np.sign(margin))
+        assert np.abs(relative).max() == 1
+        order = np.argsort(margin, axis=None, kind="stable")
+        assert (np.diff(relative.reshape(-1)[order]) >= 0).all()
+
+
+def test_a_window_without_any_bound_is_a_whole_unit_below_zero(features):
+    (undefended,) = line_up(features, fitting(features), kinds=[Kind.UNDEFENDED]).contenders
+    assert (undefended.relative == -1).all()
+    assert not undefended.proves(Window(0, 0, 1, 1))
+
+
+def test_two_defences_that_differ_are_found_and_the_undefended_one_only_if_no_other_fails(features):
+    found = line_up(features, fitting(features, (16, 16), clip_high=30.0))
+    by_kind = {one.kind: one for one in found.contenders}
+    masking = by_kind[Kind.MASKING]
+    different = 0
+    for at in np.ndindex(masking.certificate.windows.shape):
+        window = masking.certificate.windows.window(*at)
+        proving = {one.kind for one in found.contenders if one.proves(window)}
+        pair = found.differing(window)
+        if not proving:
+            assert pair is None
+            continue
+        one, other = pair
+        assert one.proves(window)
+        assert not other.proves(window)
+        others = set(by_kind) - proving - {Kind.UNDEFENDED}
+        assert (other.kind is Kind.UNDEFENDED) == (not others)
+        different += bool(others)
+    assert different > 0
+
+
+def test_a_bound_that_is_not_sound_proves_no_window(features):
+    settings = {"threshold": 0.2, "bound": Bound.PUBLISHED}
+    (masking,) = line_up(features, fitting(features, **settings), kinds=[Kind.MASKING]).contenders
+    assert isinstance(masking, Contender)
+    assert (masking.certificate.margin > 0).any()
+    windows = masking.certificate.windows
+    assert not any(masking.proves(windows.window(*at)) for at in np.ndindex(windows.shape))
+
+
+def test_a_network_of_bands_has_a_lineup_of_windows_that_wrap():
+    field = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    for_bands = Fitting(field, (32, 32), Colours.evidence, (5, 5))
+    assert for_bands.defence(Kind.MASK_DS).wrapping
+    with pytest.raises(ValueError, match="Mask-DS"):
+        for_bands.defence(Kind.MASKING)
