@@ -199,7 +199,7 @@ def _consistent(evaluation: Evaluation) -> bool:
     return evaluation.configuration.settings == tuple(run.setting for run in evaluation.runs) and all(
         sum(counted.values()) == run.clean.n == evaluation.n
         and counted[Verdict.CERTIFIED] == run.certified.count
-        and counted[Verdict.MISCLASSIFIED] == evaluation.n - run.clean.count
+        and counted[Verdict.MISCLASSIFIED] + counted[Verdict.ALERT] == evaluation.n - run.clean.count
         for run in evaluation.runs
         for counted in (run.counted,)
     )

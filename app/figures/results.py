@@ -41,6 +41,7 @@ _VERDICTS = {
     Verdict.CERTIFIED: ("certified", style.AFTER, ""),
     Verdict.UNDECIDED: ("undecided", "#f0e442", "."),
     Verdict.VULNERABLE: ("right, but some window fails", "#e69f00", "/"),
+    Verdict.ALERT: ("alert without any patch", "#cc79a7", "+"),
     Verdict.MISCLASSIFIED: ("wrong without any patch", "#d55e00", "x"),
 }
 

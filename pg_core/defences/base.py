@@ -27,6 +27,8 @@ class Verdict(StrEnum):
 
     MISCLASSIFIED = "misclassified"
     """The defended prediction is not the label, without any patch."""
+    ALERT = "alert"
+    """The defence raises an alert, without any patch: no answer, which counts as a wrong one."""
     VULNERABLE = "vulnerable"
     """Some malicious window has no positive margin."""
     CERTIFIED = "certified"
@@ -96,6 +98,8 @@ class Certificate:
     def verdict(self) -> Verdict:
         """The verdict on one image: index a batch first."""
         self._require_one()
+        if self.prediction == ALERT:
+            return Verdict.ALERT
         if self.prediction != self.label:
             return Verdict.MISCLASSIFIED
         if self.failing.any():

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from PIL import Image
 
 from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import Kind
+from pg_core.defences.masking import RobustMasking
 from pg_core.evaluation import evaluate, fitted_trials, judge
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.images import ImageError
@@ -110,6 +112,31 @@ def test_a_batch_is_judged_like_its_photos(photos):
     assert list(together) == alone
     verdicts = {ruling.verdict for outcome in together for ruling in outcome.rulings}
     assert verdicts >= {Verdict.CERTIFIED, Verdict.VULNERABLE, Verdict.MISCLASSIFIED}
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Robust masking that raises an alert for every photo whose first class it would predict."""
+
+    inner: RobustMasking
+    sound = True
+
+    def predict(self, seen):
+        said = self.inner.predict(seen)
+        return replace(said, label=np.where(said.label == 0, ALERT, said.label))
+
+    def certify(self, seen, label=None, delta=0.0):
+        return replace(self.inner.certify(seen, label, delta), prediction=self.predict(seen).label)
+
+
+def test_an_alert_on_a_clean_photo_is_counted_by_its_name_and_as_wrong(photos):
+    (plain,) = fitted_trials(Means(), ((4, 4),))
+    before = evaluate(Means(), photos, [plain]).runs[0]
+    after = evaluate(Means(), photos, [replace(plain, defence=Alarm(plain.defence))]).runs[0]
+    assert before.verdicts[1:] == after.verdicts[1:]
+    assert after.verdicts[0] == {Verdict.ALERT: 3}
+    assert after.counted["alert"] == 3
+    assert after.clean.count == before.clean.count - 3
 
 
 def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path):
