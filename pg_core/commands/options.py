@@ -3,12 +3,16 @@
 import argparse
 import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pg_core.geometry import Size
 from pg_core.models import MODELS
 from pg_core.progress import Progress, Report
+
+_LOGGED_EVERY = 30.0
+"""Seconds."""
 
 
 def models() -> str:
@@ -74,14 +78,20 @@ def count(text: str) -> int:
 
 @contextmanager
 def progress_line() -> Iterator[Report]:
-    """A line on the terminal that says how far work has come; nothing where there is no terminal."""
+    """A line on the terminal that says how far work has come; in a log, a new one every half a minute."""
+    terminal = sys.stderr.isatty()
+    last = time.monotonic()
 
     def show(progress: Progress) -> None:
-        if sys.stderr.isatty():
+        nonlocal last
+        if terminal:
             print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - last >= _LOGGED_EVERY:
+            print(progress, file=sys.stderr, flush=True)
+            last = time.monotonic()
 
     yield show
-    if sys.stderr.isatty():
+    if terminal:
         print(file=sys.stderr)
 
 

@@ -58,6 +58,15 @@ def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, fol
     assert (code, "n = 3" in out, "32x32 pixels, masking, T = 0" in out) == (0, True, True)
 
 
+def test_progress_with_the_time_left_is_logged_where_there_is_no_terminal(capsys, folder, monkeypatch):
+    monkeypatch.setattr("pg_core.commands.options._LOGGED_EVERY", 0.0)
+    _, _, err = run(capsys, "evaluate", folder, "--limit", 2, "--patch-size", 32)
+    first, second = err.splitlines()
+    assert first.startswith("1/2, 0:00:")
+    assert first.endswith(" left")
+    assert second.startswith("2/2")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
