@@ -27,7 +27,9 @@ _COLOURS = {
     "undefended": "#999999",
 }
 """Of each defence; the series of one colour differ in symbol and dash."""
-_OTHER_COLOUR = "#333333"
+_OTHER_COLOUR = "#808080"
+_GRID = "rgba(128,128,128,0.25)"
+"""Faint on white and on black."""
 _PUBLISHED = {
     "Mask-BN": "diamond-open",
     "Mask-DS": "diamond-wide-open",
@@ -100,8 +102,18 @@ def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> g
         height=380 + 21 * len(figure.data),
         showlegend=True,
         legend={"orientation": "v", "x": 0, "y": -0.22, "xanchor": "left", "yanchor": "top"},
-        xaxis={"title": {"text": across}, "range": [-0.02 * reach, 1.04 * reach], "zeroline": False},
-        yaxis={"title": {"text": f"{measure} accuracy, %"}, "range": [0, 101], "zeroline": False},
+        xaxis={
+            "title": {"text": across},
+            "gridcolor": _GRID,
+            "range": [-0.02 * reach, 1.04 * reach],
+            "zeroline": False,
+        },
+        yaxis={
+            "title": {"text": f"{measure} accuracy, %"},
+            "gridcolor": _GRID,
+            "range": [0, 101],
+            "zeroline": False,
+        },
         margin={"l": 56, "r": 8, "t": 8, "b": 48},
     )
 
@@ -135,7 +147,7 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
             "yanchor": "bottom",
             "traceorder": "normal",
         },
-        xaxis={"title": {"text": "photos"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "photos"}, "gridcolor": _GRID, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "automargin": True, "ticklabelstandoff": 6},
         margin={"l": 8, "r": 8, "t": 40, "b": 48},
     )
