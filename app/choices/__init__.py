@@ -10,8 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import compute
+from app.choices import networks
 from app.compute import Choice, Contents, Photo, Simulation
-from app.compute.results import in_brief
 from pg_core.analysis import Analysis
 from pg_core.arrays import Evidence
 from pg_core.datasets import SAMPLES
@@ -19,7 +19,6 @@ from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import LocalFeatures
 from pg_core.geometry import Patch, Size, Window
 from pg_core.images import FORMATS, ImageError, Space, Threat, square
-from pg_core.models import MODELS
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
 _PER_CENT, _PIXELS = "% of the area", "pixels"
@@ -40,7 +39,7 @@ def sidebar() -> Choices | None:
     """The widgets that all pages share; None if the chosen network has no weights yet."""
     with st.sidebar:
         photo = _photo()
-        choice = _network()
+        choice = networks.network()
         if choice is None:
             return None
         threat, patch_size = _threat(photo, choice)
@@ -188,32 +187,6 @@ def _picture(title: str, key: str) -> Photo | None:
     return None if last is None else Photo(*last[1:])
 
 
-def _network() -> Choice | None:
-    st.subheader("Network")
-    name = st.selectbox(
-        "Network",
-        list(MODELS),
-        format_func=lambda name: MODELS[name].title,
-        label_visibility="collapsed",
-        key="network",
-    )
-    description = MODELS[name]
-    height, width = description.image_size
-    rows, columns = description.receptive_field.map_size(description.image_size)
-    st.caption(
-        f"Sees {height}x{width} pixels; receptive field {description.receptive_field}: "
-        f"{rows}x{columns} local logits for each class."
-    )
-    st.caption(in_brief(name))
-    if not description.needs_checkpoint:
-        return Choice(name)
-    files = compute.checkpoints()
-    if not files:
-        return None
-    file = st.selectbox("Checkpoint", list(files), key="checkpoint")
-    return Choice(name, file, files[file])
-
-
 def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
     st.subheader("Adversary's patch")
     space = (
@@ -227,7 +200,7 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
         )
         or Space.NETWORK
     )
-    framing = compute.framing(photo, choice.model)
+    framing = compute.framing(photo, choice)
     image = framing.image_size if space is Space.NETWORK else framing.photo_size
     unit = st.segmented_control("Size in", [_PER_CENT, _PIXELS], default=_PER_CENT, required=True, key="unit")
     if unit == _PER_CENT:
@@ -250,7 +223,7 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
 
 
 def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
-    description = MODELS[choice.model]
+    description = compute.described(choice)
     st.subheader("Robust masking")
     threshold = st.slider(
         "Threshold T",

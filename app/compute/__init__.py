@@ -17,6 +17,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from app.compute import networks
 from pg_core import attacks, images
 from pg_core.analysis import Analysis, examine
 from pg_core.attacks import PatchPixels
@@ -25,8 +26,8 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Framing, Threat
-from pg_core.models import MODELS, load_model
-from pg_core.models.shipped import WEIGHTS
+from pg_core.models import MODELS, Description, load_model
+from pg_core.models.own import OwnNetwork
 from pg_core.witness import Standing, Witness, judge
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class Photo:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A network by its name and, where it needs one, the name of a checkpoint in assets/weights, with the time
-    (ns) at which the file was changed: another file of the same name is another network."""
+    (ns) at which the file was changed: another file of the same name is another network. Or a person's own."""
 
     model: str
     checkpoint: str | None = None
     changed: int = 0
+    own: OwnNetwork | None = None
 
 
 class Contents(StrEnum):
@@ -87,9 +89,14 @@ def sample(name: str) -> Photo:
     return uploaded(name, sample_path(name).read_bytes())
 
 
-def framing(photo: Photo, model: str) -> Framing:
+def described(choice: Choice) -> Description:
+    """What is known of a network before it is loaded."""
+    return MODELS[choice.model] if choice.own is None else choice.own.description
+
+
+def framing(photo: Photo, choice: Choice) -> Framing:
     """Which part of a photo a network sees."""
-    description = MODELS[model]
+    description = described(choice)
     return images.frame(photo.size, description.image_size, description.part)
 
 
@@ -107,28 +114,16 @@ def windows_csv(analysis: Analysis) -> str:
     return lines.getvalue()
 
 
-def checkpoints() -> dict[str, int]:
-    """Names of the files in assets/weights that may hold a checkpoint, and when they were changed (ns)."""
-    paths = sorted(path for path in WEIGHTS.glob("*") if path.suffix in {".pth", ".pt", ".tar"})
-    return {path.name: path.stat().st_mtime_ns for path in paths}
-
-
-def window_for_two_per_cent(model: str) -> str:
-    """The window of a patch of 2 % of the image, as rows x columns of local logits."""
-    description = MODELS[model]
-    patch_size = images.square(0.02, description.image_size)
-    return "{}x{}".format(*description.receptive_field.window_size(patch_size))
-
-
 @st.cache_resource(max_entries=4, show_spinner=False)
 def network(choice: Choice) -> "Network":
-    """The network, loaded once for all sessions; raises ValueError if its weights do not fit."""
-    if choice.checkpoint is None:
+    """The network, loaded once for all sessions; raises ValueError if its weights do not fit, or if a person's own
+    network has not passed the test of locality, without which nothing is certified."""
+    if choice.own is not None:
+        loaded = networks.tested(choice.own)
+    elif choice.checkpoint is None:
         loaded = load_model(choice.model)
     else:
-        if choice.checkpoint not in checkpoints():
-            raise ValueError(f"{choice.checkpoint} is not in assets/weights.")
-        loaded = load_model(choice.model, weights=WEIGHTS / choice.checkpoint)
+        loaded = load_model(choice.model, weights=networks.checkpoint(choice.checkpoint))
     _spare_torch_from_collections()
     return loaded
 

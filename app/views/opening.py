@@ -9,7 +9,6 @@ from app.choices import Choices
 from app.compute import Simulation
 from pg_core.analysis import Analysis
 from pg_core.geometry import Window
-from pg_core.models import MODELS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +39,7 @@ def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
             "the page Networks explains which, and lists what is there."
         )
         return None
-    title = MODELS[chosen.choice.model].title
+    title = compute.described(chosen.choice).title
     try:
         with choices.progress(slot, f"Loading the network: {title} …", chosen.choice):
             compute.network(chosen.choice)

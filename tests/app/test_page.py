@@ -10,6 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import compute
+from app.compute import networks
 from pg_core import RobustMasking, analyse, load_model, sample_path
 from pg_core.models.bagnet import BagNet
 
@@ -171,7 +172,7 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
     page.selectbox(key="network").select("bagnet17").run()
     assert any("no weights yet" in box.value for box in page.info)
 
-    monkeypatch.setattr(compute, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(networks, "WEIGHTS", tmp_path)
     checkpoint(tmp_path, "bagnet17_nette.pth", {"model_state_dict": BagNet(17, 10).state_dict()})
     checkpoint(tmp_path, "other.pth", {"fc.weight": torch.ones(5, 7)})
     checkpoint(tmp_path, "single.pth", BagNet(17, 1).state_dict())
@@ -202,10 +203,10 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
 
 
 def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(compute, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(networks, "WEIGHTS", tmp_path)
     for classes in (3, 4):
         checkpoint(tmp_path, "mine.pth", BagNet(9, classes).state_dict())
-        changed = compute.checkpoints()["mine.pth"]
+        changed = networks.checkpoints()["mine.pth"]
         assert len(compute.network(compute.Choice("bagnet9", "mine.pth", changed)).classes) == classes
 
 
