@@ -111,3 +111,38 @@ class MapRecipe(Recipe):
     scale: float = 8.0
     clean_weight: float = 0.5
     shift: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalRecipe(Recipe):
+    """A network with narrow intervals under patches of `patch` x `patch` pixels ([IBP], Chiang et al. 2020).
+
+    Each shard of a step looks at `placements` random patches, the same for its photos, which are mirrored at random
+    and moved by up to `shift` pixels. The pixels of the patch may leave theirs by a share that grows from 0 to 1 in
+    the first `growth` steps; `share` is that of the worst patch in the loss, the rest is that of no patch.
+    """
+
+    steps: int = 12000
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.0
+    largest_gradient: float = 5.0
+    averaging: float = 0.999
+    bfloat16: bool = False
+    shards: int = 1
+    patch: int = 5
+    placements: int = 4
+    share: float = 0.75
+    growth: int = 5000
+    shift: int = 2
+
+    def __post_init__(self) -> None:
+        Recipe.__post_init__(self)
+        if self.patch < 1 or self.placements < 1 or self.growth < 1 or not 0 <= self.share <= 1:
+            raise ValueError(
+                f"expected patch, placements and growth >= 1 and 0 <= share <= 1, got {self.patch}, "
+                f"{self.placements}, {self.growth} and {self.share}"
+            )
+
+    def grown(self, step: int) -> float:
+        """How far the pixels of the patch may leave theirs in a step, counted from 0."""
+        return min(1.0, step / self.growth)

@@ -11,14 +11,15 @@ from typing import Any
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
 from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
-from pg_core.models.architectures import Architecture, Bands, Pointwise, Tiles
-from pg_core.recipe import BandRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
 
 _EPILOG = """\
 networks:
   tiles      EfficientNet-Lite0 on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224
   bands      column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)
   pointwise  a small receptive field on 32x32 images, for CIFAR-10's ten classes
+  interval   the same for interval bounds, against patches of one size
 
 The folder holds a folder of photos for each class, named like the class or, for ImageNette, by its WordNet name. The
 checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
@@ -41,6 +42,7 @@ class _Study:
 _STUDIES = {
     "tiles": _Study(Tiles(), TileRecipe(), "imagenette"),
     "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
+    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval-5x5"),
     "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),
 }
 

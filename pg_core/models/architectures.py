@@ -61,8 +61,28 @@ class Pointwise:
         return 32, 32
 
 
-Architecture = Tiles | Bands | Pointwise
-KINDS: dict[str, type[Architecture]] = {kind.kind: kind for kind in (Tiles, Bands, Pointwise)}
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """`pg_core.models.interval_net` on a 32x32 image: `blocks` layers of `width` channels and one of `narrow`."""
+
+    kind: ClassVar[str] = "interval"
+    field: int = 5
+    stride: int = 3
+    width: int = 128
+    blocks: int = 1
+    narrow: int = 64
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((self.field, self.field), (self.stride, self.stride))
+
+    @property
+    def image_size(self) -> Size:
+        return 32, 32
+
+
+Architecture = Tiles | Bands | Pointwise | Interval
+KINDS: dict[str, type[Architecture]] = {kind.kind: kind for kind in (Tiles, Bands, Pointwise, Interval)}
 
 
 def to_json(architecture: Architecture) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pg_core.models.architectures import Architecture
 from pg_core.models.bands import BandNetwork
 from pg_core.models.descriptions import CIFAR10, Description, class_groups
 from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm
+from pg_core.models.interval_net import IntervalNet, LocalIntervalNet, PlacedNetwork
 from pg_core.models.narrow_bands import BandClassifier, NarrowBands
 from pg_core.models.network import CheckpointError, Network, load_state
 from pg_core.models.pointwise import PointwiseNet
@@ -16,6 +17,12 @@ from pg_core.models.tiles import Tiles
 
 _SIGNED = (0.5, 0.5, 0.5)
 """Mean and deviation that turn pixels in [0, 1] into [-1, 1]."""
+
+_KINDS: dict[type[Architecture], type[Network]] = {
+    architectures.Bands: BandNetwork,
+    architectures.Interval: PlacedNetwork,
+}
+"""Networks of which a window is computed in their own way."""
 
 
 def untrained(architecture: Architecture, classes: int) -> nn.Module:
@@ -27,6 +34,9 @@ def untrained(architecture: Architecture, classes: int) -> nn.Module:
             return BandClassifier(architecture.image_size[0], width, classes)
         case architectures.Pointwise(field, stride, width, blocks):
             return PointwiseNet(field, stride, classes, width, blocks)
+        case architectures.Interval(field, stride, width, blocks, narrow):
+            side = architecture.image_size[0]
+            return IntervalNet(side, field, stride, classes, width, blocks, narrow)
 
 
 def load_trained(description: Description) -> Network:
@@ -39,8 +49,7 @@ def load_trained(description: Description) -> Network:
     names = CIFAR10 if description.labels == "cifar10" else class_groups(description.labels)[0]
     base = untrained(card.network, len(names))
     load_state(base, read_weights(card), card.weights.name)
-    wrapping = isinstance(card.network, architectures.Bands)
-    return (BandNetwork if wrapping else Network)(
+    return _KINDS.get(type(card.network), Network)(
         description.name,
         _local(card.network, base, len(names)),
         names,
@@ -65,3 +74,6 @@ def _local(architecture: Architecture, base: nn.Module, classes: int) -> nn.Modu
             return NarrowBands(base, width)
         case architectures.Pointwise():
             return base
+        case architectures.Interval():
+            assert isinstance(base, IntervalNet)
+            return LocalIntervalNet(base)

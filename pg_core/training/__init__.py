@@ -26,7 +26,7 @@ from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm, pret
 from pg_core.models.network import CheckpointError, State, choose_device, load_state
 from pg_core.models.trained import untrained
 from pg_core.progress import Pace, Report
-from pg_core.recipe import BandRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
 from pg_core.training.batches import batch
 from pg_core.training.objectives import objective
 
@@ -35,7 +35,9 @@ _LEAST_SCALE = 1e-3
 _SECONDS_BETWEEN_CHECKPOINTS = 120.0
 
 
-RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe)}
+RECIPES: dict[str, type[Recipe]] = {
+    kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe)
+}
 """Recipes by the name that a checkpoint gives them."""
 
 _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError)

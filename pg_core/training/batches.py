@@ -13,7 +13,7 @@ from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
 from pg_core.images import read, to_photo, to_pixels
 from pg_core.models.local import Pixels
-from pg_core.recipe import BandRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
 
 _SMALL = 64
 """Photos that become at most this many pixels high and wide stay in memory: a whole CIFAR-10 takes 154 MB."""
@@ -41,6 +41,12 @@ def batch(
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
             top, left = generator.integers(0, recipe.stride, 2)
             return (_signed(moved[..., top:, left:]),), labels
+        case IntervalRecipe():
+            moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
+            corners = generator.integers(0, np.array(image_size) - recipe.patch + 1, (recipe.placements, 2))
+            patches = np.column_stack([corners, np.full(corners.shape, recipe.patch)])
+            grown = torch.tensor(recipe.grown(step), dtype=torch.float32)
+            return (_signed(moved), torch.from_numpy(patches), grown), labels
         case _:
             raise TypeError(f"expected a recipe with batches, got {type(recipe).__name__}")
 

@@ -4,12 +4,13 @@
 adversary and the masks take, which certifies more.
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pg_core.geometry import Size
-from pg_core.recipe import MapRecipe, PartsRecipe, Recipe
+from pg_core.recipe import IntervalRecipe, MapRecipe, PartsRecipe, Recipe
 
 _LEAST = 1e-4
 """Added to mean evidence before the logarithm, so that no evidence at all has a finite loss."""
@@ -18,13 +19,15 @@ _LEAST = 1e-4
 def objective(
     recipe: Recipe, logits: Float[Tensor, "*outputs"], labels: Int[Tensor, "photos"]
 ) -> Float[Tensor, ""]:
-    """The loss of what a network says of a batch: logits of all parts, or maps of local logits."""
+    """The loss of what a network says of a batch: logits of all parts, maps of local logits, or least leads."""
     match recipe:
         case PartsRecipe():
             parts = logits.reshape(len(labels), -1, logits.shape[-1])
             return masked_loss(parts, labels, recipe.dropped, recipe.sharpness, recipe.part_weight)
         case MapRecipe():
             return window_loss(logits, labels, recipe.window, recipe.scale, recipe.clean_weight)
+        case IntervalRecipe():
+            return interval_loss(logits, labels, recipe.share)
         case _:
             raise TypeError(f"expected a recipe with an objective, got {type(recipe).__name__}")
 
@@ -74,6 +77,16 @@ def window_loss(
     provable = F.cross_entropy(scale * scores, labels)
     clean = F.cross_entropy(scale * evidence.mean(dim=(2, 3)), labels)
     return provable + clean_weight * clean
+
+
+def interval_loss(
+    leads: Float[Tensor, "batch outcomes classes classes"], labels: Int[Tensor, "batch"], share: float
+) -> Float[Tensor, ""]:
+    """Cross-entropy of logits as far as the label's least leads allow: the first outcome, without a patch, counts
+    1 - share, and over all others each class gets as near to the label as it gets anywhere."""
+    own = leads[torch.arange(len(labels)), :, labels]
+    clean, worst = own[:, 0], own[:, 1:].amin(dim=1)
+    return (1 - share) * F.cross_entropy(-clean, labels) + share * F.cross_entropy(-worst, labels)
 
 
 def provable_loss(

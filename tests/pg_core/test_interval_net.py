@@ -1,0 +1,142 @@
+"""Networks for interval bounds: training minimises what is certified, and their local logits are local."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pg_core.arrays import Evidence
+from pg_core.datasets import labelled_photos
+from pg_core.defences.interval import IntervalBounds
+from pg_core.defences.undefended import Undefended
+from pg_core.geometry import Window, cells
+from pg_core.images import read, to_pixels
+from pg_core.layered import layers_of
+from pg_core.models.architectures import Interval, from_json, to_json
+from pg_core.models.interval_net import LocalIntervalNet, PlacedNetwork
+from pg_core.models.trained import untrained
+from pg_core.recipe import IntervalRecipe
+from pg_core.training import train
+from pg_core.training.batches import batch
+from pg_core.training.objectives import interval_loss
+from tests.colours import Colours
+
+SMALL = Interval(field=6, stride=4, width=8, blocks=1, narrow=5)
+RECIPE = IntervalRecipe(photos_per_step=12, steps=60, warmup=5, growth=20, patch=4, placements=3, held_out=0)
+
+
+def network(architecture=SMALL, classes=3, base=None):
+    torch.manual_seed(3)
+    base = untrained(architecture, classes) if base is None else base
+    half = (0.5, 0.5, 0.5)
+    return PlacedNetwork(
+        "interval",
+        LocalIntervalNet(base),
+        tuple("abc"[:classes]),
+        architecture.image_size,
+        architecture.receptive_field,
+        Evidence.LOGITS,
+        "0" * 64,
+        mean=half,
+        deviation=half,
+    ).requires_grad_(False)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("red", "green", "blue")):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            pixels = generator.integers(0, 60, (32, 32, 3))
+            pixels[..., label] += 150
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    return labelled_photos(tmp_path, ("red", "green", "blue"))
+
+
+@pytest.mark.parametrize("architecture", [SMALL, Interval(8, 3, 6, 0, 4), Interval(2, 2, 4, 2, 3)])
+def test_the_least_leads_of_training_are_those_of_the_certificate(architecture):
+    model = network(architecture)
+    pixels = np.random.default_rng(1).random((2, 3, 32, 32)).astype(np.float32)
+    patches = [(0, 0), (28, 28), (3, 17), (11, 6)]
+    inputs = torch.tensor([(*corner, 4, 4) for corner in patches])
+    leads = model.body.base(torch.from_numpy(pixels) * 2 - 1, inputs, torch.tensor(1.0)).numpy()
+    still = model.body.base(torch.from_numpy(pixels) * 2 - 1, inputs, torch.tensor(0.0)).numpy()
+    defence = IntervalBounds(layers_of(model), (4, 4))
+    logits = defence.predict(pixels).scores
+    np.testing.assert_allclose(
+        still, np.broadcast_to((logits[:, :, None] - logits[:, None])[:, None], still.shape), atol=1e-5
+    )
+    for label in range(3):
+        certificate = defence.certify(pixels, label)
+        others = np.delete(leads[:, 1:, label], label, axis=-1).min(axis=-1)
+        for n, at in enumerate(patches):
+            np.testing.assert_allclose(certificate.margin[:, *at], others[:, n], atol=1e-5)
+
+
+def test_the_mean_of_local_logits_is_what_interval_bounds_predict():
+    model, pixels = network(), np.random.default_rng(2).random((3, 32, 32)).astype(np.float32)
+    local_logits = model.local_logits(pixels)
+    assert local_logits.shape == (3, 7, 7)
+    means = Undefended().predict(local_logits).scores
+    np.testing.assert_allclose(
+        means, IntervalBounds(layers_of(model), (4, 4)).predict(pixels).scores, atol=1e-5
+    )
+
+
+def test_local_logits_depend_on_their_receptive_field_and_place_alone():
+    model, random = network(), np.random.default_rng(3)
+    pixels = random.random((3, 32, 32)).astype(np.float32)
+    full = model.local_logits(pixels)
+    for window in (Window(0, 0, 1, 1), Window(6, 6, 1, 1), Window(2, 3, 3, 2)):
+        seen = model.receptive_field.pixels(window)
+        noise = random.random((3, 32, 32)).astype(np.float32)
+        noise[:, *seen.slices] = pixels[:, *seen.slices]
+        inside = cells(window, full.shape[1:])
+        np.testing.assert_allclose(model.local_logits(pixels, window), full[:, *inside], atol=1e-5)
+        np.testing.assert_allclose(model.local_logits(noise)[:, *inside], full[:, *inside], atol=1e-5)
+
+
+def test_interval_loss_is_the_literal_loop():
+    leads = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    leads[..., range(3), range(3)] = 0
+    labels, losses = torch.tensor([2, 0, 1, 1]), []
+    for image, y in zip(leads.numpy(), labels.tolist(), strict=True):
+        clean = -math.log(1 / sum(math.exp(-image[0, y, c]) for c in range(3)))
+        worst = [min(image[o, y, c] for o in (1, 2)) for c in range(3)]
+        losses.append(0.3 * clean + 0.7 * -math.log(1 / sum(math.exp(-lead) for lead in worst)))
+    assert interval_loss(leads, labels, 0.7).item() == pytest.approx(np.mean(losses))
+
+
+def test_a_step_looks_at_random_patches_that_lie_in_the_image(photos):
+    (images, patches, grown), labels = batch(photos, (32, 32), RECIPE, 0, 0)
+    assert (images.shape, patches.shape, labels.shape) == ((12, 3, 32, 32), (3, 4), (12,))
+    assert grown == 0
+    seen = torch.cat([batch(photos, (32, 32), RECIPE, step, 0)[0][1] for step in range(60)])
+    assert (seen[:, 2:] == 4).all()
+    assert (seen[:, :2].amin(), seen[:, :2].amax()) == (0, 28)
+    assert [RECIPE.grown(step) for step in (0, 10, 20, 50)] == [0, 0.5, 1, 1]
+    with pytest.raises(ValueError, match="expected patch, placements and growth >= 1"):
+        replace(RECIPE, placements=0)
+
+
+def test_a_few_steps_on_bright_colours_certify_them(photos, tmp_path):
+    torch.manual_seed(0)
+    recipe = replace(RECIPE, steps=100, peak_rate=1e-2, averaging=0.8)
+    base = train(untrained(SMALL, 3), photos, (32, 32), recipe, tmp_path / "run.pt")
+    defence = IntervalBounds(layers_of(network(base=base)), (4, 4))
+    pixels = np.stack([to_pixels(read(photo.path), (32, 32)) for photo in photos[:6]])
+    certificate = defence.certify(pixels, np.array([photo.label for photo in photos[:6]]))
+    assert certificate.certified.mean() > 0.8
+
+
+def test_the_architecture_is_kept_in_a_card():
+    assert from_json(to_json(SMALL)) == SMALL
+
+
+def test_other_networks_have_no_layers_for_interval_bounds():
+    with pytest.raises(ValueError, match="interval bounds need a small network"):
+        layers_of(Colours())
