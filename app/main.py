@@ -31,6 +31,12 @@ def _figure5() -> None:
     figure5.show(chosen)
 
 
+def _placements() -> None:
+    from app.views import placements
+
+    placements.show(chosen)
+
+
 def _compare() -> None:
     from app.views import compare
 
@@ -53,6 +59,7 @@ st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
+        st.Page(_placements, title="Placements", url_path="placements"),
         st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),
         st.Page(_results, title="Results", url_path="results"),

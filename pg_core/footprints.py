@@ -91,6 +91,21 @@ class Footprints:
         """Pixel rows and columns of placements."""
         return len(self.row_of), len(self.column_of)
 
+    @property
+    def blocks(self) -> tuple[Int[np.ndarray, "row_edges"], Int[np.ndarray, "column_edges"]]:
+        """Where blocks of placements that share a footprint begin, along rows and along columns, and the last one's
+        end.
+
+        >>> rows, _ = Footprints.of(ReceptiveField((17, 17), (8, 8)), (32, 32), (224, 224)).blocks
+        >>> rows[:4].tolist(), len(rows)
+        ([0, 1, 9, 17], 26)
+        """
+        rows, columns = (
+            np.concatenate([[0], np.flatnonzero(np.diff(spans)) + 1, [len(spans)]])
+            for spans in (self.row_of, self.column_of)
+        )
+        return rows, columns
+
     def footprint(self, row: int, column: int) -> Window:
         """The footprint of a span of rows and a span of columns, by their indices."""
         (top, bottom), (left, right) = self.rows[row].tolist(), self.columns[column].tolist()

@@ -15,7 +15,7 @@ from pg_core.arrays import first_largest
 from pg_core.defences.base import Certificate
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.footprints import Footprints, FootprintValues, PairValues
-from pg_core.geometry import Patch, ReceptiveField, Size, Windows
+from pg_core.geometry import Patch, ReceptiveField, Size, Window, Windows
 from pg_core.progress import Pace, Report
 
 
@@ -30,6 +30,18 @@ class Finding(StrEnum):
     """No proof. At T = 0 a content of the footprint, in feature space, makes a rival win or draw level."""
     UNDECIDED = "undecided"
     """The margin is positive, but within the float tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What is known of one placement; without a footprint the margin is that of the scores without a patch."""
+
+    finding: Finding
+    margin: float
+    lower: float | None = None
+    upper: float | None = None
+    rival: int | None = None
+    footprint: Window | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,6 +86,21 @@ class Placements:
     def margin_map(self) -> Float64[np.ndarray, "placement_rows placement_columns"]:
         """The margin of each placement, by the pixel row and column of the patch's top left."""
         return self._expanded(self.margin, self.benign)
+
+    def at(self, top: int, left: int) -> Placed:
+        """What is known of one placement."""
+        row, column = int(self.footprints.row_of[top]), int(self.footprints.column_of[left])
+        if min(row, column) < 0:
+            unseen = Finding.UNSEEN if self.prediction == self.label else Finding.FAILING
+            return Placed(unseen, self.benign)
+        return Placed(
+            Finding(str(self.findings[row, column])),
+            float(self.margin[row, column]),
+            float(self.lower[row, column]),
+            float(self.upper[row, column]),
+            int(self.rival[row, column]),
+            self.footprints.footprint(row, column),
+        )
 
     @property
     def counts(self) -> dict[Finding, int]:

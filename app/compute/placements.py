@@ -1,0 +1,100 @@
+"""What is proved for each place of a patch, and the largest patch that is certified around each pixel."""
+
+import csv
+import io
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Int
+
+from app.compute import Choice, Photo
+from pg_core.analysis import Analysis
+from pg_core.defences.masking import RobustMasking
+from pg_core.geometry import Size
+from pg_core.images import Threat
+from pg_core.placements import Placements
+from pg_core.progress import Progress, Report
+
+Sides = Int[np.ndarray, "height width"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """The smallest and the largest of the certified sides, the first pixel of each (row, column), and the share of
+    pixels around which the adversary's patch is certified."""
+
+    smallest: int
+    largest: int
+    weakest: tuple[int, int]
+    strongest: tuple[int, int]
+    share: float
+
+
+def placements(clean: Analysis, photo: Photo, choice: Choice, patch_size: Size) -> Placements:
+    """What the defence of an analysis of this photo proves for a patch of any size at each place."""
+    return _placements(photo, choice, clean.defence, clean.threat, clean.label, patch_size, clean)
+
+
+def largest_patches(clean: Analysis, photo: Photo, choice: Choice, report: Report) -> Sides:
+    """The side of the largest certified square around each pixel; found once for a photo and a defence."""
+    kept = _kept_sides(photo, choice, clean.defence, clean.threat, clean.label)
+    if not kept:
+        kept.append(clean.largest_patches(report))
+    return kept[0]
+
+
+def extremes(clean: Analysis, sides: Sides) -> Extremes:
+    """Where the photo is weakest and strongest. A square that holds the adversary's patch is certified with it."""
+    needed = max(clean.threat.on_network(clean.features.framing))
+    weakest, strongest = (divmod(int(index), sides.shape[1]) for index in (sides.argmin(), sides.argmax()))
+    return Extremes(int(sides.min()), int(sides.max()), weakest, strongest, float((sides >= needed).mean()))
+
+
+def placements_csv(clean: Analysis, placements: Placements) -> str:
+    """A line for each block of placements that share a footprint: first and last row and column of the patch's top
+    left, what is known, and the numbers by the names of the glossary."""
+    rows, columns = placements.footprints.blocks
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    names = ["top", "last_top", "left", "last_left", "finding", "lower", "upper", "margin", "rival"]
+    table.writerow(names)
+    for top, bottom in pairwise(rows.tolist()):
+        for left, right in pairwise(columns.tolist()):
+            found = placements.at(top, left)
+            rival = None if found.rival is None else clean.classes[found.rival]
+            numbers = [found.lower, found.upper, found.margin, rival]
+            table.writerow([top, bottom - 1, left, right - 1, found.finding, *numbers])
+    return lines.getvalue()
+
+
+def sides_csv(sides: Sides) -> str:
+    """A line for each row of pixels: the sides of the squares around its pixels."""
+    return "\n".join(",".join(map(str, row)) for row in sides.tolist()) + "\n"
+
+
+def in_words(progress: Progress) -> str:
+    """How far the search is; where it will end is not known before."""
+    return f"Looking for the largest certified patch around each pixel: {progress.message} …"
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def _placements(
+    photo: Photo,
+    choice: Choice,
+    defence: RobustMasking,
+    threat: Threat,
+    label: str,
+    patch_size: Size,
+    _clean: Analysis,
+) -> Placements:
+    return _clean.placements(patch_size)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def _kept_sides(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str
+) -> list[Sides]:
+    """A place to keep the one result in: inside a cached function, progress could not be shown."""
+    return []
