@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pg_core.analysis import examine, summarise, undefended_prediction
 from pg_core.arrays import Evidence
@@ -15,7 +16,12 @@ from pg_core.datasets import class_index, read_class_indices, read_local_logits
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import extract
 from pg_core.images import ImageError, Space, Threat, square
+from pg_core.locality import check_locality
 from pg_core.models import MODELS, load_model
+from pg_core.models.own import read_card
+
+if TYPE_CHECKING:
+    from pg_core.models.network import Network
 
 _EPILOG = """\
 models:
@@ -25,6 +31,7 @@ examples:
   python -m pg_core certify photo.jpg --patch-size 2%
   python -m pg_core certify photo.jpg --patch-size 64 --label cat --json
   python -m pg_core certify photo.jpg --model bagnet17 --weights bagnet17_nette.pth --patch-size 32
+  python -m pg_core certify photo.jpg --network mine.network.json
   python -m pg_core certify --local-logits maps.npz --window-size 6x6 --labels labels.json
 
 A patch of p pixels corrupts at most ceil((p + r - 1)/s) features per axis, for a receptive field of r
@@ -44,7 +51,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     certify.add_argument("photo", nargs="?", type=Path, help="a JPEG, PNG or WebP file")
     certify.add_argument("--model", choices=MODELS, metavar="NAME", help="default: tiles")
-    certify.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a BagNet")
+    certify.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a published network")
+    certify.add_argument(
+        "--network",
+        type=Path,
+        metavar="CARD.json",
+        help="your own network instead: its card, beside its file; a .pt2 or .ts file is run, so it must be your own",
+    )
     certify.add_argument("--device", metavar="NAME", help="cuda, mps or cpu; default: the first there is")
     certify.add_argument(
         "--patch-size",
@@ -119,10 +132,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
             for name in ("window_size", "labels", "delta"):
                 if getattr(options, name) is not None:
                     certify.error(f"--{name.replace('_', '-')} goes with --local-logits, not with a photo")
+            if options.network is not None and (options.model or options.weights or options.device):
+                certify.error("--network goes without --model, --weights and --device")
             return _certify_photo(options)
         if options.window_size is None:
             certify.error("--local-logits needs --window-size HxW, in features")
-        for name in ("model", "weights", "device", "patch_size", "patch_space"):
+        for name in ("model", "weights", "network", "device", "patch_size", "patch_space"):
             if getattr(options, name) is not None:
                 certify.error(f"--{name.replace('_', '-')} goes with a photo, not with --local-logits")
         if options.label is not None and options.labels is not None:
@@ -138,7 +153,10 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
     if sys.stderr.isatty():
         print(f"running the network on {options.photo.name} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
-    model = load_model(options.model or "tiles", options.device, options.weights)
+    if options.network is not None:
+        model = _own_network(options.network)
+    else:
+        model = load_model(options.model or "tiles", options.device, options.weights)
     features = extract(options.photo, model)
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
@@ -182,6 +200,24 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
             **summarise(defence, certificate),
         }
         yield json.dumps(line)
+
+
+def _own_network(card: Path) -> "Network":
+    """The network of a card, on the CPU, if it is local as the card says."""
+    from pg_core.models.loading import load_own
+
+    try:
+        own = read_card(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{card.name}: {error}") from error
+    network = load_own(own, card.parent / own.file)
+    with values.progress_line() as report:
+        found = check_locality(network, report)
+    if not found.passed:
+        raise ValueError(
+            f"{own.title} is not local as described, so nothing can be certified. {found.problem}"
+        )
+    return network
 
 
 def _class_name(label: str, classes: tuple[str, ...]) -> str:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torchvision import models
 
+from pg_core import sample_path
+from pg_core.__main__ import main
 from pg_core.arrays import Evidence
 from pg_core.geometry import ReceptiveField, Window, cells
 from pg_core.locality import check_locality
@@ -375,3 +377,27 @@ def test_a_card_that_cannot_be_is_refused_with_the_reason(change, words):
 def test_what_is_no_card_is_refused(text):
     with pytest.raises(ValueError, match="not the card of a network"):
         read_card(text)
+
+
+def test_the_command_line_certifies_with_a_network_that_is_local_and_with_no_other(tmp_path, capsys):
+    path = saved(tmp_path, Convolutions(), Format.EXPORTED)
+    card = tmp_path / "mine.network.json"
+    photo = str(sample_path("coffee"))
+    command = ["certify", photo, "--network", str(card), "--patch-size", "4", "--json"]
+
+    card.write_text(write_card(described(path)))
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["map_size"] == [9, 11]
+    assert told["prediction"] in CLASSES
+
+    card.write_text(write_card(described(path, ReceptiveField((9, 9), (4, 4), (2, 2)))))
+    assert main(command) == 1
+    assert "Mine is not local as described, so nothing can be certified." in capsys.readouterr().err
+
+    card.write_text("{}")
+    assert main(command) == 1
+    assert "mine.network.json: not the card of a network" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--model", "tiles"])
+    assert "--network goes without --model" in capsys.readouterr().err
