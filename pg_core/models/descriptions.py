@@ -108,6 +108,15 @@ MODELS: dict[str, Description] = {
             Evidence.CONFIDENCE,
             "imagenette",
         ),
+        Description(
+            "cifar10-bands",
+            "Bands of 4 columns, trained here for CIFAR-10",
+            (32, 32),
+            ReceptiveField((32, 4), (32, 1), wrapping=True),
+            Evidence.CONFIDENCE,
+            "cifar10",
+            Part.WHOLE,
+        ),
         *(_on_imagenet(*network) for network in (*_BAGNETS, _RESNET50)),
         *(_on_cifar(*network) for network in (*_BAGNETS, _RESNET50)),
         Description(
@@ -134,7 +143,7 @@ MODELS: dict[str, Description] = {
 }
 
 
-TRAINED = ("imagenette",)
+TRAINED = ("imagenette", "cifar10-bands")
 """The networks whose weights are shipped in assets/weights, each with a card."""
 
 

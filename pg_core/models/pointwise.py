@@ -6,6 +6,7 @@ at the full speed of a processor. The stride is that of the second convolution, 
 in training.
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class PointwiseNet(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes rows columns"]:
         """Local logits: floor((H - field)/stride) + 1 rows, columns likewise."""
-        values = F.relu(self.edges(images))
+        values = F.relu(self.edges(images.contiguous(memory_format=torch.channels_last)))
         values = F.conv2d(values, self.embed.weight, self.embed.bias, stride=self.stride)
-        logits = self.head(self.norm(self.blocks(values.permute(0, 2, 3, 1))))
+        logits = self.head(self.norm(self.blocks(values.permute(0, 2, 3, 1).contiguous())))
         return F.softplus(logits.float()).permute(0, 3, 1, 2).contiguous()

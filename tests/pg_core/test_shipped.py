@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pg_core.geometry import Window
-from pg_core.models import load_model
+from pg_core.models import MODELS, TRAINED, load_model
 from pg_core.models.architectures import Tiles
 from pg_core.models.network import CheckpointError
 from pg_core.models.shipped import read_card, read_weights, write
@@ -45,13 +45,36 @@ def test_a_missing_or_foreign_card_is_refused(card, tmp_path):
         read_card("tiny", tmp_path)
 
 
-def test_the_imagenette_network_is_what_its_card_says():
-    card, model = read_card("imagenette"), load_model("imagenette", "cpu")
-    assert model.receptive_field == card.network.receptive_field
-    assert (len(model.classes), model.classes[0], model.classes[-1]) == (10, "tench", "parachute")
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_trained_network_is_what_its_card_says(name):
+    card, model = read_card(name), load_model(name, "cpu")
+    assert model.receptive_field == card.network.receptive_field == MODELS[name].receptive_field
+    assert model.image_size == card.network.image_size == MODELS[name].image_size
+    assert len(model.classes) == 10
     assert card.weights.stat().st_size <= 16 * 2**20
     content = json.loads(card.path.read_text(encoding="utf-8"))
-    assert {"data", "command"} <= content.keys()
+    assert {"data", "command", "recipe"} <= content.keys() or {
+        "data",
+        "command",
+        "training",
+    } <= content.keys()
+
+
+def test_all_weights_together_are_small():
+    assert sum(read_card(name).weights.stat().st_size for name in TRAINED) <= 40 * 2**20
+
+
+def test_a_band_sees_its_columns_around_the_edge_and_nothing_else():
+    model = load_model("cifar10-bands", "cpu")
+    generator = np.random.default_rng(0)
+    pixels = generator.random((3, 32, 32), np.float32)
+    before = model.local_logits(pixels)
+    assert before.shape == (10, 1, 32)
+    for column in (0, 13, 31):
+        changed = pixels.copy()
+        changed[:, :, column] = generator.random((3, 32), np.float32)
+        moved = np.abs(model.local_logits(changed) - before).max(axis=(0, 1)) > 1e-4
+        assert set(np.flatnonzero(moved)) == {(column - offset) % 32 for offset in range(4)}
 
 
 def test_the_imagenette_network_sees_its_tile_and_nothing_else():
