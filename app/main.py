@@ -22,7 +22,13 @@ chosen = choices.sidebar()
 def _explore() -> None:
     from app.views import explore
 
-    explore.show(chosen)
+    explore.show(chosen, debugger_page)
+
+
+def _debugger() -> None:
+    from app.views import debugger
+
+    debugger.show(chosen)
 
 
 def _figure5() -> None:
@@ -55,9 +61,11 @@ def _results() -> None:
     results.show()
 
 
+debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
+        debugger_page,
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_placements, title="Placements", url_path="placements"),
         st.Page(_compare, title="Compare", url_path="compare"),

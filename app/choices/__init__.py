@@ -117,6 +117,11 @@ def pick_on_map(analysis: Analysis, photo: Photo, canvas: str) -> None:
         _pick_window(analysis, photo, int(picked["row"]), int(picked["column"]))
 
 
+def pick(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
+    """Make a window the malicious one, on every page."""
+    _pick_window(analysis, photo, row, column)
+
+
 def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
     """Row and column of the malicious window, and a way back to the worst one."""
     rows, columns = analysis.certificate.windows.shape

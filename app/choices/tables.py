@@ -1,6 +1,6 @@
 """Rows of a table that a person picks, and what fills a malicious window."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -21,4 +21,22 @@ def filling(options: Sequence[Filling]) -> Filling:
     """What the malicious window holds."""
     return st.segmented_control(
         "The window holds", options, default=options[0], required=True, key=f"filling-{'-'.join(options)}"
+    )
+
+
+def windows(rows: Sequence[dict[str, object]], key: str, on_pick: Callable[[int], None]) -> None:
+    """Show a table of windows, and call back with the position of the row that is picked."""
+
+    def picked() -> None:
+        chosen = st.session_state[key].selection.rows
+        if chosen and chosen[0] < len(rows):
+            on_pick(chosen[0])
+
+    st.dataframe(
+        rows,
+        key=key,
+        hide_index=True,
+        height=min(420, 38 + 35 * max(len(rows), 1)),
+        on_select=picked,
+        selection_mode="single-row",
     )

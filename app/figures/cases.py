@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float64, Shaped
 
 from app.figures import style
-from app.figures.photo import add_photo, middle, outline
+from app.figures.maps import add_name, add_outline, around_cells, cell_axes, evidence_over_photo
+from app.figures.photo import middle, outline
 from pg_core.analysis import Analysis
 from pg_core.boards import Board
 from pg_core.cases import Case, CaseEvidence, Region, regions
@@ -56,12 +57,10 @@ def board(shown: Board) -> go.Figure:
     edges = np.arange(rows + 1) - 0.5, np.arange(columns + 1) - 0.5
     _hatch(figure, parts, edges)
     if detected is not None:
-        _rectangle(figure, "detected", style.DETECTED, _cells(detected, 0.43))
-    _rectangle(figure, "malicious", style.MALICIOUS, _cells(window, 0.53))
+        add_outline(figure, "detected", style.DETECTED, around_cells(detected, 0.43))
+    add_outline(figure, "malicious", style.MALICIOUS, around_cells(window, 0.53))
     style.finish(figure)
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
-    figure.update_xaxes(range=[-0.6, columns - 0.4], constrain="domain", **bare)
-    figure.update_yaxes(range=[rows - 0.4, -0.6], scaleanchor="x", constrain="domain", **bare)
+    cell_axes(figure, (rows, columns))
     return figure.update_layout(height=230, margin={"l": 2, "r": 2, "t": 4, "b": 22})
 
 
@@ -70,27 +69,10 @@ def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: 
 
     `attacked` is what Algorithm 1 saw and did with the content in the window.
     """
-    features = clean.features
-    field, (height, width) = features.receptive_field, features.framing.image_size
-    evidence, detected = attacked.evidence[shown_class], attacked.window(shown_class)
+    features, field = clean.features, clean.features.receptive_field
+    detected = attacked.window(shown_class)
     parts = regions(features.map_size, detected, window)
-    figure = go.Figure(
-        go.Heatmap(
-            z=evidence,
-            x0=middle(field, 0, 1),
-            dx=field.stride[1],
-            y0=middle(field, 0, 0),
-            dy=field.stride[0],
-            zmin=0.0,
-            zmax=max(float(evidence.max()), 1e-9),
-            colorscale=style.SEQUENTIAL,
-            opacity=0.7,
-            colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": "û", "side": "top"}},
-            customdata=np.moveaxis(np.indices(evidence.shape), 0, -1),
-            hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>evidence <b>%{z:.4g}</b>"
-            "<extra></extra>",
-        )
-    )
+    figure = evidence_over_photo(features, attacked.evidence[shown_class], 0.7)
     edges = tuple(
         np.array([middle(field, cell, axis) for cell in range(count + 1)]) - field.stride[axis] / 2
         for axis, count in enumerate(features.map_size)
@@ -98,13 +80,8 @@ def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: 
     _hatch(figure, parts, edges)
     _name(figure, parts, edges)
     if detected is not None:
-        _rectangle(figure, "detected", style.DETECTED, outline(field, detected))
-    _rectangle(figure, "malicious", style.MALICIOUS, outline(field, window))
-    add_photo(figure, features.pixels)
-    style.finish(figure)
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
-    figure.update_xaxes(range=[0, width], constrain="domain", **bare)
-    figure.update_yaxes(range=[height, 0], scaleanchor="x", constrain="domain", **bare)
+        add_outline(figure, "detected", style.DETECTED, outline(field, detected))
+    add_outline(figure, "malicious", style.MALICIOUS, outline(field, window))
     return figure.update_layout(height=420)
 
 
@@ -183,26 +160,5 @@ def _name(
         if not len(cells):
             continue
         row, column = cells[np.abs(cells - cells.mean(axis=0)).sum(axis=1).argmin()]
-        figure.add_annotation(
-            x=edges[1][column : column + 2].mean(),
-            y=edges[0][row : row + 2].mean(),
-            text=f"<b>{region}</b>",
-            showarrow=False,
-            font={"color": "#111111", "size": 13},
-            bgcolor="rgba(255,255,255,0.8)",
-            borderpad=1,
-        )
-
-
-def _cells(window: Window, reach: float) -> dict[str, float]:
-    """A window of cells; half a cell around their middles but for what keeps two outlines apart."""
-    return {
-        "x0": window.left - reach,
-        "x1": window.right - 1 + reach,
-        "y0": window.top - reach,
-        "y1": window.bottom - 1 + reach,
-    }
-
-
-def _rectangle(figure: go.Figure, name: str, line: dict[str, object], edges: dict[str, float]) -> None:
-    figure.add_shape(type="rect", name=name, line=line, **edges)
+        x, y = edges[1][column : column + 2].mean(), edges[0][row : row + 2].mean()
+        add_name(figure, float(x), float(y), str(region))

@@ -8,6 +8,7 @@ DIVERGING = [[0.0, "#b2182b"], [0.25, "#f4a582"], [0.5, "#f7f7f7"], [0.75, "#92c
 
 MALICIOUS = {"color": "#d55e00", "width": 3, "dash": "dot"}
 DETECTED = {"color": "#56b4e9", "width": 3, "dash": "solid"}
+OTHER = {"color": "#009e73", "width": 3, "dash": "dashdot"}
 FOOTPRINT = {"color": "#cc79a7", "width": 2, "dash": "dash"}
 CURRENT = {"color": "#111111", "width": 3, "dash": "solid"}
 """Outlines differ in line style as well as in colour (Okabe and Ito's palette)."""
@@ -19,6 +20,8 @@ HATCH = "#8a8a8a"
 
 BEFORE = "#999999"
 AFTER = "#0072b2"
+GAINED = "#009e73"
+LOST = "#d55e00"
 
 
 def finish(figure: go.Figure) -> go.Figure:

@@ -4,6 +4,7 @@ import json
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import StreamlitPage
 
 from app import choices, compute
 from app.charts import chart
@@ -19,7 +20,7 @@ from pg_core.images import Space
 from pg_core.witness import Standing
 
 
-def show(chosen: Choices | None) -> None:
+def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
     if chosen is None:
         st.info(
@@ -67,6 +68,7 @@ def show(chosen: Choices | None) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         _window(clean, malicious, chosen)
+        st.page_link(debugger, label="Why? Take this window to the debugger")
         if simulation is not None:
             _patched(clean, shown, simulation)
     with right:

@@ -1,0 +1,89 @@
+"""What the window debugger asks: why a window fails, all that fail, and what other settings change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from app import compute
+from app.compute import Choice, Photo
+from pg_core.analysis import Analysis
+from pg_core.cases import CaseEvidence, cases
+from pg_core.defences.masking import RobustMasking
+from pg_core.diagnosis import Diagnosis, Failure, diagnose, failures
+from pg_core.geometry import Window
+from pg_core.images import Threat
+from pg_core.witness import Standing, Witness, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How many windows fail under the settings of the sidebar and under others, of how many; and how many of the same
+    windows fail no longer, and newly, where the windows are the same."""
+
+    before: int
+    before_of: int
+    after: int
+    after_of: int
+    healed: int | None
+    broken: int | None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def failing(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+) -> tuple[Failure, ...]:
+    """Every window that is not certified; a program or more for each at T > 0."""
+    analysis = compute.analysis(photo, choice, defence, threat, label)
+    return tuple(failures(analysis.defence, analysis.masking, analysis.certificate))
+
+
+def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:
+    """How both bounds at a window come about."""
+    return diagnose(analysis.defence, analysis.masking, analysis.certificate, window)
+
+
+def standing(analysis: Analysis, window: Window) -> tuple[Standing, Witness | None]:
+    """What is known of a window, and the witness that breaks it."""
+    return judge(analysis.defence, analysis.masking, analysis.certificate, window)
+
+
+def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, ...]:
+    """The case of every class under a witness."""
+    return cases(analysis.defence, analysis.masking.evidence, witness.masking, witness.window)
+
+
+def change(base: Analysis, other: Analysis) -> Change:
+    """What other settings do to the windows that fail."""
+    before, after = base.certificate, other.certificate
+    healed = broken = None
+    if before.windows == after.windows:
+        healed = int(np.count_nonzero(before.failing & ~after.failing))
+        broken = int(np.count_nonzero(after.failing & ~before.failing))
+    return Change(
+        int(before.failing.sum()),
+        before.windows.count,
+        int(after.failing.sum()),
+        after.windows.count,
+        healed,
+        broken,
+    )
+
+
+def failure_table(analysis: Analysis, shown: Sequence[Failure]) -> list[dict[str, object]]:
+    """A row for each window, with the names of the glossary."""
+    return [
+        {
+            "row": failure.window.top,
+            "column": failure.window.left,
+            "margin": failure.margin,
+            "rival": analysis.classes[failure.rival],
+            "missing evidence": failure.missing,
+            "standing": str(failure.standing),
+            "label's case": failure.label_case and str(failure.label_case),
+            "winner": None if failure.winner is None else analysis.classes[failure.winner],
+            "winner's case": failure.winner_case and str(failure.winner_case),
+        }
+        for failure in shown
+    ]

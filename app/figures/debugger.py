@@ -1,0 +1,177 @@
+"""Why a window fails: both bounds as waterfalls, the windows on the photo, and the evidence of a witness."""
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.figures import style
+from app.figures.maps import (
+    add_name,
+    add_outline,
+    around_cells,
+    cell_axes,
+    edges_of,
+    evidence_over_photo,
+)
+from app.figures.photo import outline
+from pg_core.analysis import Analysis
+from pg_core.defences.masking import Masking
+from pg_core.diagnosis import Account, Branch, Diagnosis
+from pg_core.geometry import Window
+from pg_core.witness import Witness
+
+
+def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
+    """From all evidence of a class to its bound, and beside it the bound of the other side as a line; both waterfalls
+    of a diagnosis have the same scale."""
+    for_label = account == diagnosis.label
+    change = -account.taken if for_label else account.hidden
+    bound, opposite = ("lower", "upper") if for_label else ("upper", "lower")
+    against = diagnosis.rival if for_label else diagnosis.label
+    steps = ["all: SUM(û)", "inside w", "outside: t", _step(account), bound]
+    values = [account.total, -account.inside, account.outside, change, account.bound]
+    figure = go.Figure(
+        go.Waterfall(
+            x=steps,
+            y=values,
+            measure=["absolute", "relative", "total", "relative", "total"],
+            text=[f"{value:.4g}" if at in (0, 2, 4) else f"{value:+.4g}" for at, value in enumerate(values)],
+            textposition="outside",
+            cliponaxis=False,
+            increasing={"marker": {"color": style.GAINED}},
+            decreasing={"marker": {"color": style.LOST}},
+            totals={"marker": {"color": style.AFTER}},
+            connector={"line": {"color": style.BEFORE, "width": 1}},
+            hovertemplate="%{x}: <b>%{text}</b><extra></extra>",
+            name=name,
+        )
+    )
+    figure.add_hline(y=against.bound, line={"color": "#111111", "width": 1.5, "dash": "dash"})
+    figure.add_annotation(
+        text=f"- - -  {opposite} of the other class: {against.bound:.4g}",
+        x=1,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="right",
+        yanchor="top",
+        showarrow=False,
+    )
+    style.finish(figure)
+    most = max(diagnosis.label.total, diagnosis.rival.total, diagnosis.rival.bound, 1e-9)
+    figure.update_yaxes(range=[0, 1.18 * most], showgrid=False, zeroline=True, showticklabels=False)
+    figure.update_xaxes(automargin=True, tickfont={"size": 12})
+    return figure.update_layout(height=320, margin={"l": 8, "r": 8, "t": 12, "b": 52})
+
+
+def windows_on_photo(analysis: Analysis, diagnosis: Diagnosis) -> go.Figure:
+    """The photo under the label's evidence, with the malicious window w, all pixels that its cells see, and the other
+    window w' that costs the label most."""
+    field = analysis.features.receptive_field
+    figure = evidence_over_photo(analysis.features, analysis.masking.evidence[diagnosis.label.label], 0.4)
+    add_outline(figure, "seen", style.FOOTPRINT, edges_of(field.pixels(diagnosis.window)))
+    named = [("w", "malicious", style.MALICIOUS, diagnosis.window)]
+    if diagnosis.label.other is not None:
+        named.insert(0, ("w'", "other", style.OTHER, diagnosis.label.other))
+    for letter, name, line, window in named:
+        edges = outline(field, window)
+        add_outline(figure, name, line, edges)
+        add_name(figure, edges["x0"], edges["y0"], letter, corner=True)
+    figure.update_traces(showscale=False)
+    return figure.update_layout(height=400, margin={"l": 4, "r": 4, "t": 4, "b": 26})
+
+
+def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
+    """The evidence of the label and of the class that wins, before and after, with what Algorithm 1 detects in it."""
+    names = [analysis.classes[index] for index in (witness.label, witness.prediction)]
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        horizontal_spacing=0.04,
+        vertical_spacing=0.1,
+        subplot_titles=[f"{name}: {when}" for name in names for when in ("as it is", "with the witness")],
+    )
+    for row, index in enumerate((witness.label, witness.prediction), 1):
+        most = max(float(analysis.masking.evidence[index].max()), float(witness.evidence[index].max()), 1e-9)
+        for column, masking in enumerate((analysis.masking, witness.masking), 1):
+            _map(figure, masking, index, witness.window, most, 2 * (row - 1) + column)
+    style.finish(figure)
+    figure.update_annotations(font_size=13)
+    return figure.update_layout(height=560, margin={"l": 4, "r": 4, "t": 26, "b": 26})
+
+
+def why_label(account: Account, threshold: float) -> str:
+    """Which branch of the lower bound applies, in words and numbers."""
+    t, most, m = account.outside, threshold * account.outside, account.taken
+    match account.branch:
+        case Branch.OTHER:
+            return (
+                f"m = {m:.4g} > T t = {most:.4g}: even with nothing in w, the window w' is detected and masked. "
+                f"lower = t - m = {t:.4g} - {m:.4g} = {account.bound:.4g}."
+            )
+        case Branch.STRADDLING:
+            return (
+                f"m ≤ T t = {most:.4g}: nothing need be detected. But a little evidence for the label in w has the "
+                f"straddling window w' detected, which takes {m:.4g} along. lower = t - m_o = {t:.4g} - {m:.4g} = "
+                f"{account.bound:.4g}."
+            )
+    return (
+        f"m ≤ T t = {most:.4g}: nothing is detected with nothing in w, and no evidence in w changes that for the "
+        f"worse, this bound says. lower = t = {account.bound:.4g}."
+    )
+
+
+def why_rival(account: Account, threshold: float) -> str:
+    """Which branch of the upper bound applies, in words and numbers."""
+    t = account.outside
+    match account.branch:
+        case Branch.LEMMA if threshold == 0:
+            return (
+                f"Lemma 1 at T = 0: whatever is in w is masked. upper = t/(1 - T) = t = {account.bound:.4g}."
+            )
+        case Branch.LEMMA:
+            return (
+                f"Lemma 1: as much as tT/(1 - T) = {account.hidden:.4g} can stay in w below T. "
+                f"upper = t/(1 - T) = {t:.4g}/{1 - threshold:.4g} = {account.bound:.4g}."
+            )
+        case Branch.HIDDEN:
+            return (
+                f"A linear program finds that e\\* = {account.hidden:.4g} at most can hide in w below T (Case IV). "
+                f"upper = t + e\\* = {t:.4g} + {account.hidden:.4g} = {account.bound:.4g}."
+            )
+    return f"Nothing can hide in w: some window passes T whatever it holds. upper = t = {account.bound:.4g}."
+
+
+def _step(account: Account) -> str:
+    match account.branch:
+        case Branch.OTHER:
+            return "to w': m"
+        case Branch.STRADDLING:
+            return "to w': m_o"
+        case Branch.SPARED:
+            return "to w': none"
+        case Branch.LEMMA:
+            return "1/(1 - T)"
+        case Branch.HIDDEN:
+            return "hidden: e*"
+    return "hidden: none"
+
+
+def _map(figure: go.Figure, masking: Masking, index: int, window: Window, most: float, panel: int) -> None:
+    evidence, axis = masking.evidence[index], "" if panel == 1 else str(panel)
+    figure.add_trace(
+        go.Heatmap(
+            z=evidence,
+            zmin=0.0,
+            zmax=most,
+            colorscale=style.SEQUENTIAL,
+            showscale=False,
+            hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
+            xaxis=f"x{axis}",
+            yaxis=f"y{axis}",
+        )
+    )
+    detected = masking.window(index)
+    if detected is not None:
+        add_outline(figure, "detected", style.DETECTED, around_cells(detected, 0.42), panel)
+    add_outline(figure, "malicious", style.MALICIOUS, around_cells(window), panel)
+    cell_axes(figure, masking.windows.map_size, panel)

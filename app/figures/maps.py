@@ -1,0 +1,90 @@
+"""Maps of evidence, over the photo or cell by cell, and the windows on them."""
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float64
+
+from app.figures import style
+from app.figures.photo import add_photo, middle
+from pg_core.features import LocalFeatures
+from pg_core.geometry import Box, Size, Window
+
+_BARE = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "constrain": "domain"}
+
+
+def evidence_over_photo(
+    features: LocalFeatures, evidence: Float64[np.ndarray, "rows columns"], opacity: float
+) -> go.Figure:
+    """The evidence of a class over the photo, axes in pixels."""
+    field, (height, width) = features.receptive_field, features.framing.image_size
+    figure = go.Figure(
+        go.Heatmap(
+            z=evidence,
+            x0=middle(field, 0, 1),
+            dx=field.stride[1],
+            y0=middle(field, 0, 0),
+            dy=field.stride[0],
+            zmin=0.0,
+            zmax=max(float(evidence.max()), 1e-9),
+            colorscale=style.SEQUENTIAL,
+            opacity=opacity,
+            colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": "û", "side": "top"}},
+            customdata=np.moveaxis(np.indices(evidence.shape), 0, -1),
+            hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>evidence <b>%{z:.4g}</b>"
+            "<extra></extra>",
+        )
+    )
+    add_photo(figure, features.pixels)
+    style.finish(figure)
+    figure.update_xaxes(range=[0, width], **_BARE)
+    return figure.update_yaxes(range=[height, 0], scaleanchor="x", **_BARE)
+
+
+def cell_axes(figure: go.Figure, map_size: Size, panel: int = 1) -> None:
+    """Axes of a panel in cells, square, row 0 on top."""
+    suffix = "" if panel == 1 else str(panel)
+    figure.update_layout(
+        {
+            f"xaxis{suffix}": {"range": [-0.6, map_size[1] - 0.4], **_BARE},
+            f"yaxis{suffix}": {"range": [map_size[0] - 0.4, -0.6], "scaleanchor": f"x{suffix}", **_BARE},
+        }
+    )
+
+
+def around_cells(window: Window, reach: float = 0.5) -> dict[str, float]:
+    """The edges of a window on axes in cells; half a cell around their middles, but for what keeps two outlines
+    apart."""
+    return {
+        "x0": window.left - reach,
+        "x1": window.right - 1 + reach,
+        "y0": window.top - reach,
+        "y1": window.bottom - 1 + reach,
+    }
+
+
+def edges_of(box: Box) -> dict[str, float]:
+    """The edges of a box on axes in its own unit."""
+    return {"x0": box.left, "x1": box.right, "y0": box.top, "y1": box.bottom}
+
+
+def add_outline(
+    figure: go.Figure, name: str, line: dict[str, object], edges: dict[str, float], panel: int = 1
+) -> None:
+    """An outline by its name, in the style of what it means."""
+    axis = "" if panel == 1 else str(panel)
+    figure.add_shape(type="rect", name=name, line=line, xref=f"x{axis}", yref=f"y{axis}", **edges)
+
+
+def add_name(figure: go.Figure, x: float, y: float, text: str, corner: bool = False) -> None:
+    """A short name on the map, with its middle or its top left corner at a place."""
+    figure.add_annotation(
+        x=x,
+        y=y,
+        text=f"<b>{text}</b>",
+        showarrow=False,
+        xanchor="left" if corner else "center",
+        yanchor="top" if corner else "middle",
+        font={"color": "#111111", "size": 13},
+        bgcolor="rgba(255,255,255,0.85)",
+        borderpad=2,
+    )

@@ -1,0 +1,212 @@
+"""The window debugger: why a malicious window fails, which others do, what breaks it, and what would help."""
+
+import streamlit as st
+
+from app import choices, compute
+from app.charts import chart
+from app.choices import Choices, tables
+from app.choices import debugging as controls
+from app.choices.debugging import WhatIf
+from app.compute import debugging
+from app.figures import cases as case_figures
+from app.figures import debugger as figures
+from app.views.opening import Opened, opened
+from pg_core.analysis import Analysis
+from pg_core.defences.base import Verdict
+from pg_core.diagnosis import Account, Diagnosis
+from pg_core.geometry import Window
+from pg_core.witness import Standing, Witness
+
+_MARKS = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?"}
+_STANDINGS = {
+    Standing.CERTIFIED: "✔ certified: no content of this window changes the prediction",
+    Standing.BROKEN: "✘ broken in feature space: a witness changes the prediction",
+    Standing.TIED: "✘ tied: the rival can draw level, which is no certificate, but not win",
+    Standing.UNDECIDED: "? undecided: neither proved nor broken by a witness",
+}
+
+
+def show(chosen: Choices | None) -> None:
+    """The analysis of the sidebar's choices, window by window."""
+    st.header("Why does this window fail?")
+    slot = st.empty()
+    seen = opened(chosen, slot)
+    if seen is not None and chosen is not None:
+        _debugger(chosen, seen)
+
+
+@st.fragment
+def _debugger(chosen: Choices, seen: Opened) -> None:
+    base = analysis = seen.clean
+    tried = controls.what_if(chosen)
+    if tried.differences:
+        analysis = compute.analysis(chosen.photo, chosen.choice, tried.defence, tried.threat, base.label)
+    _what_changed(base, analysis, tried)
+    malicious = choices.malicious_window(analysis, seen.simulation, chosen.photo)
+    told = debugging.diagnosis(analysis, malicious)
+    standing, witness = debugging.standing(analysis, malicious)
+    st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
+    choices.window_controls(analysis, malicious, chosen.photo)
+    _window(analysis, told, standing)
+    _bounds(analysis, told)
+    if witness is not None:
+        _witness(analysis, witness)
+    _failing(chosen, tried, analysis)
+    _letters()
+
+
+def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
+    change = debugging.change(base, analysis)
+    mark = _MARKS.get(analysis.verdict, "✘") if analysis.defence.sound else "?"
+    if not tried.differences:
+        st.markdown(
+            f"{mark} **{analysis.sentence()}** Change T, c_h, the patch or the evidence above, and see at once what "
+            "that does to the windows."
+        )
+        return
+    verdict = (
+        f"{base.verdict} → **{analysis.verdict}**"
+        if base.verdict != analysis.verdict
+        else f"still {base.verdict}"
+    )
+    counts = (
+        f"{change.before} of {change.before_of} windows fail → **{change.after} of {change.after_of}** fail"
+    )
+    if change.healed is not None:
+        counts += f" ({change.healed} fail no longer, {change.broken} fail now)"
+    st.markdown(
+        f"{mark} With {', '.join(tried.differences)}: {verdict}; {counts}. {analysis.sentence()} "
+        "*Everything below is about these settings.*"
+    )
+
+
+def _window(analysis: Analysis, told: Diagnosis, standing: Standing) -> None:
+    label, rival = analysis.classes[told.label.label], analysis.classes[told.rival.label]
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        chart(
+            figures.windows_on_photo(analysis, told),
+            "debugger-photo",
+            f"The photo with the malicious window at row {told.window.top}, column {told.window.left}",
+        )
+        st.caption(
+            f"The photo, with the evidence for '{label}' on it. Dotted orange: malicious window w. Dashed pink: all "
+            "pixels that its cells see. Dash-dotted green: the other window w' that costs the label most."
+        )
+    with right:
+        first, second, third = st.columns(3)
+        first.metric(
+            "Margin",
+            f"{told.margin:+.4g}",
+            help="lower - upper; a certificate needs more than the tolerance.",
+        )
+        second.metric(
+            "Missing evidence",
+            f"{max(told.missing, 0):.4g}",
+            help=f"How much more '{label}' would have to keep here, the float tolerance included.",
+        )
+        third.metric("Rival", rival, help="The class that comes closest to the label at this window.")
+        st.markdown(f"**{_STANDINGS[standing]}.**")
+        threshold = analysis.defence.threshold
+        st.markdown(
+            f"- **'{label}' keeps at least {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
+            f"{told.label.inside:.4g} lie in w, which the adversary may delete: t = {told.label.outside:.4g}. "
+            f"{figures.why_label(told.label, threshold)}{_where(told.label)}\n"
+            f"- **'{rival}' reaches at most {told.rival.bound:.4g}.** Of {told.rival.total:.4g} in all, "
+            f"{told.rival.inside:.4g} lie in w: t = {told.rival.outside:.4g}. "
+            f"{figures.why_rival(told.rival, threshold)}\n"
+            f"- margin = {told.label.bound:.4g} - {told.rival.bound:.4g} = {told.margin:+.4g}."
+        )
+
+
+def _where(account: Account) -> str:
+    other = account.other
+    return "" if other is None else f" w' is at row {other.top}, column {other.left}."
+
+
+def _bounds(analysis: Analysis, told: Diagnosis) -> None:
+    for column, account, bound in zip(
+        st.columns(2), (told.label, told.rival), ("lower", "upper"), strict=True
+    ):
+        with column:
+            name = analysis.classes[account.label]
+            st.markdown(f"**From all evidence for '{name}' to {bound}**")
+            chart(
+                figures.waterfall(told, account, name),
+                f"waterfall-{bound}",
+                f"{name}: {account.total:.4g} in all, {account.inside:.4g} in w, {account.outside:.4g} outside, "
+                f"{bound} {account.bound:.4g}",
+            )
+
+
+def _witness(analysis: Analysis, witness: Witness) -> None:
+    st.subheader("The witness: evidence that breaks it")
+    label, winner = analysis.classes[witness.label], analysis.classes[witness.prediction]
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        chart(
+            figures.witness_maps(analysis, witness),
+            "witness-maps",
+            f"Evidence for {label} and {winner} before and after, with what Algorithm 1 detects",
+        )
+    with right:
+        st.markdown(
+            f"Run on this evidence, which differs from the photo's inside w only, Algorithm 1 predicts "
+            f"**'{winner}'** instead of **'{label}'**."
+        )
+        known = debugging.witness_cases(analysis, witness)
+        lines = []
+        for index in dict.fromkeys((witness.label, witness.prediction)):
+            evidence, before = known[index], analysis.masking.scores[index]
+            lines.append(
+                f"| {analysis.classes[index]} | {before:.4g} | {evidence.remaining:.4g} | {evidence.case} | "
+                f"{_detected(witness.masking.window(index))} |"
+            )
+        st.markdown(
+            "| class | score before | score s | case | detected window |\n|---|---:|---:|---|---|\n"
+            + "\n".join(lines)
+        )
+        threshold = analysis.defence.threshold
+        for index in dict.fromkeys((witness.label, witness.prediction)):
+            st.markdown(f"- '{analysis.classes[index]}': {case_figures.inequality(known[index], threshold)}.")
+        st.caption(
+            "Dotted orange: malicious window w. Solid blue: the window w\\* that Algorithm 1 detects and masks. A "
+            "witness is legal evidence, but pixels need not be able to bring it about."
+        )
+
+
+def _detected(window: Window | None) -> str:
+    return "none" if window is None else f"row {window.top}, column {window.left}"
+
+
+def _failing(chosen: Choices, tried: WhatIf, analysis: Analysis) -> None:
+    st.subheader("All windows that are not certified")
+    slot = st.empty()
+    key = chosen.photo.digest, chosen.choice, tried.defence, tried.threat, analysis.label
+    with choices.progress(slot, "Looking for a witness in every window that fails …", *key):
+        failing = debugging.failing(chosen.photo, chosen.choice, tried.defence, tried.threat, analysis.label)
+    slot.empty()
+    if not failing:
+        st.markdown("✔ There is none.")
+        return
+    shown = controls.filtered(failing, analysis.classes)
+    st.markdown(
+        f"{len(shown)} of {len(failing)}; click a column's title to sort, a row to look at its window."
+    )
+    places = [(failure.window.top, failure.window.left) for failure in shown]
+    tables.windows(
+        debugging.failure_table(analysis, shown),
+        "failing-table",
+        lambda row: choices.pick(analysis, chosen.photo, *places[row]),
+    )
+
+
+def _letters() -> None:
+    with st.expander("The letters"):
+        st.markdown(
+            "û `evidence`, clipped to [0, c_h] (`clip_high`); w `window`, the malicious one; w\\* `detected`; w' "
+            "`other`; T `threshold`; t `outside`, the evidence outside w; m the most that another window holds of "
+            "it, m_o the same over the windows that overlap w, both `taken`; e\\* `hidden`; y `label`, y' `rival`; "
+            "s `remaining`; `lower` ≤ score of the label, score of a rival ≤ `upper`; `margin` = lower - upper; "
+            "`missing` = tolerance - margin."
+        )
