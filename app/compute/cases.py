@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from app import compute
 from pg_core.analysis import Analysis
 from pg_core.cases import Case, CaseEvidence, cases
 from pg_core.defences.masking import Masking
 from pg_core.geometry import Window
-from pg_core.witness import judge
 
 
 class Filling(StrEnum):
@@ -33,7 +33,7 @@ class Filled:
 def fillings(clean: Analysis, shown: Analysis, footprint: Window | None, window: Window) -> list[Filling]:
     """What the window can be filled with here; the simulated patch takes its own window along."""
     patched = [Filling.PATCH] if footprint is not None and shown is not clean else []
-    _, witness = judge(clean.defence, clean.masking, clean.certificate, window)
+    _, witness = compute.standing(clean, window)
     return [*patched, *([] if witness is None else [Filling.WITNESS]), Filling.PHOTO]
 
 
@@ -48,7 +48,7 @@ def filled(
         here = np.ravel_multi_index((window.top, window.left), windows.shape)
         window = window if around[here] else windows.containing(footprint)
     elif filling is Filling.WITNESS:
-        _, witness = judge(clean.defence, clean.masking, clean.certificate, window)
+        _, witness = compute.standing(clean, window)
         masking = masking if witness is None else witness.masking
     return Filled(window, masking, cases(clean.defence, clean.masking.evidence, masking, window))
 

@@ -14,7 +14,7 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.diagnosis import Diagnosis, Failure, diagnose, failures
 from pg_core.geometry import Window
 from pg_core.images import Threat
-from pg_core.witness import Standing, Witness, judge
+from pg_core.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,6 @@ def failing(
 def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:
     """How both bounds at a window come about."""
     return diagnose(analysis.defence, analysis.masking, analysis.certificate, window)
-
-
-def standing(analysis: Analysis, window: Window) -> tuple[Standing, Witness | None]:
-    """What is known of a window, and the witness that breaks it."""
-    return judge(analysis.defence, analysis.masking, analysis.certificate, window)
 
 
 def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, ...]:

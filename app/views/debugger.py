@@ -44,7 +44,7 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     _what_changed(base, analysis, tried)
     malicious = choices.malicious_window(analysis, seen.simulation, chosen.photo)
     told = debugging.diagnosis(analysis, malicious)
-    standing, witness = debugging.standing(analysis, malicious)
+    standing, witness = compute.standing(analysis, malicious)
     st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
     choices.window_controls(analysis, malicious, chosen.photo)
     _window(analysis, told, standing)
