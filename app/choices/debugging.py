@@ -13,7 +13,6 @@ from pg_core.arrays import Evidence
 from pg_core.defences.masking import RobustMasking
 from pg_core.diagnosis import Failure
 from pg_core.images import Space, Threat
-from pg_core.models import MODELS
 from pg_core.witness import Standing
 
 _BASE = "whatif-base"
@@ -37,7 +36,7 @@ def what_if(chosen: Choices) -> WhatIf:
     if state.get(_BASE) != base or _THRESHOLD not in state:
         _as_in_sidebar(chosen)
         state[_BASE] = base
-    framing = compute.framing(chosen.photo, chosen.choice.model)
+    framing = compute.framing(chosen.photo, chosen.choice)
     space = framing.image_size if threat.space is Space.NETWORK else framing.photo_size
     first, second, third, fourth, fifth, last = st.columns([3, 2, 2, 2, 3, 3], vertical_alignment="bottom")
     threshold = first.slider("What if T were", 0.0, 0.95, step=0.01, key=_THRESHOLD)
@@ -56,7 +55,7 @@ def what_if(chosen: Choices) -> WhatIf:
     evidence = fifth.selectbox("Evidence", list(Evidence), key=_EVIDENCE)
     last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
-    field = MODELS[chosen.choice.model].receptive_field
+    field = compute.described(chosen.choice).receptive_field
     tried = dataclasses.replace(
         defence,
         window_size=field.window_size(other.on_network(framing)),
