@@ -37,6 +37,15 @@ class Verdict(StrEnum):
     """Every margin is positive, but one is within the float tolerance of the network: not certified."""
 
 
+class Rule(StrEnum):
+    """How a certificate of several places is drawn, where the published one is not the tightest."""
+
+    PUBLISHED = "published"
+    """One condition for the whole image."""
+    LOCAL = "local"
+    """A condition for each place of the patch, which is met more often (section 9; derived)."""
+
+
 Result = TypeVar("Result", bound="Prediction | Certificate")
 
 

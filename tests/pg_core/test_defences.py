@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from pg_core.arrays import Evidence
-from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Verdict
+from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Rule, Verdict
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 
 RANDOM = np.random.default_rng(7)
@@ -22,6 +23,8 @@ DEFENCES = (
     (RobustMasking((1, 2), 0.0, Evidence.CONFIDENCE, wrapping=True), MAPS[:, :, :1]),
     (BoundedEvidence((2, 1)), MAPS * 30),
     (BoundedEvidence((2, 1), Squashing.CLIP, clip_high=3.0), MAPS),
+    (Smoothing.columns((8, 5), 2, (2, 2)), MAPS[:, :, :1]),
+    (Smoothing((6, 5), (2, 2), (2, 1), rule=Rule.PUBLISHED), MAPS),
     (Undefended((2, 2)), MAPS),
 )
 every = pytest.mark.parametrize(("defence", "seen"), DEFENCES, ids=lambda value: str(value)[:40])
