@@ -15,15 +15,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from pg_core.arrays import Evidence, LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Defence, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.interval import Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
+from pg_core.images import read, to_pixels
 from pg_core.models.local import LocalModel
 from pg_core.outcomes import Outcome, Ruling, append, resume
 from pg_core.progress import Pace, Report
@@ -77,7 +80,10 @@ def evaluate(
     )
     for done, photo in enumerate(missing, finished + 1):
         seen = _local_logits(model, photo, store)
-        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta)
+        pixels = None
+        if any(trial.kind.sees_pixels for trial in trials):
+            pixels = to_pixels(read(photo.path), model.image_size, model.part)[None]
+        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, pixels)
         if path is not None:
             append(path, outcome)
         known[photo.name] = outcome
@@ -94,14 +100,18 @@ def fitted_trials(
     evidence: Evidence | None = None,
     clip_high: float = math.inf,
     bound: Bound = Bound.SOUND,
+    layers: Layers | None = None,
 ) -> tuple[Trial, ...]:
     """Each defence fitted to each patch size, in that order; robust masking, the default, with each T. evidence is by
-    default what suits the network. Raises ValueError for a defence that does not fit it."""
+    default what suits the network, layers what interval bounds need. Raises ValueError for a defence that does not
+    fit the network."""
     kept = model.evidence if evidence is None else evidence
     field, image = model.receptive_field, model.image_size
     chosen = kinds or (Kind.MASK_DS if field.wrapping else Kind.MASKING,)
     return tuple(
-        Trial(patch, kind, Fitting(field, image, kept, patch, threshold, clip_high, bound).defence(kind))
+        Trial(
+            patch, kind, Fitting(field, image, kept, patch, threshold, clip_high, bound, layers).defence(kind)
+        )
         for patch in patch_sizes
         for kind in chosen
         for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))
@@ -113,13 +123,19 @@ def judge(
     photos: Sequence[LabelledPhoto],
     trials: Sequence[Trial],
     delta: float = 0.0,
+    pixels: Float32[np.ndarray, "photos 3 height width"] | None = None,
 ) -> tuple[Outcome, ...]:
-    """What each defence says of each photo, all photos at once."""
+    """What each defence says of each photo, all photos at once; delta is the error of a local logit, pixels are for
+    defences that see those, which are exact."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
     rulings: list[list[Ruling]] = [[] for _ in photos]
     for trial in trials:
-        certificates = trial.defence.certify(local_logits, labels, delta)
+        if trial.kind.sees_pixels:
+            assert pixels is not None
+            certificates = trial.defence.certify(pixels, labels)
+        else:
+            certificates = trial.defence.certify(local_logits, labels, delta)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(rulings):
             certificate, margin = certificates[index], float(least[index])

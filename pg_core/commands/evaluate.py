@@ -97,6 +97,8 @@ def _defences() -> str:
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
+    from pg_core.layered import layers_of
+
     model = load_model(options.model, options.device, options.weights)
     names = imagenet_classes()
     imagenette = tuple(names[index] for index in IMAGENETTE)
@@ -112,6 +114,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         options.evidence,
         options.clip_high,
         options.bound,
+        layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
     )
     with values.progress_line() as report:
         result = evaluate(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pg_core.arrays import Evidence
 from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.interval import IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.geometry import ReceptiveField, Size
@@ -22,6 +23,12 @@ class Kind(StrEnum):
     MASKING = "masking"
     MASK_DS = "mask-ds"
     CLIPPING = "clipping"
+    INTERVAL = "interval"
+
+    @property
+    def sees_pixels(self) -> bool:
+        """Whether it looks at the pixels of the image, and not at local logits."""
+        return self is Kind.INTERVAL
 
 
 TITLES = {
@@ -29,6 +36,7 @@ TITLES = {
     Kind.MASKING: "robust masking",
     Kind.MASK_DS: "robust masking of bands",
     Kind.CLIPPING: "bounded evidence",
+    Kind.INTERVAL: "interval bounds",
 }
 
 
@@ -36,7 +44,8 @@ TITLES = {
 class Fitting:
     """What a defence is fitted to: a network and patches of `patch_size` pixels of the image that it sees.
 
-    The other values are for the defences that have them: T, c_h and the bound of robust masking.
+    The other values are for the defences that have them: T, c_h and the bound of robust masking; the layers of a
+    network that was trained for interval bounds.
     """
 
     receptive_field: ReceptiveField
@@ -46,6 +55,7 @@ class Fitting:
     threshold: float = 0.0
     clip_high: float = math.inf
     bound: Bound = Bound.SOUND
+    layers: Layers | None = None
 
     @property
     def window_size(self) -> Size:
@@ -70,3 +80,9 @@ class Fitting:
                 unbounded = self.evidence is Evidence.LOGITS and math.isinf(self.clip_high)
                 squashing = Squashing.TANH if unbounded else Squashing.CLIP
                 return BoundedEvidence(window, squashing, self.evidence, self.clip_high, wrapping)
+            case Kind.INTERVAL:
+                if self.layers is None:
+                    raise ValueError(
+                        "interval bounds need the layers of a small network that was trained for them"
+                    )
+                return IntervalBounds(self.layers, self.patch_size)

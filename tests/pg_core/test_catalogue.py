@@ -9,6 +9,7 @@ from pg_core.arrays import Evidence
 from pg_core.defences.base import Defence
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.interval import Dense, IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.geometry import ReceptiveField, Windows
 
@@ -19,10 +20,11 @@ def fitting(evidence=Evidence.LOGITS, **parameters):
     return Fitting(BAGNET, (224, 224), evidence, (32, 32), **parameters)
 
 
+OF_LOGITS = [kind for kind in Kind if not kind.sees_pixels]
 BANDS = ReceptiveField((32, 4), (32, 1), wrapping=True)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MASK_DS])
+@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind is not Kind.MASK_DS])
 def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
     defence = fitting().defence(kind)
     assert isinstance(defence, Defence)
@@ -30,7 +32,7 @@ def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
     assert TITLES[kind]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.MASKING])
+@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind is not Kind.MASKING])
 def test_windows_wrap_around_the_map_of_bands(kind):
     defence = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(kind)
     certificate = defence.certify(np.random.default_rng(0).normal(size=(3, 1, 32)))
@@ -60,3 +62,12 @@ def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
         fitting().defence(Kind.MASK_DS)
     with pytest.raises(ValueError, match="choose mask-ds"):
         Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.MASKING)
+    with pytest.raises(ValueError, match="interval bounds need the layers"):
+        fitting().defence(Kind.INTERVAL)
+
+
+def test_interval_bounds_are_those_of_the_layers_against_the_patch():
+    layers = Layers("small", (2, 2), (), (Dense(np.eye(3, 12), np.zeros(3)),))
+    field = ReceptiveField((2, 2), (1, 1))
+    made = Fitting(field, (2, 2), Evidence.LOGITS, (1, 1), layers=layers).defence(Kind.INTERVAL)
+    assert made == IntervalBounds(layers, (1, 1))

@@ -12,6 +12,7 @@ from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import Kind
+from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.masking import RobustMasking
 from pg_core.evaluation import evaluate, fitted_trials, judge
 from pg_core.geometry import ReceptiveField, cells
@@ -112,6 +113,26 @@ def test_a_batch_is_judged_like_its_photos(photos):
     assert list(together) == alone
     verdicts = {ruling.verdict for outcome in together for ruling in outcome.rulings}
     assert verdicts >= {Verdict.CERTIFIED, Verdict.VULNERABLE, Verdict.MISCLASSIFIED}
+
+
+def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos):
+    """The network as layers: each colour's mean over 8x8 tiles, summed; a patch of one tile moves a class by 1/16."""
+    kernel = np.zeros((3, 3, 8, 8))
+    kernel[range(3), range(3)] = 1 / 64
+    sums = np.kron(np.eye(3), np.full((1, 16), 1 / 16))
+    tiles = (Convolution(kernel, np.zeros(3), 8),)
+    layers = Layers("means", (32, 32), tiles, (Dense(sums, np.zeros(3)),))
+    trials = fitted_trials(Means(), ((8, 8),), (Kind.MASKING, Kind.INTERVAL), layers=layers)
+    evaluation = evaluate(Means(), photos, trials)
+    certificates = []
+    for photo in photos:
+        pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
+        certificates.append(IntervalBounds(layers, (8, 8)).certify(pixels, photo.label))
+    run = evaluation.runs[1]
+    assert (run.setting.defence, run.setting.threshold) == ("interval", None)
+    assert run.certified.count == sum(bool(certificate.certified) for certificate in certificates) > 0
+    assert run.clean.count == evaluation.undefended.count
+    assert evaluation.runs[0] == evaluate(Means(), photos, trials[:1]).runs[0]
 
 
 @dataclass(frozen=True)
