@@ -12,12 +12,6 @@ st.html(Path(__file__).parents[1] / "assets" / "page.css")
 st.title("PatchGuard Explorer")
 st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
 
-# Imported after the title is on its way to the browser.
-from app import charts, choices  # noqa: E402
-
-charts.preload()
-chosen = choices.sidebar()
-
 
 def _explore() -> None:
     from app.views import explore
@@ -62,7 +56,8 @@ def _results() -> None:
 
 
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
-st.navigation(
+# Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
+page = st.navigation(
     [
         st.Page(_explore, title="Explore", url_path="explore", default=True),
         debugger_page,
@@ -73,4 +68,11 @@ st.navigation(
         st.Page(_results, title="Results", url_path="results"),
     ],
     position="top",
-).run()
+)
+
+# Imported after the title is on its way to the browser.
+from app import charts, choices  # noqa: E402
+
+charts.preload()
+chosen = choices.sidebar()
+page.run()
