@@ -9,6 +9,7 @@ import pytest
 from pg_core.arrays import Evidence
 from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Rule, Verdict
 from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
@@ -25,6 +26,7 @@ DEFENCES = (
     (BoundedEvidence((2, 1), Squashing.CLIP, clip_high=3.0), MAPS),
     (Smoothing.columns((8, 5), 2, (2, 2)), MAPS[:, :, :1]),
     (Smoothing((6, 5), (2, 2), (2, 1), rule=Rule.PUBLISHED), MAPS),
+    (MaskedDetection((2, 2), 0.4), MAPS),
     (Undefended((2, 2)), MAPS),
 )
 every = pytest.mark.parametrize(("defence", "seen"), DEFENCES, ids=lambda value: str(value)[:40])

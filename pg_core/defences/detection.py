@@ -1,0 +1,150 @@
+"""PatchGuard++ (Xiang and Mittal 2021): a patch that changes the prediction raises an alert (section 9).
+
+One window after the other is masked; one that hides the patch predicts as if there were none. The prediction is a
+class or an alert, and an alert on a clean image is wrong. It leaves out what to do after an alert.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from pg_core.arrays import (
+    CEILING,
+    Evidence,
+    Labels,
+    LocalLogits,
+    WindowFlags,
+    WindowLabels,
+    WindowValues,
+    first_largest,
+    of_label,
+    scale,
+    strongest_rival,
+)
+from pg_core.defences.base import ALERT, Certificate, Prediction, labels_of
+from pg_core.geometry import Size, Windows
+
+_ROUNDING = 2.0**-50
+"""Relative error of an exponential; sums of them are taken in any order."""
+
+MaskedLogits = Float64[np.ndarray, "*batch classes window_rows window_columns"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Detection(Prediction):
+    """What was said without each window. `scores` are the means of the local logits and `undefended` their largest;
+    `label` is the same or `ALERT`. For each window: the class predicted without it (`masked`), the logarithm of its
+    confidence, and whether this contradicts the undefended class strongly enough for an alert."""
+
+    windows: Windows
+    undefended: Labels
+    masked: WindowLabels
+    log_confidence: WindowValues
+    alerts: WindowFlags
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedDetection:
+    """The class of the largest mean, or an alert if a masked window predicts another one with confidence above τ.
+
+    window_size is k in features, alert_threshold τ in [0, 1]. Local logits beyond ±`CEILING` are clipped, and all are
+    rounded to a grid on which sums are exact: what is masked leaves no trace, however large.
+    """
+
+    window_size: Size
+    alert_threshold: float = 0.5
+    wrapping: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.window_size) < 1:
+            raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
+        if not 0 <= self.alert_threshold <= 1:
+            raise ValueError(f"expected 0 <= alert_threshold <= 1, got {self.alert_threshold}")
+
+    @property
+    def sound(self) -> bool:
+        """What is certified is that a patch leaves the label or raises an alert."""
+        return True
+
+    def __str__(self) -> str:
+        height, width = self.window_size
+        return (
+            f"detection by masked {height}x{width} windows, alert above confidence {self.alert_threshold:g}"
+        )
+
+    def predict(self, local_logits: LocalLogits) -> Detection:
+        """The class or an alert; the lowest class on ties, with each mask and without."""
+        return self._detected(*self._masked(local_logits))
+
+    def certify(
+        self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
+        """lower is the logarithm of the label's confidence without the window, upper that of τ or of the rival's
+        confidence, if it is larger: certified iff every masked window predicts the label with confidence above τ.
+
+        A patch in the window then leaves this prediction, so it cannot bring about another class without an alert.
+        The label defaults to the undefended class.
+        """
+        windows, values, masked = self._masked(local_logits)
+        detection = self._detected(windows, values, masked)
+        labels = labels_of(detection.undefended, label, values.shape[-3])
+        best, rival = strongest_rival(masked, labels)
+        lower = _log_confidence(masked, of_label(masked, labels))
+        log_threshold = math.log(self.alert_threshold) if self.alert_threshold else -math.inf
+        upper = np.maximum(_log_confidence(masked, best), log_threshold)
+        if not delta >= 0:
+            raise ValueError(f"expected delta >= 0, got {delta}")
+        _, step = scale(windows.map_size, Evidence.LOGITS, math.inf)
+        moved = 2 * (delta + step) if delta > 0 else 0.0
+        # Where a confidence is next to 0, its logarithm rounds as the logits do.
+        size = np.minimum(np.maximum(np.abs(lower), np.abs(upper)), CEILING)
+        return Certificate(
+            windows=windows,
+            label=labels,
+            prediction=detection.label,
+            lower=lower,
+            upper=upper,
+            rival=rival,
+            tolerance=moved + values.shape[-3] * _ROUNDING * size,
+        )
+
+    def _masked(
+        self, local_logits: LocalLogits
+    ) -> tuple[Windows, Float64[np.ndarray, "*batch classes rows columns"], MaskedLogits]:
+        """The windows, the local logits on the grid, and the mean logits without each window."""
+        if not np.isfinite(local_logits).all():
+            raise ValueError("expected finite local logits, got NaN or infinite values")
+        rows, columns = local_logits.shape[-2:]
+        windows = Windows((rows, columns), self.window_size, self.wrapping)
+        top, step = scale(windows.map_size, Evidence.LOGITS, math.inf)
+        values = np.rint(np.clip(np.asarray(local_logits, np.float64), -top, top) / step) * step
+        outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
+        return windows, values, outside / (rows * columns)
+
+    def _detected(
+        self,
+        windows: Windows,
+        values: Float64[np.ndarray, "*batch classes rows columns"],
+        masked: MaskedLogits,
+    ) -> Detection:
+        means = values.sum(axis=(-2, -1)) / (windows.map_size[0] * windows.map_size[1])
+        undefended = first_largest(means)
+        predicted = first_largest(np.moveaxis(masked, -3, -1))
+        confidences = _log_confidence(masked, masked.max(axis=-3))
+        log_threshold = math.log(self.alert_threshold) if self.alert_threshold else -math.inf
+        alerts = (predicted != undefended[..., None, None]) & (confidences > log_threshold)
+        label = np.where(alerts.any(axis=(-2, -1)), ALERT, undefended)
+        return Detection(label, means, windows, undefended, predicted, confidences, alerts)
+
+
+def _log_confidence(masked: MaskedLogits, own: WindowValues) -> WindowValues:
+    """log softmax of one of the classes, whose logits are `own`. A confidence of nearly 1 is far from saturated: it is
+    minus the sum of the others'."""
+    # Beyond this an exponential is infinite, and the confidence 0 in any case.
+    relative = np.minimum(masked - own[..., None, :, :], 700.0)
+    # Without the class itself, whose 1 would swallow what is small.
+    others = np.where(relative == 0.0, 0.0, np.exp(relative)).sum(axis=-3)
+    equal = (relative == 0.0).sum(axis=-3) - 1.0
+    return -np.log1p(others + equal)
