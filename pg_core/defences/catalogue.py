@@ -12,6 +12,7 @@ from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.interval import IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 from pg_core.geometry import ReceptiveField, Size
 
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     MASKING = "masking"
     MASK_DS = "mask-ds"
     CLIPPING = "clipping"
+    SMOOTHING = "smoothing"
     INTERVAL = "interval"
 
     @property
@@ -36,6 +38,7 @@ TITLES = {
     Kind.MASKING: "robust masking",
     Kind.MASK_DS: "robust masking of bands",
     Kind.CLIPPING: "bounded evidence",
+    Kind.SMOOTHING: "de-randomized smoothing",
     Kind.INTERVAL: "interval bounds",
 }
 
@@ -80,6 +83,12 @@ class Fitting:
                 unbounded = self.evidence is Evidence.LOGITS and math.isinf(self.clip_high)
                 squashing = Squashing.TANH if unbounded else Squashing.CLIP
                 return BoundedEvidence(window, squashing, self.evidence, self.clip_high, wrapping)
+            case Kind.SMOOTHING:
+                if not wrapping:
+                    raise ValueError(
+                        "de-randomized smoothing needs a network of column bands, and this one has none"
+                    )
+                return Smoothing.columns(self.image_size, self.receptive_field.size[1], self.patch_size)
             case Kind.INTERVAL:
                 if self.layers is None:
                     raise ValueError(

@@ -11,6 +11,7 @@ from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.interval import Dense, IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.smoothing import Smoothing
 from pg_core.geometry import ReceptiveField, Windows
 
 BAGNET = ReceptiveField((17, 17), (8, 8))
@@ -20,11 +21,12 @@ def fitting(evidence=Evidence.LOGITS, **parameters):
     return Fitting(BAGNET, (224, 224), evidence, (32, 32), **parameters)
 
 
+OF_BANDS = {Kind.MASK_DS, Kind.SMOOTHING}
 OF_LOGITS = [kind for kind in Kind if not kind.sees_pixels]
 BANDS = ReceptiveField((32, 4), (32, 1), wrapping=True)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind is not Kind.MASK_DS])
+@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind not in OF_BANDS])
 def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
     defence = fitting().defence(kind)
     assert isinstance(defence, Defence)
@@ -32,7 +34,7 @@ def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
     assert TITLES[kind]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind is not Kind.MASKING])
+@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind not in (Kind.MASKING, Kind.SMOOTHING)])
 def test_windows_wrap_around_the_map_of_bands(kind):
     defence = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(kind)
     certificate = defence.certify(np.random.default_rng(0).normal(size=(3, 1, 32)))
@@ -60,6 +62,8 @@ def test_evidence_without_a_range_is_squashed_as_published(evidence, clip_high, 
 def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="Mask-DS needs a network of column bands"):
         fitting().defence(Kind.MASK_DS)
+    with pytest.raises(ValueError, match="smoothing needs a network of column bands"):
+        fitting().defence(Kind.SMOOTHING)
     with pytest.raises(ValueError, match="choose mask-ds"):
         Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.MASKING)
     with pytest.raises(ValueError, match="interval bounds need the layers"):
@@ -71,3 +75,9 @@ def test_interval_bounds_are_those_of_the_layers_against_the_patch():
     field = ReceptiveField((2, 2), (1, 1))
     made = Fitting(field, (2, 2), Evidence.LOGITS, (1, 1), layers=layers).defence(Kind.INTERVAL)
     assert made == IntervalBounds(layers, (1, 1))
+
+
+def test_smoothing_counts_the_bands_that_the_network_sees():
+    made = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.SMOOTHING)
+    assert made == Smoothing((32, 32), (32, 4), (5, 5))
+    assert int(made.met.max()) == 8
