@@ -16,8 +16,8 @@ def maps_canvas(
     key: str,
     on_window: Callable[[], None],
 ) -> None:
-    """Draw a figure of `app.figures.lineup`, whose maps are of `positions` windows, and call back when a window is
-    picked: `window` of the state under the key then holds its row and column."""
+    """Draw a figure of `app.figures.lineup` over `positions` windows, and call back when one is picked: `window` of
+    the state under the key then holds the number of the map (0: by the arrow keys, in windows), row and column."""
     component("maps")(
         key=key,
         data={

@@ -1,5 +1,6 @@
 // The margin maps of app/maps_canvas.py: arranges them to the width of the page, marks the window under the pointer
-// in every map, and tells Python which window was picked. Rows and columns are positions of windows, in all maps alike.
+// in every map of windows, and tells Python what was picked: the number of the map (0: by key, in positions of windows),
+// row and column.
 
 const GAP = 18, HEAD = 26, FOOT = 64, SIDE = 8;   // pixels between, above, below and beside the panels
 
@@ -61,29 +62,35 @@ function createMaps(root) {
     mark(null);
   }
 
+  const heatMaps = () => plot.data.filter((trace) => trace.type === 'heatmap');
+
   function mark(point) {
     marks.replaceChildren();
     if (!point) return;
-    for (const axes of axesOf(plot._fullLayout).slice(1)) {
+    const linked = point.kind === 'window' ? heatMaps().map((trace) => trace.meta === 'window') : [];
+    axesOf(plot._fullLayout).slice(1).forEach((axes, index) => {
+      if (!linked[index] && index + 1 !== point.map) return;
       const element = document.createElement('div');
       element.className = 'pg-mark pg-cell';
-      const [[top, bottom], [left, right]] = axes.map((axis, index) =>
-        [-0.5, 0.5].map((shift) => axis._offset + axis.l2p([point.row, point.column][index] + shift)));
+      const [[top, bottom], [left, right]] = axes.map((axis, side) =>
+        [-0.5, 0.5].map((shift) => axis._offset + axis.l2p([point.row, point.column][side] + shift)));
       Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
       marks.appendChild(element);
-    }
+    });
   }
 
   function pointOf(event) {
-    const point = event.points?.find((candidate) => candidate.data.meta === 'window');
-    return point ? { row: point.pointNumber[0], column: point.pointNumber[1] } : null;
+    const point = event.points?.find((candidate) => candidate.data.meta);
+    if (!point) return null;
+    const number = heatMaps().findIndex((trace) => trace.xaxis === point.data.xaxis) + 1;
+    return { kind: point.data.meta, map: number, row: point.pointNumber[0], column: point.pointNumber[1] };
   }
 
   function pick(point, delay) {
-    maps.picked = point;
+    if (point.kind === 'window') maps.picked = point;
     mark(point);
     clearTimeout(timer);
-    timer = setTimeout(() => send('window', point), delay);
+    timer = setTimeout(() => send('window', { map: point.map, row: point.row, column: point.column }), delay);
   }
 
   function listen() {
@@ -100,7 +107,7 @@ function createMaps(root) {
     event.stopPropagation();
     const [row, column] = [maps.picked.row, maps.picked.column].map((position, axis) =>
       Math.max(0, Math.min(data.positions[axis] - 1, position + step[axis])));
-    pick({ row, column }, 150);                         // a held key sends the last window only
+    pick({ kind: 'window', map: 0, row, column }, 150);                         // a held key sends the last window only
   });
   const resized = new ResizeObserver(() => { if (data) draw(); });
   resized.observe(root);

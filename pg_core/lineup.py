@@ -1,7 +1,9 @@
 """All defences on one image, beside each other: each with its prediction, its certificate and the time that it took.
 
 They are given the same local logits, of one run of the network. Margins of two defences have different units, so that
-only their signs can be compared, and each with itself. It leaves out defences that run the network again.
+only their signs can be compared, and each with itself. Some certify windows of cells, others places of the patch in
+pixels: a window is proved by the latter if every place whose footprint lies in it is. It leaves out defences that run
+the network again.
 """
 
 import time
@@ -11,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from pg_core.arrays import first_largest
 from pg_core.defences.base import Certificate, Defence, Prediction
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.features import LocalFeatures
-from pg_core.geometry import Window
+from pg_core.geometry import Box, Patch, Window, Windows
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -35,12 +38,6 @@ class Contender:
         finite = np.abs(margin[np.isfinite(margin)])
         return np.clip(margin / max(float(finite.max(initial=0.0)), 2.0**-1000), -1.0, 1.0)
 
-    def proves(self, window: Window) -> bool:
-        """Whether no content of a malicious window can change the prediction, which is the label."""
-        certificate, at = self.certificate, (window.top, window.left)
-        proved = certificate.margin[at] > certificate.tolerance[at]
-        return bool(proved and certificate.prediction == certificate.label and self.defence.sound)
-
     def __repr__(self) -> str:
         return f"Contender({self.kind}, {self.certificate!r}, {self.seconds * 1000:.0f} ms)"
 
@@ -53,27 +50,98 @@ class Absent:
     reason: str
 
 
+class Positions(Box):
+    """A box of positions of a certificate: of windows, or of the top left pixel of the patch."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lineup:
     """What all defences say of an image, in the order of `Kind`, and those that have nothing to say."""
 
     features: LocalFeatures
+    fitting: Fitting
     contenders: tuple[Contender, ...]
-    absent: tuple[Absent, ...]
+    absent: tuple[Absent, ...] = ()
+
+    @property
+    def windows(self) -> Windows:
+        """The malicious windows of the map of local logits."""
+        field = self.fitting.receptive_field
+        return Windows(self.features.map_size, self.fitting.window_size, field.wrapping)
+
+    def positions(self, one: Contender, window: Window) -> Positions | None:
+        """Where in the certificate of a defence a malicious window lies: its own position, or all places of the patch
+        whose footprint lies in it; None if there is no such place."""
+        if one.certificate.windows == self.windows:
+            return Positions(window.top, window.left, 1, 1)
+        rows, columns = (
+            self._placed(axis, first, size, self.windows.shape[axis] == 1)
+            for axis, (first, size) in enumerate(((window.top, window.height), (window.left, window.width)))
+        )
+        if not len(rows) or not len(columns):
+            return None
+        tall, wide = one.certificate.windows.shape
+        top, left = (0 if tall == 1 else int(rows[0])), (0 if wide == 1 else int(columns[0]))
+        height = 1 if tall == 1 else int(rows[-1]) - top + 1
+        return Positions(top, left, height, 1 if wide == 1 else int(columns[-1]) - left + 1)
+
+    def window_at(self, one: Contender, row: int, column: int) -> Window | None:
+        """The malicious window that a position in the certificate of a defence stands for: itself, or the first that
+        contains the footprint of a patch there; None if no feature sees that patch."""
+        if one.certificate.windows == self.windows:
+            return self.windows.window(row, column)
+        patch = Patch(row, column, *self.fitting.patch_size)
+        footprint = self.fitting.receptive_field.footprint(patch, self.features.map_size)
+        return None if footprint is None else self.windows.containing(footprint)
+
+    def worst_at(self, one: Contender, window: Window) -> tuple[int, int] | None:
+        """The position with the smallest margin among those of a malicious window."""
+        box = self.positions(one, window)
+        if box is None:
+            return None
+        margin = one.certificate.margin[box.top : box.bottom, box.left : box.right]
+        row, column = divmod(int(first_largest(-margin.reshape(-1))), margin.shape[1])
+        return box.top + row, box.left + column
+
+    def proves(self, one: Contender, window: Window) -> bool:
+        """Whether no content of a malicious window can change the prediction of a defence, which is the label."""
+        certificate, box = one.certificate, self.positions(one, window)
+        if box is None or certificate.prediction != certificate.label or not one.defence.sound:
+            return False
+        part = np.s_[box.top : box.bottom, box.left : box.right]
+        return bool((certificate.margin[part] > certificate.tolerance[part]).all())
 
     def differing(self, window: Window) -> tuple[Contender, Contender] | None:
         """The first defence that proves a malicious window, and the first (after the undefended network) that does
         not; None if they agree."""
-        proving = [one for one in self.contenders if one.proves(window)]
-        failing = [one for one in self.contenders if not one.proves(window)]
+        proving = [one for one in self.contenders if self.proves(one, window)]
+        failing = [one for one in self.contenders if not self.proves(one, window)]
         failing.sort(key=lambda one: one.kind is Kind.UNDEFENDED)
         return (proving[0], failing[0]) if proving and failing else None
+
+    def _placed(self, axis: int, first: int, size: int, whole: bool) -> np.ndarray:
+        """Places of the patch along an axis whose footprint lies in [first, first + size) of the map, in a row; of a
+        window around the right edge, the longer part."""
+        patch, image = self.fitting.patch_size[axis], self.features.framing.image_size[axis]
+        starts = np.arange(image - patch + 1)
+        if whole:
+            return starts
+        count = self.features.map_size[axis]
+        begin, end = self.fitting.receptive_field.spans(
+            np.stack([starts, starts + patch], axis=-1), self.features.map_size, axis
+        ).T
+        ahead = (begin - first) % count if self.fitting.receptive_field.wrapping else begin - first
+        inside = starts[(ahead >= 0) & (ahead + end - begin <= size) & (begin < end)]
+        runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
+        return max(runs, key=len)
 
 
 def line_up(
     features: LocalFeatures, fitting: Fitting, label: str | None = None, kinds: Iterable[Kind] = Kind
 ) -> Lineup:
-    """Every defence, fitted to the network and the patch, on the local logits of one image.
+    """Every defence, fitted to the network and the patch, on the local logits of one image, or on its pixels.
 
     label is the class to certify, by default what each defence predicts. Raises ValueError if it is no class.
     """
@@ -87,8 +155,11 @@ def line_up(
         except ValueError as error:
             absent.append(Absent(kind, str(error)))
             continue
+        seen, delta = (
+            (features.pixels, 0.0) if kind.sees_pixels else (features.local_logits, features.delta)
+        )
         start = time.perf_counter()
-        prediction = defence.predict(features.local_logits)
-        certificate = defence.certify(features.local_logits, label=index, delta=features.delta)
+        prediction = defence.predict(seen)
+        certificate = defence.certify(seen, label=index, delta=delta)
         contenders.append(Contender(kind, defence, prediction, certificate, time.perf_counter() - start))
-    return Lineup(features, tuple(contenders), tuple(absent))
+    return Lineup(features, fitting, tuple(contenders), tuple(absent))

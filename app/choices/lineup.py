@@ -1,7 +1,12 @@
 """Which two defences are set against each other."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
+from app.choices import pick
+from app.compute import Photo
+from pg_core.analysis import Analysis
 from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
@@ -21,6 +26,21 @@ def pair(found: Lineup, window: Window) -> tuple[Contender, Contender] | None:
     with right:
         other = _picked("Another", by_kind) or second.kind
     return by_kind.get(one, first), by_kind.get(other, second)
+
+
+def follow(found: Lineup, clean: Analysis, photo: Photo, canvas: str) -> None:
+    """Take the window that was picked on a map of the canvas with this key, or that the picked place stands for."""
+    message = st.session_state[canvas].window
+    if not isinstance(message, Mapping):
+        return
+    match message.get("map"), message.get("row"), message.get("column"):
+        case int(number), int(row), int(column) if 0 <= number <= len(found.contenders):
+            one = found.contenders[number - 1] if number else None
+            windows = found.windows if one is None else one.certificate.windows
+            if 0 <= row < windows.shape[0] and 0 <= column < windows.shape[1]:
+                window = windows.window(row, column) if one is None else found.window_at(one, row, column)
+                if window is not None:
+                    pick(clean, photo, window.top, window.left)
 
 
 def _picked(title: str, by_kind: dict[Kind, Contender]) -> Kind | None:

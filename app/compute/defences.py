@@ -2,14 +2,16 @@
 
 import csv
 import io
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 
-from app.compute import Choice, Photo, features
+from app.compute import Choice, Photo, features, network
 from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import TITLES, Fitting
 from pg_core.geometry import Window
+from pg_core.layered import layers_of
 from pg_core.lineup import Contender, Lineup, line_up
 
 VERDICTS = {
@@ -24,7 +26,12 @@ VERDICTS = {
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None) -> Lineup:
     """What every defence says of a photo."""
-    return line_up(features(photo, choice), fitting, label)
+    model = network(choice)
+    try:
+        layers = layers_of(model)
+    except ValueError:
+        layers = None  # then interval bounds say so themselves
+    return line_up(features(photo, choice), replace(fitting, layers=layers), label)
 
 
 def table(found: Lineup, window: Window) -> list[dict[str, str]]:
@@ -39,9 +46,9 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
                 "Defence": TITLES[one.kind],
                 "Prediction": named(found, int(one.prediction.label)),
                 "Verdict": VERDICTS[certificate.verdict] if one.defence.sound else "? proves nothing",
-                "Failing windows": f"{certificate.failing.sum()} of {certificate.windows.count}",
+                "Failing": f"{certificate.failing.sum()} of {certificate.windows.count} {places(found, one)}",
                 "Smallest margin": f"{margin:+.4g}",
-                "This window": "✔ proved" if one.proves(window) else "✘ not proved",
+                "This window": "✔ proved" if found.proves(one, window) else "✘ not proved",
                 "Time": f"{one.seconds * 1000:.0f} ms",
             }
         )
@@ -72,9 +79,37 @@ def lines(found: Lineup) -> str:
     return text.getvalue()
 
 
-def numbers(one: Contender, window: Window) -> tuple[float, float, float, float]:
-    """lower, upper, margin and tolerance of a defence at a malicious window."""
-    certificate, at = one.certificate, (window.top, window.left)
-    arrays = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
-    lower, upper, margin, tolerance = (float(array[at]) for array in arrays)
-    return lower, upper, margin, tolerance
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """The numbers of a defence at a malicious window, or at the worst place of the patch in it; `place` in words."""
+
+    place: str
+    label: str
+    rival: str
+    lower: float
+    upper: float
+    margin: float
+    tolerance: float
+
+
+def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None:
+    """What a defence has at a malicious window; None if no place of the patch lies in it."""
+    at = found.worst_at(one, window)
+    if at is None:
+        return None
+    certificate = one.certificate
+    place = f"row {at[0]}, column {at[1]}" if certificate.windows.shape[0] > 1 else f"column {at[1]}"
+    return Reckoning(
+        f"the window at {place}" if certificate.windows == found.windows else f"the patch at pixel {place}",
+        named(found, int(certificate.label)),
+        named(found, int(certificate.rival[at])),
+        *(
+            float(a[at])
+            for a in (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
+        ),
+    )
+
+
+def places(found: Lineup, one: Contender) -> str:
+    """What the positions of a certificate are."""
+    return "windows" if one.certificate.windows == found.windows else "places"

@@ -12,7 +12,8 @@ from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
 
 WINDOWS = "window"
-"""What a point of every map is, in the trace's `meta`: the browser links the maps by it."""
+PLACES = "place"
+"""What a point of a map is, in the trace's `meta`: the browser links the maps of windows."""
 
 MARKS = {
     Verdict.CERTIFIED: "✔",
@@ -24,8 +25,8 @@ MARKS = {
 
 
 def maps(found: Lineup, window: Window) -> go.Figure:
-    """The photo, and a map for each defence in positions of windows: margins in units of the largest of that defence,
-    so that sign and zero mean the same in all of them. The browser arranges the panels to its width."""
+    """The photo, and a map for each defence in positions of windows, or of the patch: margins in units of the largest
+    of that defence, so that sign and zero mean the same in all of them. The browser arranges the panels."""
     field, pixels = found.features.receptive_field, found.features.pixels
     names = ["Photo", *map(title, found.contenders)]
     figure = make_subplots(rows=1, cols=len(names), subplot_titles=names)
@@ -37,23 +38,17 @@ def maps(found: Lineup, window: Window) -> go.Figure:
     for edges in outlines(field, window, (height, width)):
         figure.add_shape(type="rect", name="malicious", line=style.MALICIOUS, **edges, row=1, col=1)
     for column, one in enumerate(found.contenders, start=2):
-        figure.add_trace(_margins(one, found.features.classes), 1, column)
+        figure.add_trace(_margins(found, one), 1, column)
         for trace in _symbols(one):
             figure.add_trace(trace, 1, column)
         rows, columns = one.certificate.windows.shape
         figure.update_xaxes(range=[-0.5, columns - 0.5], **bare, row=1, col=column)
         figure.update_yaxes(range=[rows - 0.5, -0.5], **bare, row=1, col=column)
-        figure.add_shape(
-            type="rect",
-            name="current",
-            line=style.CURRENT,
-            x0=window.left - 0.5,
-            x1=window.left + 0.5,
-            y0=window.top - 0.5,
-            y1=window.top + 0.5,
-            row=1,
-            col=column,
-        )
+        box = found.positions(one, window)
+        if box is not None:
+            edges = {"x0": box.left, "x1": box.right, "y0": box.top, "y1": box.bottom}
+            shifted = {name: value - 0.5 for name, value in edges.items()}
+            figure.add_shape(type="rect", name="current", line=style.CURRENT, row=1, col=column, **shifted)
     figure.update_layout(
         coloraxis={
             "colorscale": style.DIVERGING,
@@ -81,26 +76,27 @@ def title(one: Contender) -> str:
 def in_words(found: Lineup, window: Window) -> str:
     """The maps for those who cannot see them."""
     said = [
-        f"{TITLES[one.kind]}: {'proves' if one.proves(window) else 'does not prove'} the window, "
-        f"{int(one.certificate.failing.sum())} of {one.certificate.windows.count} windows fail"
+        f"{TITLES[one.kind]}: {'proves' if found.proves(one, window) else 'does not prove'} the window, "
+        f"{int(one.certificate.failing.sum())} of {one.certificate.windows.count} fail"
         for one in found.contenders
     ]
     return f"Margin maps at row {window.top}, column {window.left}. " + "; ".join(said)
 
 
-def _margins(one: Contender, classes: tuple[str, ...]) -> go.Heatmap:
+def _margins(found: Lineup, one: Contender) -> go.Heatmap:
     certificate = one.certificate
-    names = np.array(classes, dtype=object)
+    names = np.array(found.features.classes, dtype=object)
     holds = "proved" if one.defence.sound else "passes a bound that proves nothing"
     verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
-    numbers = [np.vectorize("{:.4g}".format, otypes=[object])(values) for values in (certificate.margin,)]
+    numbers = np.vectorize("{:.4g}".format, otypes=[object])(certificate.margin)
+    place = "window at" if certificate.windows == found.windows else "patch at pixel"
     return go.Heatmap(
         z=one.relative,
         coloraxis="coloraxis",
-        customdata=np.stack([*numbers, names[certificate.rival], verdicts], axis=-1),
-        hovertemplate=f"{TITLES[one.kind]}<br>window at row %{{y}}, column %{{x}}: %{{customdata[2]}}"
+        customdata=np.stack([numbers, names[certificate.rival], verdicts], axis=-1),
+        hovertemplate=f"{TITLES[one.kind]}<br>{place} row %{{y}}, column %{{x}}: %{{customdata[2]}}"
         "<br>margin <b>%{customdata[0]}</b> against %{customdata[1]}<extra></extra>",
-        meta=WINDOWS,
+        meta=WINDOWS if certificate.windows == found.windows else PLACES,
     )
 
 

@@ -6,6 +6,7 @@ from app import choices
 from app.choices import Choices
 from app.choices import lineup as choices_of_lineup
 from app.compute import defences
+from app.compute.defences import Reckoning
 from app.figures import lineup as figures
 from app.maps_canvas import maps_canvas
 from app.views.opening import opened
@@ -28,6 +29,14 @@ _BOUNDS = {
     ),
 }
 _BOUNDS[Kind.MASK_DS] = _BOUNDS[Kind.MASKING]
+_BOUNDS[Kind.SMOOTHING] = (
+    "the votes of '{label}' in bands that the patch does not meet",
+    "the votes of '{rival}' there, and one of each band that the patch meets, less one if it loses a tie",
+)
+_BOUNDS[Kind.INTERVAL] = (
+    "the least lead of '{label}' over '{rival}', whatever the pixels of the patch",
+    "0: the label must be ahead",
+)
 _OF_ANY = "what '{label}' keeps at least", "what '{rival}' reaches at most"
 _CANVAS = "lineup"
 
@@ -64,23 +73,24 @@ def show(chosen: Choices | None) -> None:
         return
     maps_canvas(
         figures.maps(found, window),
-        found.contenders[0].certificate.windows.shape,
+        found.windows.shape,
         window,
         figures.in_words(found, window),
         _CANVAS,
-        lambda: choices.pick_on_map(seen.clean, chosen.photo, _CANVAS),
+        lambda: choices_of_lineup.follow(found, seen.clean, chosen.photo, _CANVAS),
     )
     st.caption(
         "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
         "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
-        "holds; red fails, with a cross; a circle is undecided, within the float tolerance. Click a window of any "
-        "map, or use the arrow keys, to mark it in all."
+        "holds; red fails, with a cross; a circle is undecided, within the float tolerance. Click any map, or use "
+        "the arrow keys, to mark a window in all; where a defence certifies places of the patch in pixels, the box "
+        "holds all places whose footprint lies in the window."
     )
     st.subheader(f"The window at row {window.top}, column {window.left}")
     choices.window_controls(seen.clean, window, chosen.photo)
     pair = choices_of_lineup.pair(found, window)
     if pair is not None:
-        st.markdown(_verdict(pair, window))
+        st.markdown(_verdict(found, pair, window))
         for column, one in zip(st.columns(2, gap="large"), pair, strict=True):
             with column:
                 _account(found, one, window)
@@ -93,9 +103,9 @@ def show(chosen: Choices | None) -> None:
     )
 
 
-def _verdict(pair: tuple[Contender, Contender], window: Window) -> str:
+def _verdict(found: Lineup, pair: tuple[Contender, Contender], window: Window) -> str:
     names = [TITLES[one.kind] for one in pair]
-    proving = [one.proves(window) for one in pair]
+    proving = [found.proves(one, window) for one in pair]
     if pair[0].kind is pair[1].kind:
         return f"Choose two different defences to compare; both are *{names[0]}*."
     if all(proving):
@@ -107,30 +117,33 @@ def _verdict(pair: tuple[Contender, Contender], window: Window) -> str:
 
 
 def _account(found: Lineup, one: Contender, window: Window) -> None:
-    lower, upper, margin, tolerance = defences.numbers(one, window)
-    certificate = one.certificate
-    label = defences.named(found, int(certificate.label))
-    rival = defences.named(found, int(certificate.rival[window.top, window.left]))
-    below, above = (words.format(label=label, rival=rival) for words in _BOUNDS.get(one.kind, _OF_ANY))
-    proved = one.proves(window)
+    proved = found.proves(one, window)
     st.markdown(f"**{TITLES[one.kind]}**: {'✔ proved' if proved else '✘ not proved'}")
+    reckoned = defences.reckoning(found, one, window)
+    if reckoned is None:
+        st.caption(f"{one.defence}. No place of the patch has its footprint in this window.")
+        return
+    names = {"label": reckoned.label, "rival": reckoned.rival}
+    below, above = (words.format(**names) for words in _BOUNDS.get(one.kind, _OF_ANY))
     rows = (
-        ("lower", below, f"{lower:.4f}"),
-        ("upper", above, f"{upper:.4f}"),
-        ("margin", "lower - upper", f"{margin:+.4f}"),
+        ("lower", below, f"{reckoned.lower:.4f}"),
+        ("upper", above, f"{reckoned.upper:.4f}"),
+        ("margin", f"lower - upper, for {reckoned.place}", f"{reckoned.margin:+.4f}"),
     )
     table = "\n".join(f"| {name} | {meaning} | {value} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
-    st.caption(f"{one.defence}. {_conclusion(one, margin, tolerance, label, rival)}")
+    st.caption(f"{one.defence}. {_conclusion(one, reckoned)}")
 
 
-def _conclusion(one: Contender, margin: float, tolerance: float, label: str, rival: str) -> str:
+def _conclusion(one: Contender, reckoned: Reckoning) -> str:
     if one.certificate.prediction != one.certificate.label:
-        return f"It does not predict '{label}' even without a patch, so there is nothing to prove."
+        return f"It does not predict '{reckoned.label}' even without a patch, so there is nothing to prove."
     if not one.defence.sound:
         return "Its bound is wrong for T > 0, and proves nothing."
-    if margin > tolerance:
-        return f"Whatever is in the window, '{label}' stays ahead of '{rival}', its strongest rival there."
-    if margin > 0:
-        return f"'{label}' is ahead, but by less than the float tolerance, {tolerance:.2g}."
-    return f"'{rival}' can draw level with '{label}', or pass it, as far as this defence can tell."
+    if reckoned.margin > reckoned.tolerance:
+        return (
+            f"Whatever is there, '{reckoned.label}' stays ahead of '{reckoned.rival}', its strongest rival."
+        )
+    if reckoned.margin > 0:
+        return f"'{reckoned.label}' is ahead, but by less than the float tolerance, {reckoned.tolerance:.2g}."
+    return f"'{reckoned.rival}' can draw level with '{reckoned.label}', or pass it, as far as this defence can tell."

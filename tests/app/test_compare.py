@@ -111,9 +111,9 @@ def test_the_page_has_a_row_for_each_defence_with_its_verdict_and_its_time(page)
     masking = by_name[TITLES[Kind.MASKING]]
     assert masking["Prediction"] == "cat"
     assert masking["Verdict"] == "✔ certified"
-    assert masking["Failing windows"] == "0 of 16"
+    assert masking["Failing"] == "0 of 16 windows"
     assert masking["Time"].endswith(" ms")
-    assert by_name[TITLES[Kind.UNDEFENDED]]["Failing windows"] == "16 of 16"
+    assert by_name[TITLES[Kind.UNDEFENDED]]["Failing"] == "16 of 16 windows"
     assert by_name[TITLES[Kind.MASK_DS]]["Verdict"] == "does not apply"
     assert any("needs a network of column bands" in box.value for box in page.caption)
 
@@ -134,7 +134,7 @@ def test_two_defences_that_differ_are_explained_in_numbers(page):
     page.number_input(key="share").set_value(4.0).run()
     assert not page.exception
     told = [box.value for box in page.markdown]
-    assert any("| margin | lower - upper |" in text for text in told)
+    assert any("| margin | lower - upper, for the window at row" in text for text in told)
     page.selectbox(key="lineup-One defence").select(Kind.MASKING).run()
     page.selectbox(key="lineup-Another").select(Kind.UNDEFENDED).run()
     assert not page.exception
