@@ -155,9 +155,7 @@ def line_up(
         except ValueError as error:
             absent.append(Absent(kind, str(error)))
             continue
-        seen, delta = (
-            (features.pixels, 0.0) if kind.sees_pixels else (features.local_logits, features.delta)
-        )
+        seen, delta = (features.pixels, 0.0) if kind.sees_pixels else (features.local_logits, features.delta)
         start = time.perf_counter()
         prediction = defence.predict(seen)
         certificate = defence.certify(seen, label=index, delta=delta)
