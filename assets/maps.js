@@ -28,8 +28,8 @@ function createMaps(root) {
     const { layout } = figure;
     const inner = root.clientWidth - 2 * SIDE;
     const count = layout.annotations.length;
-    const across = Math.max(1, Math.min(count, Math.floor((inner + GAP) / (190 + GAP))));
-    const down = Math.ceil(count / across);
+    const down = Math.ceil(count / Math.max(1, Math.floor((inner + GAP) / (150 + GAP))));
+    const across = Math.ceil(count / down);
     const width = Math.min(260, (inner - (across - 1) * GAP) / across);
     const height = width * Math.abs(layout.yaxis.range[0] / layout.xaxis.range[1]);
     const total = [down * (HEAD + height + GAP) + FOOT - GAP, root.clientWidth - 2 * SIDE];

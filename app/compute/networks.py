@@ -141,6 +141,12 @@ def locality(own: OwnNetwork, report: Report | None = None) -> Locality:
     return found[0]
 
 
+def tested_before(own: OwnNetwork) -> Locality | None:
+    """What the test found, if it has run."""
+    found = _found(own)
+    return found[0] if found else None
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _found(own: OwnNetwork) -> list[Locality]:
     """Where the result of the test is kept: what is cached may not draw a progress bar."""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.choices import networks as choices
 from app.compute import networks, results
+from pg_core.locality import Locality
 from pg_core.models import MODELS
 from pg_core.models.own import OwnNetwork
 from pg_core.progress import Progress
@@ -95,6 +96,9 @@ def _own() -> None:
     own, content = choices.own_form()
     if st.button("Test and add to the sidebar", type="primary", disabled=own is None) and own is not None:
         _test(own, content)
+    found = None if own is None else networks.tested_before(own)
+    if own is not None and found is not None:
+        _result(own, found)
     st.caption(
         "The test runs the network on noise: patches must change the local logits of their footprint only, bit for "
         "bit; cells must not notice, nor have a gradient, where they are said not to see, and must notice a change of "
@@ -117,10 +121,15 @@ def _test(own: OwnNetwork, content: bytes | None) -> None:
         st.error(str(error))
         return
     bar.empty()
+    if found.passed:
+        choices.keep(own)
+        st.rerun()  # the sidebar, which lists it now, was drawn before
+
+
+def _result(own: OwnNetwork, found: Locality) -> None:
     if not found.passed:
         st.error(f"✘ Not added. {found.problem}")
         return
-    choices.keep(own)
     st.success(
         f"✔ '{own.title}' is local, as far as {found.runs} runs can tell: {found.compared:,} local logits that had to "
         "stay the same did, bit for bit. It is in the sidebar of every page, for this session."

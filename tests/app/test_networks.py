@@ -111,7 +111,6 @@ def test_a_network_that_is_local_is_offered_on_every_page_and_certifies(weights)
     assert not app.exception
     (told,) = [box.value for box in app.success]
     assert "'Mine' is local, as far as" in told
-    app.run()
     assert "Mine (own)" in app.selectbox(key="network").options
     app.selectbox(key="network").select("Mine").run()
     assert not app.exception
