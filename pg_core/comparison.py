@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Size
+from pg_core.latex import tabular
 from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
 from pg_core.proportion import Share
 from pg_core.published import Published
@@ -161,34 +162,20 @@ def as_csv(points: Iterable[Point]) -> str:
 
 
 def as_latex(points: Iterable[Point]) -> str:
-    """A table for booktabs; figures marked * are quoted from memory of the published table."""
+    """A table for LaTeX; figures marked * are quoted from memory of the published table."""
     rows = [
-        " & ".join(
-            _escaped(cell)
-            for cell in (
-                point.patch,
-                point.method,
-                point.network,
-                f"{point.origin} ({described(point)})",
-                "infeasible" if point.clean is None else str(point.clean),
-                "" if point.certified is None else str(point.certified),
-            )
+        (
+            point.patch,
+            point.method,
+            point.network,
+            f"{point.origin} ({described(point)})",
+            "infeasible" if point.clean is None else str(point.clean),
+            "" if point.certified is None else str(point.certified),
         )
         for point in points
     ]
-    head = "Patch & Defence & Network & Source & Clean (\\%) & Certified (\\%)"
-    return "\n".join(
-        [
-            r"\begin{tabular}{llllrr}",
-            r"\toprule",
-            head + r" \\",
-            r"\midrule",
-            *(row + r" \\" for row in rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
+    head = ("Patch", "Defence", "Network", "Source", "Clean (%)", "Certified (%)")
+    return tabular("llllrr", head, rows)
 
 
 def same_share(per_cent: float, other: float) -> bool:
@@ -247,9 +234,3 @@ def _numbers(share: Share | None) -> list[object]:
         return ["", "", "", ""]
     low, high = share.interval or ("", "")
     return [share.per_cent, low, high, "*" if share.remembered else ""]
-
-
-def _escaped(text: str) -> str:
-    for sign in "%&_#":
-        text = text.replace(sign, f"\\{sign}")
-    return text
