@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pg_core.commands import certify, evaluate, train
+from pg_core.commands import certify, evaluate, figure, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m pg_core", description="Provable robustness against adversarial patches (PatchGuard)."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (certify, evaluate, train):
+    for command in (certify, figure, evaluate, train):
         command.add(commands)
     options = parser.parse_args(arguments)
     try:

@@ -4,10 +4,8 @@ Keys are names, content hashes and frozen values, never arrays. What one person 
 someone with the same bytes: the hash of the content is the key.
 """
 
-import csv
 import gc
 import hashlib
-import io
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -98,20 +96,6 @@ def framing(photo: Photo, choice: Choice) -> Framing:
     """Which part of a photo a network sees."""
     description = described(choice)
     return images.frame(photo.size, description.image_size, description.part)
-
-
-def windows_csv(analysis: Analysis) -> str:
-    """A line for each malicious window, with the names of the glossary."""
-    certificate = analysis.certificate
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(["row", "column", "outside", "other", "lower", "upper", "margin", "rival"])
-    for row, column in np.ndindex(certificate.windows.shape):
-        at = row, column
-        numbers = (certificate.outside, certificate.other, certificate.lower, certificate.upper)
-        values = [float(number[at]) for number in (*numbers, certificate.margin)]
-        table.writerow([row, column, *values, analysis.classes[certificate.rival[at]]])
-    return lines.getvalue()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

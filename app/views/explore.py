@@ -1,6 +1,7 @@
 """The main page: a photo's evidence, its masks, and what is proved about every malicious window."""
 
 import json
+from collections.abc import Callable
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -9,12 +10,13 @@ from streamlit.navigation.page import StreamlitPage
 from app import choices, compute
 from app.charts import chart
 from app.choices import Choices
-from app.compute import Simulation
+from app.compute import Simulation, exports
 from app.figures.scores import in_words, scores
 from app.figures.stage import stage
 from app.patch_canvas import patch_canvas
 from pg_core.analysis import Analysis
 from pg_core.defences.base import Verdict
+from pg_core.figure import Format
 from pg_core.geometry import Window
 from pg_core.images import Space
 from pg_core.witness import Standing
@@ -171,24 +173,17 @@ def _change(now: int, before: int) -> str | None:
 
 
 def _export(clean: Analysis, chosen: Choices) -> None:
-    left, right, _ = st.columns([1, 1, 2])
     stem = chosen.photo.name.rsplit(".", 1)[0]
-    left.download_button(
-        "Analysis as JSON",
-        json.dumps(clean.summary(), indent=2),
-        f"{stem}.json",
-        "application/json",
-        on_click="ignore",
-        width="stretch",
+    files: tuple[tuple[str, str | Callable[[], bytes], str, str], ...] = (
+        ("Analysis as JSON", json.dumps(clean.summary(), indent=2), "json", "application/json"),
+        ("All windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
+        ("All windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
+        *((f"Figure as {form.upper()}", exports.figure(clean, form), form, form.mime) for form in Format),
     )
-    right.download_button(
-        "All windows as CSV",
-        compute.windows_csv(clean),
-        f"{stem}.csv",
-        "text/csv",
-        on_click="ignore",
-        width="stretch",
-    )
+    for column, (title, data, ending, mime) in zip(st.columns(6), files, strict=True):
+        column.download_button(
+            title, data, f"{stem}.{ending}", mime, on_click="ignore", key=f"export-{ending}", width="stretch"
+        )
 
 
 def _help() -> None:

@@ -1,0 +1,67 @@
+"""python -m pg_core figure: a photo and what is proved about it, as a figure for a paper or for slides."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from pg_core import figure as figures
+from pg_core.commands import options as values
+from pg_core.commands import photo
+
+_EPILOG = """\
+models:
+{models}
+
+examples:
+  python -m pg_core figure photo.jpg --patch-size 2% -o figure.pdf
+  python -m pg_core figure photo.jpg --model imagenette --threshold 0.2 --bound exact -o figure.svg
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command with its options: those of `certify` about a photo, and the file."""
+    figure = commands.add_parser(
+        "figure",
+        help="draw the analysis of a photo as PDF, SVG or PNG",
+        description="Certify a photo, and draw it with its evidence, its windows, its margins and the verdict.",
+        epilog=_EPILOG.format(models=values.models()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    figure.add_argument("photo", type=Path, help="a JPEG, PNG or WebP file")
+    photo.add_options(figure)
+    figure.add_argument(
+        "-o",
+        "--output",
+        type=_file,
+        required=True,
+        metavar="FILE",
+        help="the file to write, .pdf, .svg or .png",
+    )
+
+    def run(options: argparse.Namespace) -> Iterator[str]:
+        photo.check(figure, options)
+        return _draw(options)
+
+    figure.set_defaults(run=run)
+
+
+def _draw(options: argparse.Namespace) -> Iterator[str]:
+    if not options.output.parent.is_dir():
+        raise ValueError(f"{options.output}: there is no such folder")
+    analysis = photo.analysed(options)
+    try:
+        content = figures.drawn(analysis, figures.form_of(options.output))
+    except ImportError as error:
+        raise ValueError(str(error)) from error
+    options.output.write_bytes(content)
+    yield f"{options.output}: {analysis.sentence()}"
+
+
+def _file(text: str) -> Path:
+    """A file whose name ends in the format of a figure."""
+    path = Path(text)
+    try:
+        figures.form_of(path)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path

@@ -1,0 +1,144 @@
+"""The figure for a paper: the same bytes each time, in every format, with the threat model in words."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pg_core import Bound, RobustMasking, Space, Threat, analyse, examine, extract
+from pg_core.__main__ import main
+from pg_core.figure import Format, caption, drawn, form_of
+from pg_core.geometry import ReceptiveField
+from tests.colours import Colours
+from tests.pg_core.test_analysis import defence, photo
+
+BEGINNINGS = {Format.PDF: b"%PDF-", Format.SVG: b"<?xml", Format.PNG: b"\x89PNG"}
+
+
+@pytest.fixture(scope="module")
+def result():
+    model = Colours()
+    return analyse(photo(half=(10, 250, 20)), model, defence(model, (8, 8)), Threat((8, 8)))
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_the_same_analysis_gives_the_same_bytes(result, form):
+    first = drawn(result, form)
+    assert first.startswith(BEGINNINGS[form])
+    assert drawn(result, form) == first
+
+
+def test_the_bytes_do_not_depend_on_the_process(result):
+    program = (
+        "import sys; from tests.pg_core.test_figure import *; model = Colours();"
+        "result = analyse(photo(half=(10, 250, 20)), model, defence(model, (8, 8)), Threat((8, 8)));"
+        "sys.stdout.buffer.write(drawn(result, Format.SVG))"
+    )
+    ours = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert ours.stdout == drawn(result, Format.SVG)
+
+
+def test_the_picture_is_wide_enough_for_print_and_the_drawing_is_well_formed(result):
+    with Image.open(io.BytesIO(drawn(result, Format.PNG))) as picture:
+        assert picture.width == 7.2 * 300
+    assert ElementTree.fromstring(drawn(result, Format.SVG)).tag.endswith("svg")
+
+
+def test_the_caption_holds_the_threat_model_the_settings_and_the_verdict(result):
+    text = caption(result)
+    assert text.startswith(result.sentence())
+    assert "one rectangle of at most 8x8 pixels anywhere on the 48x64 image that the network sees" in text
+    assert str(result.defence) in text
+    assert "receptive field 12x12 pixels, stride 4" in text
+    worst = result.certificate.worst
+    assert f"row {worst.top}, column {worst.left}" in text
+    assert f"margin {result.certificate.margin.min():+.4g}" in text
+    on_photo = examine(result.features, defence(Colours(), (40, 40)), Threat((8, 8), Space.PHOTO))
+    assert "on the original 48x64 photo, which is then resized" in caption(on_photo)
+    published = examine(result.features, defence(Colours(), (8, 8), threshold=0.4, bound=Bound.PUBLISHED))
+    assert "published bound" in caption(published)
+
+
+@pytest.mark.parametrize("name", ["red $x_1$", r"\frac{1}", "a\nb", "ü", "x" * 80])
+def test_the_name_of_a_class_is_no_formula(result, name):
+    class Renamed(Colours):
+        classes = (name, "green", "blue")
+
+    renamed = analyse(photo(), Renamed(), defence(Renamed(), (8, 8)))
+    assert renamed.label == name
+    assert drawn(renamed, Format.PNG).startswith(BEGINNINGS[Format.PNG])
+
+
+def test_a_map_of_bands_is_drawn_with_windows_around_its_right_edge():
+    """Red is at both ends of the image, so that the window detected for it wraps."""
+    image = photo()
+    image.paste((10, 250, 20), (4, 0, 60, 48))
+    seen = extract(image, Colours())
+    field = ReceptiveField((48, 4), (48, 1), wrapping=True)
+    bands = np.stack(
+        [np.roll(seen.pixels, -n, axis=2)[:, :, :4].mean(axis=(1, 2)) for n in range(64)], axis=1
+    )
+    features = replace(seen, receptive_field=field, local_logits=10 * bands[:, None])
+    result = examine(features, RobustMasking(field.window_size((8, 8)), wrapping=True), Threat((8, 8)))
+    assert result.masking.window(0).right > 64
+    assert drawn(result, Format.PDF).startswith(BEGINNINGS[Format.PDF])
+
+
+def test_a_file_of_another_format_is_refused(tmp_path):
+    assert form_of(tmp_path / "a.PDF") is Format.PDF
+    for name in ("a.jpg", "pdf", "a"):
+        with pytest.raises(ValueError, match=r"expected a file that ends in \.pdf"):
+            form_of(tmp_path / name)
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    photo().save(tmp_path / "red.png")
+
+    def call(*arguments):
+        try:
+            code = main(["figure", *map(str, arguments)])
+        except SystemExit as stopped:
+            code = stopped.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_the_command_writes_the_figure_of_the_certificate(run, tmp_path):
+    path = tmp_path / "out.svg"
+    code, out, err = run(tmp_path / "red.png", "--model", "tiles-coarse", "--patch-size", 32, "-o", path)
+    assert (code, err) == (0, "")
+    assert "32x32-pixel patch" in out
+    assert path.read_bytes().startswith(BEGINNINGS[Format.SVG])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("none.png", "-o", "a.pdf"), 1, "no such file"),
+        (("red.png", "-o", "missing/a.pdf"), 1, "there is no such folder"),
+        (("red.png", "-o", "a.jpg"), 2, "ends in .pdf, .svg or .png"),
+        (("red.png",), 2, "required: -o"),
+        (("red.png", "-o", "a.pdf", "--threshold", "1"), 2, "expected 0 <= T < 1"),
+        (("red.png", "-o", "a.pdf", "--network", "x.json", "--model", "tiles"), 2, "--network goes without"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_a_sentence(run, tmp_path, monkeypatch, arguments, code, words):
+    monkeypatch.chdir(tmp_path)
+    got, out, err = run(*arguments)
+    assert (got, out) == (code, "")
+    assert words in err
+
+
+def test_without_matplotlib_the_command_says_how_to_install_it(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = run(tmp_path / "red.png", "--model", "tiles-coarse", "-o", tmp_path / "a.pdf")
+    assert code == 1
+    assert "python -m pip install matplotlib" in err

@@ -1,0 +1,46 @@
+"""Every sign that LaTeX would take for its own is escaped, and a table has a line for each row."""
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pg_core import latex
+from pg_core.latex import escaped, tabular
+
+
+def test_the_docstring_examples_are_true():
+    assert doctest.testmod(latex).failed == 0
+
+
+@pytest.mark.parametrize("sign", "%&_#${}")
+def test_a_sign_with_a_meaning_is_behind_a_backslash(sign):
+    assert escaped(f"a{sign}b") == f"a\\{sign}b"
+
+
+@given(st.text("ab%&_#${}~^\\ "))
+def test_unescaped_again_the_text_is_the_same(text):
+    words = {r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^"}
+    rest, read = escaped(text), ""
+    while rest:
+        name = next((word for word in words if rest.startswith(word)), None)
+        if name:
+            read, rest = read + words[name], rest[len(name) :]
+        elif rest[0] == "\\":
+            read, rest = read + rest[1], rest[2:]
+        else:
+            assert rest[0] not in "%&_#${}~^"
+            read, rest = read + rest[0], rest[1:]
+    assert read == text
+
+
+def test_a_table_has_a_line_for_each_row_and_a_cell_for_each_column():
+    table = tabular("lrr", ["name", "n", "value"], [["a & b", 3, -0.25], ["c", 0, 1e-9]])
+    rows = [line for line in table.splitlines() if line.endswith(r"\\")]
+    assert rows == [
+        r"name & n & value \\",
+        r"a \& b & 3 & $-$0.2500 \\",
+        r"c & 0 & 0.0000 \\",
+    ]
+    assert table.count(r"\hline") == 3
