@@ -176,8 +176,8 @@ def _export(clean: Analysis, chosen: Choices) -> None:
     stem = chosen.photo.name.rsplit(".", 1)[0]
     files: tuple[tuple[str, str | Callable[[], bytes], str, str], ...] = (
         ("Analysis as JSON", json.dumps(clean.summary(), indent=2), "json", "application/json"),
-        ("All windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
-        ("All windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
+        ("Windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
+        ("Windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
         *((f"Figure as {form.upper()}", exports.figure(clean, form), form, form.mime) for form in Format),
     )
     for column, (title, data, ending, mime) in zip(st.columns(6), files, strict=True):
