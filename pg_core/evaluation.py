@@ -10,19 +10,18 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
-from pg_core.arrays import Evidence, LocalLogits
+from pg_core.arrays import LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Defence, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.defences.interval import Layers
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
@@ -93,25 +92,16 @@ def evaluate(
 
 
 def fitted_trials(
-    model: LocalModel,
+    fitting: Fitting,
     patch_sizes: Sequence[Size],
     kinds: Sequence[Kind] | None = None,
     thresholds: Sequence[float] = (0.0,),
-    evidence: Evidence | None = None,
-    clip_high: float = math.inf,
-    bound: Bound = Bound.SOUND,
-    layers: Layers | None = None,
 ) -> tuple[Trial, ...]:
-    """Each defence fitted to each patch size, in that order; robust masking, the default, with each T. evidence is by
-    default what suits the network, layers what interval bounds need. Raises ValueError for a defence that does not
-    fit the network."""
-    kept = model.evidence if evidence is None else evidence
-    field, image = model.receptive_field, model.image_size
-    chosen = kinds or (Kind.MASK_DS if field.wrapping else Kind.MASKING,)
+    """Each defence of a fitting, fitted to each patch size instead, in that order; robust masking, the default, with
+    each T. Raises ValueError for a defence that does not fit the network."""
+    chosen = kinds or (Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING,)
     return tuple(
-        Trial(
-            patch, kind, Fitting(field, image, kept, patch, threshold, clip_high, bound, layers).defence(kind)
-        )
+        Trial(patch, kind, replace(fitting, patch_size=patch, threshold=threshold).defence(kind))
         for patch in patch_sizes
         for kind in chosen
         for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))

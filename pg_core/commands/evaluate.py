@@ -9,7 +9,7 @@ from pathlib import Path
 from pg_core.arrays import Evidence
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
-from pg_core.defences.catalogue import TITLES, Kind
+from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.masking import Bound
 from pg_core.evaluation import evaluate, fitted_trials
 from pg_core.images import square
@@ -71,6 +71,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="T",
         help="of robust masking; default: 0",
     )
+    evaluate_folder.add_argument(
+        "--alert-threshold",
+        type=values.threshold,
+        default=0.5,
+        metavar="τ",
+        help="of detection; default: 0.5",
+    )
     evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
     evaluate_folder.add_argument(
         "--evidence", choices=list(Evidence), type=Evidence, help="default: what suits the model"
@@ -106,16 +113,17 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     sizes = [
         square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
     ]
-    trials = fitted_trials(
-        model,
-        sizes,
-        options.defence,
-        options.threshold,
-        options.evidence,
-        options.clip_high,
-        options.bound,
-        layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
+    fitting = Fitting(
+        model.receptive_field,
+        model.image_size,
+        options.evidence or model.evidence,
+        sizes[0],
+        clip_high=options.clip_high,
+        bound=options.bound,
+        alert_threshold=options.alert_threshold,
+        layers=layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
     )
+    trials = fitted_trials(fitting, sizes, options.defence, options.threshold)
     with values.progress_line() as report:
         result = evaluate(
             model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits

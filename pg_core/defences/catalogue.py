@@ -10,6 +10,7 @@ from enum import StrEnum
 from pg_core.arrays import Evidence
 from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval import IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     MASK_DS = "mask-ds"
     CLIPPING = "clipping"
     SMOOTHING = "smoothing"
+    DETECTION = "detection"
     INTERVAL = "interval"
 
     @property
@@ -39,6 +41,7 @@ TITLES = {
     Kind.MASK_DS: "robust masking of bands",
     Kind.CLIPPING: "bounded evidence",
     Kind.SMOOTHING: "de-randomized smoothing",
+    Kind.DETECTION: "detection, or an alert",
     Kind.INTERVAL: "interval bounds",
 }
 
@@ -47,8 +50,8 @@ TITLES = {
 class Fitting:
     """What a defence is fitted to: a network and patches of `patch_size` pixels of the image that it sees.
 
-    The other values are for the defences that have them: T, c_h and the bound of robust masking; the layers of a
-    network that was trained for interval bounds.
+    The other values are for the defences that have them: T, c_h and the bound of robust masking; τ of detection; the
+    layers of a network that was trained for interval bounds.
     """
 
     receptive_field: ReceptiveField
@@ -58,6 +61,7 @@ class Fitting:
     threshold: float = 0.0
     clip_high: float = math.inf
     bound: Bound = Bound.SOUND
+    alert_threshold: float = 0.5
     layers: Layers | None = None
 
     @property
@@ -89,6 +93,8 @@ class Fitting:
                         "de-randomized smoothing needs a network of column bands, and this one has none"
                     )
                 return Smoothing.columns(self.image_size, self.receptive_field.size[1], self.patch_size)
+            case Kind.DETECTION:
+                return MaskedDetection(window, self.alert_threshold, wrapping)
             case Kind.INTERVAL:
                 if self.layers is None:
                     raise ValueError(

@@ -9,6 +9,7 @@ from pg_core.arrays import Evidence
 from pg_core.defences.base import Defence
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval import Dense, IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -81,3 +82,7 @@ def test_smoothing_counts_the_bands_that_the_network_sees():
     made = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.SMOOTHING)
     assert made == Smoothing((32, 32), (32, 4), (5, 5))
     assert int(made.met.max()) == 8
+
+
+def test_an_alert_is_raised_above_the_threshold_given():
+    assert fitting(alert_threshold=0.9).defence(Kind.DETECTION) == MaskedDetection((6, 6), 0.9)

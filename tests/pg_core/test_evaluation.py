@@ -11,7 +11,7 @@ from PIL import Image
 from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.base import ALERT, Verdict
-from pg_core.defences.catalogue import Kind
+from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.masking import RobustMasking
 from pg_core.evaluation import evaluate, fitted_trials, judge
@@ -44,8 +44,13 @@ class Means:
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
 
 
+def fitting_of(model, **parameters):
+    return Fitting(model.receptive_field, model.image_size, model.evidence, (1, 1), **parameters)
+
+
+FITTING = fitting_of(Means())
 KINDS = (Kind.UNDEFENDED, Kind.MASKING, Kind.CLIPPING)
-TRIALS = fitted_trials(Means(), ((4, 4), (8, 8)), KINDS, (0.0, 0.1))
+TRIALS = fitted_trials(FITTING, ((4, 4), (8, 8)), KINDS, (0.0, 0.1))
 
 
 @pytest.fixture
@@ -122,7 +127,7 @@ def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos
     sums = np.kron(np.eye(3), np.full((1, 16), 1 / 16))
     tiles = (Convolution(kernel, np.zeros(3), 8),)
     layers = Layers("means", (32, 32), tiles, (Dense(sums, np.zeros(3)),))
-    trials = fitted_trials(Means(), ((8, 8),), (Kind.MASKING, Kind.INTERVAL), layers=layers)
+    trials = fitted_trials(fitting_of(Means(), layers=layers), ((8, 8),), (Kind.MASKING, Kind.INTERVAL))
     evaluation = evaluate(Means(), photos, trials)
     certificates = []
     for photo in photos:
@@ -151,7 +156,7 @@ class Alarm:
 
 
 def test_an_alert_on_a_clean_photo_is_counted_by_its_name_and_as_wrong(photos):
-    (plain,) = fitted_trials(Means(), ((4, 4),))
+    (plain,) = fitted_trials(FITTING, ((4, 4),))
     before = evaluate(Means(), photos, [plain]).runs[0]
     after = evaluate(Means(), photos, [replace(plain, defence=Alarm(plain.defence))]).runs[0]
     assert before.verdicts[1:] == after.verdicts[1:]
@@ -235,7 +240,7 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
         Image.new("RGB", (32, 32), "white").save(tmp_path / "test" / name / "0000.jpg")
     model = Small()
     photos = labelled_photos(tmp_path / "test", CIFAR10)
-    trials = fitted_trials(model, ((2, 2), (5, 5)))
+    trials = fitted_trials(fitting_of(model), ((2, 2), (5, 5)))
     assert [trial.defence.window_size for trial in trials] == [(6, 6), (9, 9)]
     evaluation = evaluate(model, photos, trials)
     for run in evaluation.runs:
