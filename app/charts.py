@@ -19,10 +19,12 @@ PLOTLY_URL = "app/static/plotly.min.js"
 
 
 @cache
-def component(name: str) -> Callable[..., object]:
-    """The component whose code is assets/{name}.js and {name}.css, with the loader of Plotly before it."""
+def component(name: str, *parts: str) -> Callable[..., object]:
+    """The component whose code is assets/{name}.js and {name}.css, with the loader of Plotly and its parts before."""
     _serve_plotly()
-    script = [(_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("plotly_loader", name)]
+    script = [
+        (_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("plotly_loader", *parts, name)
+    ]
     return st.components.v2.component(
         name,
         html=f'<div class="pg-{name.replace("_", "-")}"></div>',

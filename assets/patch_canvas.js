@@ -1,112 +1,251 @@
-// The linked panels of app/patch_canvas.py: draws the figure that Python sent, marks the cell or window under
-// the pointer in every panel, and tells Python which window of the margin map was picked.
-// Axes 1 to 3 are in pixels of the image, axis 4 in positions of windows; [0] is rows, [1] is columns.
+// The stage of app/patch_canvas.py: four linked panels, and the patch that a person drags over the photo.
+//
+// At rest Plotly shows the figure that Python sent. From the first move on until Python has sent the figure of the
+// place where the patch came to rest, Plotly stays as it is, and what moves is drawn over it: the patch and its
+// outlines at once, the maps of cells for the place that the network answered for last.
 
 const CELL = 'cell';
 const WINDOW = 'window';
-const PANELS = [1, 2, 3, 4];
-const GAP = 22, TITLE = 30, BAR = 40, SIDE = 8;   // pixels between, above, below and beside the panels
-const FOOT = 26;                                  // for the tool bar, below all of them
 
 export default function (component) {
   const root = component.parentElement.querySelector('.pg-patch-canvas');
   const stage = (root.pgStage ??= createStage(root));
-  stage.apply(component.data, component.setTriggerValue);
+  stage.apply(component.data, component);
   // The cleanup also runs for calls that were merely overtaken; the panels go only with their node.
   return () => setTimeout(() => { if (!root.isConnected) stage.destroy(); }, 0);
 }
 
 function createStage(root) {
-  root.innerHTML = '<div class="pg-note">Drawing the panels …</div><div class="pg-plot"></div>'
-    + '<div class="pg-marks" aria-hidden="true"></div><div class="pg-live" role="status" aria-live="polite"></div>';
+  root.innerHTML = '<div class="pg-note">Drawing the panels …</div><div class="pg-plot"></div><div class="pg-over"></div>'
+    + '<div class="pg-compare"><span>without patch</span><input type="range" min="0" max="100" value="0" step="any"'
+    + ' aria-label="How much of the photo is shown without the patch, per cent"><span>with</span>'
+    + '<button type="button" class="pg-full">Full screen</button></div>'
+    + '<dl class="pg-readout"></dl><div class="pg-live" role="status" aria-live="polite"></div>';
   root.tabIndex = 0;
   root.setAttribute('role', 'application');
   root.setAttribute('aria-label', 'Photo, local logits, evidence and margin map. Arrow keys choose the malicious window.');
-  const [note, plot, marks, live] = root.children;
-  const stage = { draws: 0, hovered: null, picked: null };
-  let data = null, send = null, Plotly = null, drawn = '', timer = 0;
+  const [note, plot, over, compare, words, live] = root.children;
+  const [slider, full] = [compare.querySelector('input'), compare.querySelector('button')];
 
-  const axes = (panel) => {
-    const suffix = panel === 1 ? '' : panel;
-    return [plot._fullLayout['yaxis' + suffix], plot._fullLayout['xaxis' + suffix]];
+  const stage = { draws: 0, frames: 0, hovered: null, picked: null, box: null, placement: null };
+  let data = null, scene = null, figure = null, component = null, Plotly = null;
+  let drawn = '', painted = null, timer = 0, speech = 0, frame = 0, said = WINDOW;
+
+  // ---- what the browser draws over the panels -----------------------------------------------------
+  const panels = Object.fromEntries(PANELS.map((panel) => [panel, framed(panel, plot, over)]));
+  const moving = {                                    // shown while the patch moves
+    pictures: [panels[2].add('pg-moving pg-picture')],
+    maps: [panels[2].add('pg-moving pg-cells', 'canvas'), panels[3].add('pg-moving pg-cells', 'canvas')],
+    outlines: [1, 2, 3].flatMap((panel) => ['footprint', 'detected', 'malicious']
+      .filter((name) => panel > 1 || name !== 'detected')
+      .flatMap((name) => [false, true].map((again) => ({ name, panel, again, element: panels[panel].add('pg-moving pg-line') })))),
+    current: panels[4].add('pg-moving pg-line'),
   };
+  const patch = panels[1].add('pg-patch pg-picture');
+  patch.innerHTML = '<div class="pg-handle" title="Drag to resize the patch"></div>';
+  patch.tabIndex = 0;
+  patch.setAttribute('role', 'application');
+  patch.setAttribute('aria-roledescription', 'draggable patch');
+  const before = [1, 2, 3].map((panel) => panels[panel].add('pg-before'));
+  before.forEach((layer, index) => { layer.innerHTML = (index < 2 ? '<img alt="">' : '') + (index ? '<canvas class="pg-cells"></canvas>' : ''); });
+  const marks = PANELS.map((panel) => panels[panel].add('pg-marks'));
 
-  // ---- drawing ------------------------------------------------------------------------------------
-  function arrange(figure) {
-    const { layout } = figure;
-    const across = root.clientWidth >= 860 ? 4 : root.clientWidth >= 480 ? 2 : 1;
-    const down = PANELS.length / across;
-    const width = Math.max(120, (root.clientWidth - 2 * SIDE - (across - 1) * GAP) / across);
-    const height = width * Math.abs(layout.yaxis.range[0] / layout.xaxis.range[1]);
-    const total = [down * (TITLE + height + BAR) + FOOT, root.clientWidth - 2 * SIDE];
-    layout.height = total[0];
-    layout.margin = { l: SIDE, r: SIDE, t: 0, b: 0 };
-    layout.width = root.clientWidth;
-    PANELS.forEach((panel, index) => {
-      const left = (index % across) * (width + GAP) / total[1];
-      const top = 1 - (Math.floor(index / across) * (TITLE + height + BAR) + TITLE) / total[0];
-      const bottom = top - height / total[0], suffix = panel === 1 ? '' : panel;
-      Object.assign(layout['xaxis' + suffix], { domain: [left, left + width / total[1]] });
-      Object.assign(layout['yaxis' + suffix], { domain: [bottom, top] });
-      Object.assign(layout.annotations[index], { x: left, y: top, xanchor: 'left', yanchor: 'bottom', font: { size: 14 } });
-      for (const trace of figure.data) {
-        if (trace.colorbar && (trace.xaxis ?? 'x') === 'x' + suffix) {
-          Object.assign(trace.colorbar, { x: left + width / total[1] / 2, xanchor: 'center', y: bottom - 4 / total[0], len: width / total[1] });
-        }
-      }
-    });
-    return figure;
+  const post = courier((message) => component.setStateValue('patch', message));
+  const hold = draggable(patch, patch.firstChild, {
+    smallest: 1,
+    box: () => stage.box,
+    bounds: () => data.stage.image,
+    pixelAt: panels[1].at,
+    move(box) {
+      stage.box = box;
+      said = 'patch';
+      root.classList.add('pg-is-moving');
+      tell(false);
+      render();
+    },
+    rest() {
+      tell(true);
+      render();
+    },
+  });
+  function tell(resting) {
+    const [top, left, height, width] = stage.box;
+    post.send({ top, left, height, width, resting });
   }
 
+  // ---- the figure ---------------------------------------------------------------------------------
   async function draw() {
-    const wanted = [data.figure, root.clientWidth, themeOf(root)].join('|');
-    if (wanted === drawn || !root.clientWidth) return;
-    drawn = wanted;
-    Plotly = await loadPlotly(data.plotly);
-    if (wanted !== drawn) return;                       // a newer figure came while Plotly was loading
-    const figure = arrange(JSON.parse(data.figure));
-    await Plotly.react(plot, figure.data, themed(root, figure.layout), TOOLS);
-    note.hidden = true;
-    if (!stage.draws) listen();
-    stage.draws += 1;
+    if (!scene || !root.clientWidth) return;
+    const wanted = [scene.figure, root.clientWidth, document.fullscreenElement === root, themeOf(root)].join('|');
+    if (wanted !== drawn) {
+      drawn = wanted;
+      Plotly = await loadPlotly(data.plotly);
+      if (wanted !== drawn) return;                     // a newer figure came while Plotly was loading
+      figure = JSON.parse(scene.figure);
+      const ratio = data.stage.image[0] / data.stage.image[1];
+      const room = document.fullscreenElement === root ? window.innerHeight - 40 : Math.min(760, window.innerHeight - 250);
+      const places = placesOf(root.clientWidth, room, ratio);
+      arrange(figure, places, root.clientWidth, ratio);
+      await Plotly.react(plot, figure.data, themed(root, figure.layout), TOOLS);
+      put(words, places.words);
+      put(compare, { left: places.panels[0].left, top: places.panels[0].top + places.panels[0].width * ratio + 4, width: places.panels[0].width });
+      note.hidden = true;
+      if (!stage.draws) listen();
+      stage.draws += 1;
+      prepare();
+    }
+    if (settled()) root.classList.remove('pg-is-moving');
     mark(null);
+    render();
+  }
+  const settled = () => !hold.active && post.idle && Boolean(data.scene);
+  function put(element, place) {
+    element.style.position = place ? 'absolute' : '';
+    for (const side of ['left', 'top', 'width', 'height']) element.style[side] = place?.[side] ? `${place[side]}px` : '';
+  }
+
+  // What stays the same until the next figure: pictures, line styles, the maps without the patch.
+  function prepare() {
+    const sources = figure.layout.images.map((image) => image.source), picture = scene.patch ? `url(${sources.at(-1)})` : '';
+    for (const element of [patch, ...moving.pictures]) element.style.backgroundImage = picture;
+    for (const image of plot.querySelectorAll('.imagelayer image')) {
+      const source = image.getAttribute('xlink:href') ?? image.getAttribute('href');
+      image.classList.toggle('pg-patched', Boolean(picture) && source === sources.at(-1));
+    }
+    for (const { name, element } of moving.outlines) styled(element, scene.lines[name]);
+    styled(moving.current, scene.lines.current);
+    const clean = [null, scene.logits, scene.evidence].map((values) => values && float64(values));
+    before.forEach((layer, index) => {
+      const [image, canvas] = [layer.querySelector('img'), layer.querySelector('canvas')];
+      if (image) image.src = sources[0];
+      if (canvas) paint(canvas, clean[index], data.stage.map, figure.data[index]);
+    });
+    [...moving.maps, ...before.map((layer) => layer.querySelector('canvas'))].forEach((canvas) => {
+      if (canvas?.parentElement.closest('[data-panel="2"]')) canvas.style.opacity = figure.data[1].opacity;
+    });
+    stage.clean = clean;
+    painted = null;
+  }
+
+  // ---- every frame --------------------------------------------------------------------------------
+  function render() {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      if (!stage.draws) return;
+      stage.frames += 1;
+      PANELS.forEach((panel) => panels[panel].fit());
+      const [height, width] = data.stage.image, whole = [[0, height], [0, width]];
+      const everywhere = cellSpans([0, 0, ...data.stage.map], data.stage);
+      compareWith(slider.valueAsNumber / 100, whole, everywhere);
+      patch.hidden = !stage.box;
+      compare.classList.toggle('pg-alone', !stage.box);
+      if (stage.box) drawPatch(everywhere);
+      else stage.placement = null;
+      write();
+    });
+  }
+
+  // What is known of a patch at a place without asking: its footprint, its window, and what is proved.
+  stage.known = (box) => {
+    const footprint = footprintOf(box, data.stage), window = footprint && windowContaining(footprint, data.stage);
+    return { ...provedAt(box, scene.placements, data.stage), footprint, window };
+  };
+
+  function drawPatch(everywhere) {
+    const [top, left, height, width] = stage.box, spans = [[top, top + height], [left, left + width]];
+    panels[1].place(patch, spans);
+    const { answer } = data, { footprint, window: snapped } = stage.placement = stage.known(stage.box);
+    patch.setAttribute('aria-label', `Patch of ${height} by ${width} pixels at row ${top}, column ${left}. Arrow keys move it, `
+      + 'with Shift by 8 pixels; plus and minus resize it.');
+    if (!root.classList.contains('pg-is-moving')) return;
+    for (const picture of moving.pictures) panels[2].place(picture, spans);
+    const detected = answer.detected && [...answer.detected, ...data.stage.window];
+    const malicious = snapped && [snapped.row, snapped.column, ...data.stage.window];
+    for (const { name, panel, again, element } of moving.outlines) {
+      const found = { footprint, detected, malicious }[name], cells = found && again ? wrapped(found, data.stage) : found;
+      element.hidden = !cells;
+      if (cells) panels[panel].place(element, cellSpans(cells, data.stage));
+    }
+    moving.current.hidden = !snapped;
+    if (snapped) panels[4].place(moving.current, [[snapped.row - 0.5, snapped.row + 0.5], [snapped.column - 0.5, snapped.column + 0.5]]);
+    if (painted !== answer) {
+      painted = answer;
+      [answer.logits, answer.evidence].forEach((values, index) => {
+        paint(moving.maps[index], withCells(stage.clean[index + 1], values, answer.footprint), data.stage.map, figure.data[index + 1]);
+      });
+    }
+    moving.maps.forEach((canvas, index) => panels[index + 2].place(canvas, everywhere));
+  }
+
+  // Evidence outside the footprint is that of the photo; the network ran for the footprint alone.
+  function withCells(clean, values, footprint) {
+    const cells = clean.slice();
+    if (!footprint) return cells;
+    const [top, left, , width] = footprint, changed = float64(values);
+    const columns = data.stage.map[1];
+    changed.forEach((value, cell) => {
+      cells[(top + Math.floor(cell / width)) * columns + (left + cell % width) % columns] = value;
+    });
+    return cells;
+  }
+
+  function compareWith(share, whole, everywhere) {
+    const shown = Boolean(stage.box) && share > 0;
+    before.forEach((layer, index) => {
+      layer.hidden = !shown;
+      if (!shown) return;
+      const image = layer.querySelector('img'), canvas = layer.querySelector('canvas'), panel = panels[index + 1];
+      if (image) panel.place(image, whole);
+      if (canvas) panel.place(canvas, everywhere);
+      layer.style.clipPath = `inset(0 ${100 * (1 - share)}% 0 0)`;
+      layer.style.setProperty('--pg-line', `${100 * share}%`);
+    });
+  }
+
+  // ---- in words -----------------------------------------------------------------------------------
+  function write() {
+    const lines = stage.box ? readout(stage.box, stage.placement, data, scene) : [];
+    const html = lines.map(([term, meaning, kind]) => `<dt>${term}</dt><dd class="${kind ?? ''}">${meaning}</dd>`).join('');
+    if (words.innerHTML !== html && stage.html !== html) words.innerHTML = stage.html = html;
+    clearTimeout(speech);
+    speech = setTimeout(() => {
+      const sentence = said === 'patch' && stage.box ? inASentence(stage.box, stage.placement, data) : scene.spoken;
+      if (live.textContent !== sentence) live.textContent = sentence;
+    }, KEY_PAUSE);
   }
 
   // ---- marks under the pointer --------------------------------------------------------------------
-  const middle = (cell, axis) => cell * data.stride[axis] - data.offset[axis] + data.field[axis] / 2;
-  const cellSpan = (first, count, axis) =>
-    [middle(first, axis) - data.stride[axis] / 2, middle(first + count - 1, axis) + data.stride[axis] / 2];
-  const fieldSpan = (cell, axis) =>
-    [cell * data.stride[axis] - data.offset[axis], cell * data.stride[axis] - data.offset[axis] + data.field[axis]];
-
-  function box(panel, name, spans) {
+  function box(panel, kind, spans) {
     const element = document.createElement('div');
-    element.className = `pg-mark ${name}`;
+    element.className = `pg-mark ${kind}`;
     element.dataset.panel = panel;
-    const [[top, bottom], [left, right]] = axes(panel).map((axis, index) =>
-      spans[index].map((value) => axis._offset + axis.l2p(value)));
-    Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
-    marks.appendChild(element);
+    marks[panel - 1].appendChild(element);
+    panels[panel].place(element, spans);
   }
 
   function mark(point) {
     stage.hovered = point;
-    marks.replaceChildren();
+    for (const layer of marks) layer.replaceChildren();
     if (!point) return;
-    const at = [point.row, point.column];
+    const at = [point.row, point.column], spans = data.stage;
     if (point.kind === CELL) {
-      for (const panel of [1, 2, 3]) box(panel, 'pg-cell', [0, 1].map((axis) => cellSpan(at[axis], 1, axis)));
-      box(1, 'pg-field', [0, 1].map((axis) => fieldSpan(at[axis], axis)));
-      // All windows that hold the cell.
-      box(4, 'pg-windows', [0, 1].map((axis) => [
-        Math.max(0, at[axis] - data.window[axis] + 1) - 0.5,
-        Math.min(data.positions[axis] - 1, at[axis]) + 0.5,
-      ]));
-    } else {
-      for (const panel of [1, 2, 3]) {
-        box(panel, 'pg-windows', [0, 1].map((axis) => cellSpan(at[axis], data.window[axis], axis)));
+      for (const panel of [1, 2, 3]) box(panel, 'pg-cell', cellSpans([...at, 1, 1], spans));
+      const start = at.map((cell, axis) => cell * spans.stride[axis] - spans.offset[axis]);
+      for (const shift of spans.bands ? [0, spans.image[1]] : [0]) {
+        box(1, 'pg-field', start.map((pixel, axis) => [pixel, pixel + spans.field[axis]].map((edge) => edge - axis * shift)));
       }
-      box(4, 'pg-cell', [0, 1].map((axis) => [at[axis] - 0.5, at[axis] + 0.5]));
+      // All windows that hold the cell.
+      const held = at.map((cell, axis) => [cell - spans.window[axis] + 1, cell].map((position) =>
+        (spans.wrapping && axis ? position : Math.max(0, Math.min(spans.positions[axis] - 1, position)))));
+      for (const shift of spans.wrapping ? [0, -spans.positions[1]] : [0]) {
+        box(4, 'pg-windows', held.map(([first, last], axis) => [first - axis * shift - 0.5, last - axis * shift + 0.5]));
+      }
+    } else {
+      const window = [...at, ...spans.window];
+      for (const part of [window, wrapped(window, spans)].filter(Boolean)) {
+        for (const panel of [1, 2, 3]) box(panel, 'pg-windows', cellSpans(part, spans));
+      }
+      box(4, 'pg-cell', at.map((position) => [position - 0.5, position + 0.5]));
     }
   }
 
@@ -120,15 +259,17 @@ function createStage(root) {
   // ---- picking a window ---------------------------------------------------------------------------
   function pick(row, column, delay) {
     stage.picked = { row, column };
+    said = WINDOW;
     mark({ kind: WINDOW, row, column });
     clearTimeout(timer);
-    timer = setTimeout(() => send('window', stage.picked), delay);
+    timer = setTimeout(() => component.setTriggerValue('window', stage.picked), delay);
   }
 
   function listen() {
     plot.on('plotly_hover', (event) => mark(pointOf(event)));
     plot.on('plotly_unhover', () => mark(null));
-    plot.on('plotly_relayout', () => mark(null));
+    plot.on('plotly_relayout', () => { mark(null); render(); });
+    plot.on('plotly_relayouting', render);
     plot.on('plotly_click', (event) => {
       const point = pointOf(event);
       if (point?.kind === WINDOW) pick(point.row, point.column, 0);
@@ -136,24 +277,43 @@ function createStage(root) {
   }
 
   root.addEventListener('keydown', (event) => {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (!step || !Plotly) return;
+    const step = ARROWS[event.key];
+    if (!step || !Plotly || event.target !== root) return;
     event.preventDefault();
     event.stopPropagation();
     const [row, column] = [stage.picked.row, stage.picked.column].map((position, axis) =>
-      Math.max(0, Math.min(data.positions[axis] - 1, position + step[axis])));
+      Math.max(0, Math.min(data.stage.positions[axis] - 1, position + step[axis])));
     pick(row, column, 150);                             // a held key sends the last window only
   });
-  const resized = new ResizeObserver(() => { if (data) draw(); });
+  slider.addEventListener('input', render);
+  full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()));
+  const resized = new ResizeObserver(() => redraw());
   resized.observe(root);
+  root.addEventListener('fullscreenchange', () => redraw());
 
-  stage.apply = (fresh, setTriggerValue) => {
+  const redraw = () => draw().catch((error) => { note.hidden = false; note.textContent = `The panels cannot be drawn: ${error.message}`; });
+
+  stage.apply = (fresh, current) => {
     data = fresh;
-    send = setTriggerValue;
-    stage.picked = fresh.picked;
-    if (live.textContent !== fresh.spoken) live.textContent = fresh.spoken;
-    draw().catch((error) => { note.hidden = false; note.textContent = `The panels cannot be drawn: ${error.message}`; });
+    component = current;
+    post.acknowledge(data.acknowledged);
+    // A figure that was overtaken by the hand is not drawn.
+    if (data.scene && (!scene || (!hold.active && post.idle))) {
+      scene = data.scene;
+      stage.picked = scene.picked;
+      stage.box = scene.patch;
+      redraw();
+    } else {
+      render();
+    }
   };
-  stage.destroy = () => { resized.disconnect(); clearTimeout(timer); Plotly?.purge(plot); };
+  stage.destroy = () => {
+    resized.disconnect();
+    cancelAnimationFrame(frame);
+    for (const pending of [timer, speech]) clearTimeout(pending);
+    hold.stop();
+    post.stop();
+    Plotly?.purge(plot);
+  };
   return stage;
 }

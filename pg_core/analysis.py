@@ -17,7 +17,7 @@ from pg_core.defences.masking import Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract
 from pg_core.footprints import Footprints
-from pg_core.geometry import Size, Window
+from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Framing, Space, Threat
 from pg_core.models.local import LocalModel
 from pg_core.placements import Placements, certify_placements, largest_patches
@@ -28,16 +28,14 @@ Summary = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Analysis:
-    """One image under one defence: predictions, what Algorithm 1 masked, and the certificate of Algorithm
-    2."""
+class Answer:
+    """What is said of one image, with a patch on it or without: the undefended prediction, and what Algorithm 1
+    masked."""
 
     features: LocalFeatures
     defence: RobustMasking
-    threat: Threat
     undefended: int
     masking: Masking
-    certificate: MaskingCertificate
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,6 +50,34 @@ class Analysis:
     def prediction(self) -> str:
         """The defended prediction."""
         return self.classes[int(self.masking.label)]
+
+    def footprint(self, patch: Patch) -> Window | None:
+        """The features that see a patch."""
+        return self.features.receptive_field.footprint(patch, self.features.map_size)
+
+    def snapped(self, patch: Patch) -> Window | None:
+        """The first malicious window that holds all that a patch can corrupt; None if that is nothing, or more than
+        a window."""
+        footprint, windows = self.footprint(patch), self.masking.windows
+        if footprint is None or any(n > k for n, k in zip(footprint.size, windows.window_size, strict=True)):
+            return None
+        return windows.containing(footprint)
+
+    def patch_in(self, window: Window, patch_size: Size) -> Patch:
+        """A place for a patch that `snapped` finds in this malicious window."""
+        field, image_size = self.features.receptive_field, self.features.framing.image_size
+        return field.patch_in(window, patch_size, image_size)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.undefended_prediction}, defended {self.prediction})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Analysis(Answer):
+    """One image under one defence: what is said of it, and the certificate of Algorithm 2."""
+
+    threat: Threat
+    certificate: MaskingCertificate
 
     @property
     def label(self) -> str:
@@ -157,6 +183,12 @@ class Analysis:
         return str(self)
 
 
+def answer(features: LocalFeatures, defence: RobustMasking) -> Answer:
+    """Algorithm 1 on local logits, and what the network says by itself; nothing is proved."""
+    logits = features.local_logits
+    return Answer(features, defence, undefended_prediction(logits), defence.predict(logits))
+
+
 def examine(
     features: LocalFeatures,
     defence: RobustMasking,
@@ -183,9 +215,9 @@ def examine(
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
     index = None if label is None else features.classes.index(label)
     logits = features.local_logits
-    masking = defence.predict(logits)
-    certificate = defence.certify_masking(masking, index, defence.tolerance(logits, features.delta))
-    return Analysis(features, defence, threat, undefended_prediction(logits), masking, certificate)
+    said = answer(features, defence)
+    certificate = defence.certify_masking(said.masking, index, defence.tolerance(logits, features.delta))
+    return Analysis(features, defence, said.undefended, said.masking, threat, certificate)
 
 
 def analyse(

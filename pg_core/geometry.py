@@ -180,6 +180,28 @@ class ReceptiveField:
         end = np.minimum((pixels[:, 1] + o - 1) // s + 1, map_size[axis])
         return np.stack([first, end], axis=-1)
 
+    def patch_in(self, window: Window, patch_size: Size, image_size: Size) -> Patch:
+        """A place for a patch whose footprint is a window of Equation 1's size: its first pixel is the last that the
+        window's first feature sees, s*i - o + r - 1 pixels down, and across (derived).
+
+        Bands around the right edge are met by no patch that lies there; it is put as near as the image allows.
+
+        >>> ReceptiveField((17, 17), (8, 8)).patch_in(Window(3, 18, 6, 6), (32, 32), (224, 224))
+        Patch(top=40, left=160, height=32, width=32)
+        """
+        top, left = (
+            s * first - o + r - 1
+            for first, s, o, r in zip(
+                (window.top, window.left), self.stride, self.offset, self.size, strict=True
+            )
+        )
+        if self.wrapping:
+            top, left = 0, left % image_size[1]
+        top, left = (
+            min(start, n - p) for start, p, n in zip((top, left), patch_size, image_size, strict=True)
+        )
+        return Patch(top, left, *patch_size)
+
     def pixels(self, window: Window) -> Patch:
         """The pixels that the features of a window see: s*(k - 1) + r per axis. They may pass the border: into
         padding, or, of bands, on to the left edge."""

@@ -11,16 +11,16 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import compute
 from app.choices import networks
-from app.compute import Choice, Contents, Photo, Simulation
-from pg_core.analysis import Analysis
+from app.compute import Choice, Photo
 from pg_core.arrays import Evidence
 from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import LocalFeatures
-from pg_core.geometry import Patch, Size, Window
+from pg_core.geometry import Size
 from pg_core.images import FORMATS, ImageError, Space, Threat, square
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
+_OF_ONE_PAGE = {"patched", "contents", "seed", "colour", "sticker_of", "label", "shown"}
 _PER_CENT, _PIXELS = "% of the area", "pixels"
 
 
@@ -37,6 +37,9 @@ class Choices:
 
 def sidebar() -> Choices | None:
     """The widgets that all pages share; None if the chosen network has no weights yet."""
+    # A widget that a page does not show would forget its value.
+    for key in _OF_ONE_PAGE & st.session_state.keys():
+        st.session_state[key] = st.session_state[key]
     with st.sidebar:
         photo = _photo()
         choice = networks.network()
@@ -52,6 +55,9 @@ def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
     """The label to certify and the class whose evidence is shown; None for the defended prediction and for
     the label."""
     names = compute.order_of_classes(seen)
+    for key in ("label", "shown"):
+        if st.session_state.get(key) not in [None, *names]:
+            del st.session_state[key]
     with st.sidebar:
         st.subheader("Classes")
         label = st.selectbox(
@@ -76,70 +82,6 @@ def certified_label() -> str | None:
     return st.session_state.get("label")
 
 
-def simulation(image_size: Size, patch_size: Size) -> Simulation | None:
-    """A simulated patch of the adversary's size, if the user wants one."""
-    with st.sidebar:
-        st.subheader("Simulated patch")
-        if not st.toggle("Put a patch on the photo", key="patched", on_change=_follow_patch):
-            return None
-        contents = st.selectbox("Contents", list(Contents), key="contents") or Contents.NOISE
-        seed, colour, sticker = 0, "#ff0000", None
-        if contents is Contents.NOISE:
-            seed = st.number_input("Seed of the noise", 0, 9999, 0, key="seed")
-        elif contents is Contents.SOLID:
-            colour = st.color_picker("Colour", "#ff0000", key="colour")
-        elif contents is Contents.STICKER:
-            sticker = _picture("Sticker", "sticker")
-            if sticker is None:
-                st.caption("Until a picture is uploaded, the patch is noise.")
-                contents = Contents.NOISE
-        top = _position("Row of its top edge", image_size[0] - patch_size[0], "patch_top")
-        left = _position("Column of its left edge", image_size[1] - patch_size[1], "patch_left")
-    return Simulation(Patch(top, left, *patch_size), contents, seed, colour, sticker)
-
-
-def malicious_window(analysis: Analysis, simulated: Simulation | None, photo: Photo) -> Window:
-    """The window a person picked; else the one the simulated patch lies in; else the worst."""
-    windows = analysis.certificate.windows
-    picked = st.session_state.get("picked")
-    if picked and picked[:2] == (photo.digest, windows.shape):
-        return windows.window(*picked[2:])
-    features = analysis.features
-    footprint = simulated and features.receptive_field.footprint(simulated.patch, features.map_size)
-    return windows.containing(footprint) if footprint else analysis.certificate.worst
-
-
-def pick_on_map(analysis: Analysis, photo: Photo, canvas: str) -> None:
-    """The window that was picked on the margin map of the canvas with this key."""
-    picked = st.session_state[canvas].window
-    rows, columns = analysis.certificate.windows.shape
-    if picked and 0 <= int(picked["row"]) < rows and 0 <= int(picked["column"]) < columns:
-        _pick_window(analysis, photo, int(picked["row"]), int(picked["column"]))
-
-
-def pick(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
-    """Make a window the malicious one, on every page."""
-    _pick_window(analysis, photo, row, column)
-
-
-def window_controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
-    """Row and column of the malicious window, and a way back to the worst one."""
-    rows, columns = analysis.certificate.windows.shape
-    st.session_state["window_row"], st.session_state["window_column"] = malicious.top, malicious.left
-
-    def typed() -> None:
-        _pick_window(analysis, photo, st.session_state["window_row"], st.session_state["window_column"])
-
-    def worst() -> None:
-        window = analysis.certificate.worst
-        _pick_window(analysis, photo, window.top, window.left)
-
-    row, column, button = st.columns([1, 1, 1], vertical_alignment="bottom")
-    row.number_input("Row", 0, rows - 1, key="window_row", on_change=typed)
-    column.number_input("Column", 0, columns - 1, key="window_column", on_change=typed)
-    button.button("Go to the worst", on_click=worst, width="stretch")
-
-
 @contextmanager
 def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
     """Say what is going on where the verdict will be, unless it was the last thing done under this text; a
@@ -154,7 +96,7 @@ def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
 
 def _photo() -> Photo:
     st.subheader("Photo")
-    upload = _picture("Your photo", "upload")
+    upload = picture("Your photo", "upload")
     name = st.selectbox(
         "or a sample",
         list(SAMPLES),
@@ -169,7 +111,7 @@ def _photo() -> Photo:
     return compute.sample(name)
 
 
-def _picture(title: str, key: str) -> Photo | None:
+def picture(title: str, key: str) -> Photo | None:
     """An uploaded picture. A bad file is refused with a sentence, and the last good one comes back.
 
     The uploader is empty for a moment while one file replaces another, so an empty one forgets nothing.
@@ -187,8 +129,13 @@ def _picture(title: str, key: str) -> Photo | None:
         except ImageError as error:
             st.error(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else ""))
         else:
-            last = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
-            st.session_state[kept] = last
+            st.session_state[kept] = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
+    return kept_picture(key)
+
+
+def kept_picture(key: str) -> Photo | None:
+    """The last good picture of the uploader with this key."""
+    last = st.session_state.get(f"{key}-kept")
     return None if last is None else Photo(*last[1:])
 
 
@@ -267,22 +214,6 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     window = field.window_size(patch_size)
     st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
     return RobustMasking(window, threshold, evidence, clip_high, bound, field.wrapping)
-
-
-def _position(title: str, last: int, key: str) -> int:
-    if last <= 0:
-        return 0
-    return st.slider(title, 0, last, last // 2, key=f"{key}-{last}", on_change=_follow_patch)
-
-
-def _pick_window(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
-    """Remember a window, until the photo or the windows change."""
-    st.session_state["picked"] = (photo.digest, analysis.certificate.windows.shape, row, column)
-
-
-def _follow_patch() -> None:
-    """The malicious window is the one the patch lies in, until another is picked."""
-    st.session_state.pop("picked", None)
 
 
 def _reset() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.choices import pick
+from app.choices.windows import pick
 from app.compute import Photo
 from pg_core.analysis import Analysis
 from pg_core.defences.catalogue import TITLES, Kind

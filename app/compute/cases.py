@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from app import compute
-from pg_core.analysis import Analysis
+from pg_core.analysis import Analysis, Answer
 from pg_core.cases import Case, CaseEvidence, cases
 from pg_core.defences.masking import Masking
 from pg_core.geometry import Window
@@ -30,7 +30,7 @@ class Filled:
     evidence: tuple[CaseEvidence, ...]
 
 
-def fillings(clean: Analysis, shown: Analysis, footprint: Window | None, window: Window) -> list[Filling]:
+def fillings(clean: Analysis, shown: Answer, footprint: Window | None, window: Window) -> list[Filling]:
     """What the window can be filled with here; the simulated patch takes its own window along."""
     patched = [Filling.PATCH] if footprint is not None and shown is not clean else []
     _, witness = compute.standing(clean, window)
@@ -38,7 +38,7 @@ def fillings(clean: Analysis, shown: Analysis, footprint: Window | None, window:
 
 
 def filled(
-    clean: Analysis, shown: Analysis, footprint: Window | None, window: Window, filling: Filling
+    clean: Analysis, shown: Answer, footprint: Window | None, window: Window, filling: Filling
 ) -> Filled:
     """The window, or for a patch that it does not contain the one that does, with its filling."""
     masking = clean.masking

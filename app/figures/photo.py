@@ -6,35 +6,32 @@ from collections.abc import Iterable
 
 import plotly.graph_objects as go
 
-from pg_core.geometry import ReceptiveField, Size, Window
+from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window
 from pg_core.images import to_photo
 from pg_core.models.local import Pixels
 
 
 def add_photo(figure: go.Figure, pixels: Pixels, axes: Iterable[str] = ("",)) -> None:
     """Lay the photo below everything on these axes: "" is the first pair, "2" the second."""
-    height, width = pixels.shape[1:]
     data = io.BytesIO()
     to_photo(pixels).save(data, "JPEG", quality=95)
     source = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-    for axis in axes:
-        figure.add_layout_image(
-            source=source,
-            xref=f"x{axis}",
-            yref=f"y{axis}",
-            x=0,
-            y=0,
-            sizex=width,
-            sizey=height,
-            xanchor="left",
-            yanchor="top",
-            sizing="stretch",
-            layer="below",
-        )
+    _add_picture(figure, source, Box(0, 0, *pixels.shape[1:]), axes)
+
+
+def add_patch(figure: go.Figure, pixels: Pixels, patch: Patch, axes: Iterable[str] = ("",)) -> None:
+    """Lay a patch over the photo, as it is in the pixels of the patched image."""
+    data = io.BytesIO()
+    to_photo(pixels[:, *patch.slices]).save(data, "PNG")
+    source = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    _add_picture(figure, source, patch, axes)
 
 
 def middle(field: ReceptiveField, cell: int, axis: int) -> float:
-    """Where along an axis the receptive field of a cell has its middle, in pixels."""
+    """Where along an axis the receptive field of a cell has its middle, in pixels; a column band is drawn where it
+    begins, or the last ones would lie beyond the image."""
+    if field.wrapping and axis == 1:
+        return cell + 0.5
     return cell * field.stride[axis] - field.offset[axis] + field.size[axis] / 2
 
 
@@ -55,3 +52,20 @@ def outline(field: ReceptiveField, window: Window) -> dict[str, float]:
         "y0": middle(field, window.top, 0) - field.stride[0] / 2,
         "y1": middle(field, window.bottom - 1, 0) + field.stride[0] / 2,
     }
+
+
+def _add_picture(figure: go.Figure, source: str, box: Box, axes: Iterable[str]) -> None:
+    for axis in axes:
+        figure.add_layout_image(
+            source=source,
+            xref=f"x{axis}",
+            yref=f"y{axis}",
+            x=box.left,
+            y=box.top,
+            sizex=box.width,
+            sizey=box.height,
+            xanchor="left",
+            yanchor="top",
+            sizing="stretch",
+            layer="below",
+        )

@@ -4,19 +4,19 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.figures import style
-from pg_core.analysis import Analysis
+from pg_core.analysis import Answer
 
 
-def scores(analysis: Analysis, count: int = 8) -> go.Figure:
+def scores(answer: Answer, count: int = 8) -> go.Figure:
     """The classes with most evidence, by their score after masking; the predictions are named at the axis."""
-    masking = analysis.masking
+    masking = answer.masking
     totals = masking.evidence.sum(axis=(-2, -1))
-    defended, undefended = int(masking.label), analysis.undefended
+    defended, undefended = int(masking.label), answer.undefended
     order = sorted(range(len(totals)), key=lambda index: (-masking.scores[index], index))
     chosen = order[: min(count, len(order))]
     if undefended not in chosen:
         chosen[-1] = undefended
-    names = [_named(analysis, index, defended, undefended) for index in chosen]
+    names = [_named(answer, index, defended, undefended) for index in chosen]
     figure = go.Figure()
     for values, name, colour, pattern in (
         (totals, "before masking: all evidence", style.BEFORE, "/"),
@@ -44,15 +44,15 @@ def scores(analysis: Analysis, count: int = 8) -> go.Figure:
     )
 
 
-def in_words(analysis: Analysis, count: int = 3) -> str:
+def in_words(answer: Answer, count: int = 3) -> str:
     """The first bars, for those who cannot see them."""
-    scores = analysis.masking.scores
+    scores = answer.masking.scores
     order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[:count]
-    listed = ", ".join(f"{analysis.classes[index]} {scores[index]:.4g}" for index in order)
+    listed = ", ".join(f"{answer.classes[index]} {scores[index]:.4g}" for index in order)
     return f"Class scores after masking, the largest first: {listed}"
 
 
-def _named(analysis: Analysis, index: int, defended: int, undefended: int) -> str:
+def _named(answer: Answer, index: int, defended: int, undefended: int) -> str:
     roles = [role for role, at in (("defended", defended), ("undefended", undefended)) if at == index]
-    name = analysis.classes[index]
+    name = answer.classes[index]
     return f"<b>{name}</b> ({' and '.join(roles)})" if roles else name

@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from plotly.subplots import make_subplots
 
 from app.figures import style
-from app.figures.photo import add_photo, middle, outline
-from pg_core.analysis import Analysis
+from app.figures.photo import add_patch, add_photo, middle, outlines
+from pg_core.analysis import Analysis, Answer
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
 
 CELLS = "cell"
@@ -21,13 +21,13 @@ WINDOWS = "window"
 
 def stage(
     clean: Analysis,
-    shown: Analysis,
+    shown: Answer,
     shown_class: int,
     malicious: Window,
     patch: Patch | None = None,
 ) -> go.Figure:
     """The four panels. `clean` is the photo, which the certificate is about; `shown` the same, or the photo
-    with a simulated patch."""
+    with a simulated patch. Colours span the values of both."""
     name = clean.classes[shown_class]
     figure = make_subplots(
         rows=1,
@@ -41,25 +41,37 @@ def stage(
         ),
     )
     field = clean.features.receptive_field
-    logits = shown.features.local_logits[shown_class].astype(np.float64)
-    evidence = shown.masking.evidence[shown_class]
-    figure.add_trace(_cells(logits, field, "local logit", opacity=0.0, showscale=False), 1, 1)
-    figure.add_trace(_cells(logits, field, "local logit", opacity=0.65), 1, 2)
-    figure.add_trace(_cells(evidence, field, "evidence", zmin=0.0), 1, 3)
+    logits, evidence = maps_of(shown, shown_class)
+    usual_logits, usual_evidence = maps_of(clean, shown_class)
+    values = np.concatenate([logits, usual_logits])
+    span = float(values.min()), float(values.max())
+    figure.add_trace(_cells(logits, field, "local logit", span, opacity=0.0, showscale=False), 1, 1)
+    figure.add_trace(_cells(logits, field, "local logit", span, opacity=0.65), 1, 2)
+    span = 0.0, float(max(evidence.max(), usual_evidence.max()))
+    figure.add_trace(_cells(evidence, field, "evidence", span), 1, 3)
     _margins(figure, clean)
-    add_photo(figure, shown.features.pixels, ("", "2"))
+    add_photo(figure, clean.features.pixels, ("", "2"))
+    if patch is not None:
+        add_patch(figure, shown.features.pixels, patch, ("", "2"))
     _outlines(figure, shown, shown_class, malicious, patch)
     _axes(figure, clean)
     return style.finish(figure)
+
+
+def maps_of(
+    answer: Answer, shown_class: int
+) -> tuple[Float64[np.ndarray, "rows columns"], Float64[np.ndarray, "rows columns"]]:
+    """What the second and third panel show of a class: its local logits, and its clipped evidence."""
+    return answer.features.local_logits[shown_class].astype(np.float64), answer.masking.evidence[shown_class]
 
 
 def _cells(
     values: Float64[np.ndarray, "rows columns"],
     field: ReceptiveField,
     what: str,
+    span: tuple[float, float],
     opacity: float = 1.0,
     showscale: bool = True,
-    zmin: float | None = None,
 ) -> go.Heatmap:
     rows, columns = values.shape
     return go.Heatmap(
@@ -68,8 +80,8 @@ def _cells(
         dx=field.stride[1],
         y0=middle(field, 0, 0),
         dy=field.stride[0],
-        zmin=zmin,
-        zmax=None if zmin is None else max(float(values.max()), 1e-9),
+        zmin=span[0],
+        zmax=max(span[1], span[0] + 1e-9),
         colorscale=style.SEQUENTIAL,
         opacity=opacity,
         showscale=showscale,
@@ -129,17 +141,19 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
 
 
 def _outlines(
-    figure: go.Figure, shown: Analysis, shown_class: int, malicious: Window, patch: Patch | None
+    figure: go.Figure, shown: Answer, shown_class: int, malicious: Window, patch: Patch | None
 ) -> None:
     field = shown.features.receptive_field
     detected = shown.masking.window(shown_class)
-    footprint = None if patch is None else field.footprint(patch, shown.features.map_size)
-    for column in (1, 2, 3):
-        if footprint is not None and column > 1:
-            _rectangle(figure, column, "footprint", style.FOOTPRINT, outline(field, footprint))
-        if detected is not None and column > 1:
-            _rectangle(figure, column, "detected", style.DETECTED, outline(field, detected))
-        _rectangle(figure, column, "malicious", style.MALICIOUS, outline(field, malicious))
+    footprint = None if patch is None else shown.footprint(patch)
+    for name, line, window, columns in (
+        ("footprint", style.FOOTPRINT, footprint, (1, 2, 3)),
+        ("detected", style.DETECTED, detected, (2, 3)),
+        ("malicious", style.MALICIOUS, malicious, (1, 2, 3)),
+    ):
+        for edges in [] if window is None else outlines(field, window, shown.features.framing.image_size):
+            for column in columns:
+                _rectangle(figure, column, name, line, edges)
     if patch is not None:
         _rectangle(figure, 1, "patch", style.CURRENT, _edges(patch))
     _rectangle(figure, 4, "current", style.CURRENT, _edges(Window(malicious.top, malicious.left, 1, 1), 0.5))
@@ -171,7 +185,9 @@ def _axes(figure: go.Figure, analysis: Analysis) -> None:
         linked = {"scaleanchor": "x"} if column == 1 else {"matches": "y"}
         figure.update_yaxes(range=[height, 0], constrain="domain", **bare, **linked, col=column, row=1)
     figure.update_xaxes(range=[-0.5, columns - 0.5], constrain="domain", **bare, col=4, row=1)
-    figure.update_yaxes(range=[rows - 0.5, -0.5], scaleanchor="x4", constrain="domain", **bare, col=4, row=1)
+    # The one row of a band network's windows is drawn as high as the panel.
+    square = {} if rows == 1 else {"scaleanchor": "x4"}
+    figure.update_yaxes(range=[rows - 0.5, -0.5], constrain="domain", **square, **bare, col=4, row=1)
 
 
 def _colour_bar() -> dict[str, object]:

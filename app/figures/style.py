@@ -1,8 +1,9 @@
 """How every figure looks: colours that colour-blind readers can tell apart, and the finish that all share."""
 
 import plotly.graph_objects as go
+from plotly.colors import make_colorscale, sequential
 
-SEQUENTIAL = "Cividis"
+SEQUENTIAL = [list(stop) for stop in make_colorscale(sequential.Cividis)]
 DIVERGING = [[0.0, "#b2182b"], [0.25, "#f4a582"], [0.5, "#f7f7f7"], [0.75, "#92c5de"], [1.0, "#2166ac"]]
 """ColorBrewer's RdBu, red for negative; plotly's scale of that name runs the other way."""
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import choices
-from app.choices import Choices
+from app.choices import Choices, windows
 from app.choices import lineup as choices_of_lineup
 from app.compute import defences
 from app.compute.defences import Reckoning
@@ -87,7 +87,7 @@ def show(chosen: Choices | None) -> None:
         "holds all places whose footprint lies in the window."
     )
     st.subheader(f"The window at row {window.top}, column {window.left}")
-    choices.window_controls(seen.clean, window, chosen.photo)
+    windows.controls(seen.clean, window, chosen.photo)
     pair = choices_of_lineup.pair(found, window)
     if pair is not None:
         st.markdown(_verdict(found, pair, window))

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import choices, compute
 from app.charts import chart
-from app.choices import Choices, tables
+from app.choices import Choices, tables, windows
 from app.choices import debugging as controls
 from app.choices.debugging import WhatIf
 from app.compute import debugging
@@ -42,11 +42,12 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     if tried.differences:
         analysis = compute.analysis(chosen.photo, chosen.choice, tried.defence, tried.threat, base.label)
     _what_changed(base, analysis, tried)
-    malicious = choices.malicious_window(analysis, seen.simulation, chosen.photo)
+    place = None if seen.simulation is None else seen.simulation.patch
+    malicious = windows.malicious_window(analysis, place, chosen.photo)
     told = debugging.diagnosis(analysis, malicious)
     standing, witness = compute.standing(analysis, malicious)
     st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
-    choices.window_controls(analysis, malicious, chosen.photo)
+    windows.controls(analysis, malicious, chosen.photo)
     _window(analysis, told, standing)
     _bounds(analysis, told)
     if witness is not None:
@@ -197,7 +198,7 @@ def _failing(chosen: Choices, tried: WhatIf, analysis: Analysis) -> None:
     tables.windows(
         debugging.failure_table(analysis, shown),
         "failing-table",
-        lambda row: choices.pick(analysis, chosen.photo, *places[row]),
+        lambda row: windows.pick(analysis, chosen.photo, *places[row]),
     )
 
 

@@ -7,77 +7,96 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from app import choices, compute
+from app import compute
 from app.charts import chart
-from app.choices import Choices
-from app.compute import Simulation, exports
+from app.choices import Choices, patch, windows
+from app.compute import exports, patches
 from app.figures.scores import in_words, scores
-from app.figures.stage import stage
-from app.patch_canvas import patch_canvas
-from pg_core.analysis import Analysis
+from app.patch_canvas import Data, answer_of, patch_canvas, scene_of
+from app.views import opening
+from app.views.opening import Classes, Opened
+from pg_core.analysis import Analysis, Answer
 from pg_core.defences.base import Verdict
 from pg_core.figure import Format
-from pg_core.geometry import Window
+from pg_core.geometry import Patch, Window
 from pg_core.images import Space
 from pg_core.witness import Standing
+
+_CANVAS = "stage"
 
 
 def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
-    if chosen is None:
-        st.info(
-            "This network has no weights yet. Put a published checkpoint into the folder assets/weights; "
-            "the page Networks explains which, and lists what is there."
-        )
-        return
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
-    title = compute.described(chosen.choice).title
-    try:
-        with choices.progress(slot, f"Loading the network: {title} …", chosen.choice):
-            compute.network(chosen.choice)
-        looking = "Running the network on every part of the photo …"
-        with choices.progress(slot, looking, chosen.photo.digest, chosen.choice):
-            seen = compute.features(chosen.photo, chosen.choice)
-    except ValueError as error:
-        slot.error(str(error))
+    asked = opening.classes(chosen, slot)
+    if chosen is None or asked is None:
         return
-
-    label, shown_class = choices.classes(seen)
-    simulation = choices.simulation(seen.framing.image_size, chosen.patch_size)
-    clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, label)
-    shown = clean
-    if simulation is not None:
-        shown = compute.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
-    malicious = choices.malicious_window(clean, simulation, chosen.photo)
-    index = clean.classes.index(shown_class or clean.label)
-
+    clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
     _verdict(slot, clean)
-    patch = None if simulation is None else simulation.patch
-    patch_canvas(
-        stage(clean, shown, index, malicious, patch),
-        clean,
-        malicious,
-        key="stage",
-        on_window=lambda: choices.pick_on_map(clean, chosen.photo, "stage"),
-    )
-    st.caption(
-        "Point at a cell to mark it everywhere; click a window of the margin map, or use the arrow keys, to "
-        "make it the malicious one. Dotted orange: malicious window. Solid blue: window detected in the class "
-        "shown and masked. Dashed pink: what the simulated patch reaches. Blue margins are certified; red "
-        "ones, crossed out, fail; circles are undecided."
-    )
-    left, right = st.columns(2, gap="large")
-    with left:
-        _window(clean, malicious, chosen)
-        st.page_link(debugger, label="Why? Take this window to the debugger")
-        if simulation is not None:
-            _patched(clean, shown, simulation)
-    with right:
-        st.subheader("Class scores" if simulation is None else "Class scores, with the patch")
-        chart(scores(shown), "scores", in_words(shown))
+    _stage(chosen, asked, debugger)
     _export(clean, chosen)
     _help()
+
+
+@st.fragment
+def _stage(chosen: Choices, asked: Classes, debugger: StreamlitPage) -> None:
+    """Everything that follows the patch; run alone while it is dragged."""
+    moving = patch.moving()
+    seen = opening.looked_at(chosen, asked)
+    clean, image_size = seen.clean, seen.clean.features.framing.image_size
+    # Shown first, sent last: it tells the browser that all else has arrived.
+    canvas = st.container()
+    patch.controls(clean, chosen.patch_size)
+    st.caption(
+        "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
+        "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
+        "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
+        "Blue margins are certified; red ones, crossed out, fail; circles are undecided."
+    )
+    _photo_alone(clean)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _window(clean, seen.malicious, chosen, moving)
+        st.page_link(debugger, label="Why? Take this window to the debugger")
+        if seen.simulation is not None:
+            _patched(clean, seen.shown, seen.simulation.patch)
+    with right:
+        _scores(seen, chosen, moving)
+    with canvas:
+        patch_canvas(
+            None if moving else _scene(seen, chosen, asked),
+            None
+            if seen.simulation is None
+            else answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch),
+            clean,
+            patch.acknowledged(),
+            key=_CANVAS,
+            on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
+            on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
+        )
+
+
+def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
+    place = None if seen.simulation is None else seen.simulation.patch
+    proved = None
+    if place is not None:
+        proved = patches.placements(
+            chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label, place.size
+        )
+    return scene_of(seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved)
+
+
+def _scores(seen: Opened, chosen: Choices, moving: bool) -> None:
+    if seen.simulation is None:
+        st.subheader("Class scores")
+        chart(scores(seen.clean), "scores", in_words(seen.clean))
+        return
+    # Drawing it anew for each move would cost frames of the drag.
+    rest = patch.last_rest(seen.simulation, moving)
+    said = patches.simulated(chosen.photo, chosen.choice, chosen.defence, rest)
+    st.subheader("Class scores, with the patch" + (" where it last lay" if moving else ""))
+    chart(scores(said), "scores", in_words(said))
 
 
 def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
@@ -93,6 +112,9 @@ def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
             slot.warning(f"? {words}")
         case Verdict.MISCLASSIFIED:
             slot.warning(f"✘ {words}")
+
+
+def _photo_alone(clean: Analysis) -> None:
     certificate = clean.certificate
     worst = certificate.worst
     columns = st.columns(4)
@@ -107,11 +129,11 @@ def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
     )
 
 
-def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
+def _window(clean: Analysis, malicious: Window, chosen: Choices, moving: bool) -> None:
     certificate = clean.certificate
     at = malicious.top, malicious.left
     st.subheader("Malicious window")
-    choices.window_controls(clean, malicious, chosen.photo)
+    windows.controls(clean, malicious, chosen.photo)
     rows = (
         ("t", f"evidence for '{clean.label}' outside the window", certificate.outside[at]),
         ("m", "the most that another window holds of it", certificate.other[at]),
@@ -121,7 +143,8 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
     )
     table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
-    st.write(_in_feature_space(clean, malicious))
+    # A witness may take longer to find than the hand rests.
+    st.write("…" if moving else _in_feature_space(clean, malicious))
 
 
 def _in_feature_space(clean: Analysis, malicious: Window) -> str:
@@ -140,9 +163,8 @@ def _in_feature_space(clean: Analysis, malicious: Window) -> str:
     return "? **Undecided**: neither proved nor broken by a witness."
 
 
-def _patched(clean: Analysis, shown: Analysis, simulation: Simulation) -> None:
-    patch, features = simulation.patch, clean.features
-    footprint = features.receptive_field.footprint(patch, features.map_size)
+def _patched(clean: Analysis, shown: Answer, patch: Patch) -> None:
+    footprint = shown.footprint(patch)
     st.subheader("With the simulated patch")
     left, right = st.columns(2)
     left.metric(

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from app import choices
 from app.board_canvas import board_canvas
 from app.charts import chart
-from app.choices import Choices, tables
+from app.choices import Choices, tables, windows
 from app.choices import board as choices_of_board
 from app.compute import cases as casework
 from app.compute.cases import Filled, Filling
@@ -112,7 +111,7 @@ def _table(evidence: CaseEvidence) -> str:
 
 def _photo(seen: Opened, chosen: Choices) -> None:
     clean, shown = seen.clean, seen.shown
-    choices.window_controls(clean, seen.malicious, chosen.photo)
+    windows.controls(clean, seen.malicious, chosen.photo)
     options = casework.fillings(clean, shown, seen.footprint, seen.malicious)
     filling = tables.filling(options)
     filled = casework.filled(clean, shown, seen.footprint, seen.malicious, filling)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from streamlit.delta_generator import DeltaGenerator
 
 from app import choices, compute
-from app.choices import Choices
-from app.compute import Simulation
-from pg_core.analysis import Analysis
+from app.choices import Choices, patch, windows
+from app.compute import patches
+from app.compute.patches import Simulation
+from pg_core.analysis import Analysis, Answer
 from pg_core.geometry import Window
 
 
@@ -17,7 +18,7 @@ class Opened:
     of a class, and a malicious window."""
 
     clean: Analysis
-    shown: Analysis
+    shown: Answer
     simulation: Simulation | None
     shown_class: int
     malicious: Window
@@ -25,14 +26,28 @@ class Opened:
     @property
     def footprint(self) -> Window | None:
         """What the simulated patch reaches."""
-        if self.simulation is None:
-            return None
-        features = self.clean.features
-        return features.receptive_field.footprint(self.simulation.patch, features.map_size)
+        return None if self.simulation is None else self.clean.footprint(self.simulation.patch)
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The class to certify, None for the defended prediction; and the one that is shown, None for that class."""
+
+    label: str | None
+    shown: str | None
 
 
 def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
     """The analysis of what is chosen in the sidebar; progress and errors go to the slot."""
+    asked = classes(chosen, slot)
+    if chosen is None or asked is None:
+        return None
+    slot.empty()
+    return looked_at(chosen, asked)
+
+
+def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
+    """Run the network on the photo, unless it has been, and ask for the classes; None if it cannot run."""
     if chosen is None:
         slot.info(
             "This network has no weights yet. Put a published checkpoint into the folder assets/weights; "
@@ -49,11 +64,16 @@ def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
     except ValueError as error:
         slot.error(str(error))
         return None
-    slot.empty()
-    label, shown_class = choices.classes(seen)
-    simulation = choices.simulation(seen.framing.image_size, chosen.patch_size)
-    clean = shown = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, label)
+    return Classes(*choices.classes(seen))
+
+
+def looked_at(chosen: Choices, asked: Classes) -> Opened:
+    """What there is to show of the photo and of the simulated patch; the network runs on the patch alone."""
+    clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
+    simulation = patch.simulation(clean, chosen.patch_size)
+    shown: Answer = clean
     if simulation is not None:
-        shown = compute.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
-    malicious = choices.malicious_window(clean, simulation, chosen.photo)
-    return Opened(clean, shown, simulation, clean.classes.index(shown_class or clean.label), malicious)
+        shown = patches.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
+    place = None if simulation is None else simulation.patch
+    malicious = windows.malicious_window(clean, place, chosen.photo)
+    return Opened(clean, shown, simulation, clean.classes.index(asked.shown or clean.label), malicious)

@@ -68,7 +68,7 @@ def test_a_window_that_wraps_is_drawn_on_both_sides_of_the_photo():
 
     field = ReceptiveField((32, 4), (32, 1), wrapping=True)
     (whole,) = outlines(field, Window(0, 3, 1, 8), (32, 32))
-    assert (whole["x0"], whole["x1"]) == (4.5, 12.5)
+    assert (whole["x0"], whole["x1"]) == (3, 11)
     right, left = outlines(field, Window(0, 28, 1, 8), (32, 32))
     assert (right["x1"], left["x0"]) == (32, 0)
     assert right["x1"] - right["x0"] + left["x1"] - left["x0"] == 8

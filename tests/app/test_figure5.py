@@ -111,7 +111,9 @@ def _photo_page():
 
 
 def test_the_table_of_the_photo_is_the_case_of_every_class():
-    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE).run()
+    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE)
+    app.session_state["patched"] = False
+    app.run()
     app.selectbox(key="network").select("tiles-coarse").run()
     app.selectbox(key="sample").select("coffee").run()
     model = load_model("tiles-coarse", "cpu")
@@ -131,7 +133,8 @@ def test_the_table_of_the_photo_is_the_case_of_every_class():
     assert f"**'espresso': case {known[told.classes.index('espresso')].case}**" in text(app)
     app.segmented_control[0].set_value("the photo as it is").run()
     assert any("in w, Algorithm 1 predicts 'espresso'." in box.value for box in app.caption)
-    app.toggle(key="patched").set_value(True).run()
-    app.number_input(key="window_row").set_value(0).run()
+    app.session_state["patched"] = True
+    app.run()
+    app.number_input(key="window_row").set_value(3 - window.top).run()
     assert not app.exception
     assert any("this is the one that contains it" in box.value for box in app.info)

@@ -12,6 +12,7 @@ from app.figures.photo import middle, outline
 from app.figures.scores import in_words, scores
 from app.figures.stage import CELLS, WINDOWS, stage
 from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
+from pg_core.analysis import answer
 from tests.colours import Colours
 
 
@@ -62,6 +63,8 @@ def test_a_cell_is_drawn_in_the_middle_of_its_receptive_field():
         seen = field.pixels(Window(row, column, 1, 1))
         assert middle(field, row, 0) == (seen.top + seen.bottom) / 2
         assert middle(field, column, 1) == (seen.left + seen.right) / 2
+    bands = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    assert middle(bands, 31, 1) == 31.5
     assert outline(field, Window(1, 2, 3, 4)) == {
         "x0": 8 * 2 - 3 + 8.5 - 4,
         "x1": 8 * 5 - 3 + 8.5 + 4,
@@ -106,10 +109,31 @@ def test_a_simulated_patch_is_drawn_with_its_footprint_on_the_patched_photo(resu
             outline(features.receptive_field, footprint)["x0"],
             outline(features.receptive_field, footprint)["y0"],
         )
-    photo = Image.open(io.BytesIO(base64.b64decode(figure.layout.images[0].source.split(",")[1])))
+    photo, _, picture, below_logits = (
+        Image.open(io.BytesIO(base64.b64decode(image.source.split(",")[1]))) for image in figure.layout.images
+    )
     assert photo.size == (64, 48)
-    red, _, blue = photo.getpixel((24, 14))
-    assert blue > 150 > red
+    assert picture.size == below_logits.size == (9, 8)
+    assert picture.getpixel((4, 4)) == (0, 0, 255)
+    laid = figure.layout.images[2]
+    assert (laid.y, laid.x, laid.sizey, laid.sizex) == (10, 20, 8, 9)
+
+
+def test_colours_span_the_values_with_and_without_the_patch(result):
+    model = Colours()
+    features = update(result.features, model, Patch(10, 20, 20, 20), attacks.solid((20, 20), (255, 255, 255)))
+    patched = answer(features, RobustMasking((8, 8)))
+    for shown_class in (0, 2):
+        _, logits, evidence, *_ = stage(
+            result, patched, shown_class, result.certificate.worst, Patch(10, 20, 20, 20)
+        ).data
+        for trace, values in (
+            (logits, (result.features.local_logits, features.local_logits)),
+            (evidence, (result.masking.evidence, patched.masking.evidence)),
+        ):
+            both = np.stack([maps[shown_class] for maps in values]).astype(float)
+            assert trace.zmax == both.max()
+            assert trace.zmin == (both.min() if trace is logits else 0)
 
 
 def test_the_first_three_panels_share_their_axes_and_row_0_is_on_top(result):

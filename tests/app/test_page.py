@@ -32,6 +32,10 @@ def statement(app):
     return " ".join(box.value for box in boxes)
 
 
+def press(app, name):
+    next(button for button in app.button if button.label == name).click().run()
+
+
 def metric(app, name):
     return next(box.value for box in app.metric if box.label == name)
 
@@ -82,9 +86,10 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
     def refuse(*_):
         raise AssertionError("the network ran again")
 
-    page.toggle(key="patched").set_value(True).run()
+    # One that nobody has moved would go to the worst window of each setting.
+    page.number_input(key="patch_top").set_value(5).run()
     monkeypatch.setattr("app.compute.extract", refuse)
-    monkeypatch.setattr("app.compute.update", refuse)
+    monkeypatch.setattr("app.compute.patches.update", refuse)
     page.slider(key="threshold").set_value(0.2).run()
     page.checkbox(key="clipped").check().run()
     page.number_input(key="clip_high").set_value(0.5).run()
@@ -211,11 +216,12 @@ def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, mon
 
 
 def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
-    page.toggle(key="patched").set_value(True).run()
     texts = [box.value for box in page.markdown]
-    assert any(
-        "Patch of 64x64 pixels at row 192, column 192. 2x2 local logits see it" in text for text in texts
-    )
+    told = expected("chelsea")
+    patch = told.patch_in(told.certificate.worst, (64, 64))
+    height, width = told.footprint(patch).size
+    where = f"Patch of 64x64 pixels at row {patch.top}, column {patch.left}. {height}x{width} local logits"
+    assert any(where in text for text in texts)
     assert metric(page, "With the defence") == "cat"
     for contents in ("solid colour", "checkerboard", "sticker"):
         page.selectbox(key="contents").select(contents).run()
@@ -226,7 +232,7 @@ def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
 def test_reset_brings_back_the_opening_settings(page):
     page.slider(key="threshold").set_value(0.3).run()
     page.selectbox(key="sample").select("coffee").run()
-    next(button for button in page.button if button.label == "Reset all settings").click().run()
+    press(page, "Reset all settings")
     assert page.slider(key="threshold").value == 0
     assert page.selectbox(key="sample").value == "chelsea"
     assert not page.exception

@@ -1,6 +1,5 @@
 """The page in a real Chromium: a photo in, a verdict out, linked panels, and a click on the margin map."""
 
-import io
 import json
 import re
 import subprocess
@@ -9,64 +8,22 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from pg_core import sample_path
 from tests.browser.conftest import ROOT
+from tests.browser.steps import (
+    at_panel,
+    choose,
+    drawn,
+    metric,
+    png,
+    upload,
+    verdict,
+    wait_for_panels,
+)
 
 pytestmark = pytest.mark.browser
-VERDICT = re.compile(r"Certified\.|Not certified|Undecided|Nothing")
-
-
-def verdict(page: Page):
-    return page.get_by_test_id("stAlert").filter(has_text=VERDICT).first
-
-
-def metric(page: Page, name: str):
-    with_name = page.get_by_test_id("stMetric").filter(has=page.get_by_text(name, exact=True))
-    return with_name.get_by_test_id("stMetricValue")
-
-
-def wait_for_panels(page: Page) -> None:
-    expect(verdict(page)).to_be_visible()
-    page.wait_for_function("document.querySelector('.pg-patch-canvas')?.pgStage?.draws > 0")
-
-
-def drawn(page: Page) -> int:
-    return page.evaluate("document.querySelector('.pg-patch-canvas').pgStage.draws")
-
-
-def at_panel(page: Page, panel: int, row: float, column: float) -> tuple[float, float]:
-    """Where a row and column of a panel's axes lie on the page."""
-    suffix = "" if panel == 1 else str(panel)
-    page.locator(".pg-plot").scroll_into_view_if_needed()
-    return tuple(
-        page.evaluate(
-            """([suffix, row, column]) => {
-                const plot = document.querySelector('.pg-plot'), box = plot.getBoundingClientRect();
-                const x = plot._fullLayout['xaxis' + suffix], y = plot._fullLayout['yaxis' + suffix];
-                return [box.left + x._offset + x.l2p(column), box.top + y._offset + y.l2p(row)];
-            }""",
-            [suffix, row, column],
-        )
-    )
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_label(label, exact=True).first.click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def upload(page: Page, name: str, data: bytes, nth: int = 0) -> None:
-    page.locator("input[type=file]").nth(nth).set_input_files(
-        {"name": name, "mimeType": "image/png", "buffer": data}
-    )
-
-
-def png(photo: Image.Image) -> bytes:
-    data = io.BytesIO()
-    photo.save(data, "PNG")
-    return data.getvalue()
 
 
 def test_the_page_opens_on_a_certified_cat(open_page):
@@ -185,13 +142,14 @@ def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page,
 def test_a_simulated_patch_changes_the_undefended_answer_and_not_the_defended_one(open_page):
     page = open_page()
     wait_for_panels(page)
-    page.get_by_text("Put a patch on the photo").click()
-    expect(page.get_by_text("Patch of 64x64 pixels at row 192, column 192.")).to_be_visible()
-    expect(page.get_by_text("5x5 local logits see it")).to_be_visible()
+    expect(page.get_by_text("Patch of 64x64 pixels at row 159, column 127.")).to_be_visible()
+    expect(page.get_by_text("6x6 local logits see it")).to_be_visible()
     choose(page, "Contents", "checkerboard")
     expect(page.get_by_role("heading", name="Class scores, with the patch")).to_be_visible()
     expect(metric(page, "With the defence")).to_have_text("cat")
     choose(page, "Contents", "sticker")
+    choose(page, "Cut out of", "your own picture")
+    expect(page.get_by_text("Until a picture is uploaded")).to_be_visible()
     upload(page, "sticker.png", png(Image.open(sample_path("rocket"))), nth=1)
     expect(page.get_by_text("Until a picture is uploaded")).to_have_count(0)
     expect(metric(page, "With the defence")).to_have_text("cat")

@@ -169,6 +169,29 @@ def test_without_padding_every_window_is_the_footprint_of_some_patch(scene):
     assert {windows.at(index) for index in range(windows.count)} <= reached
 
 
+@given(scenes(largest_offset=0))
+def test_a_patch_put_into_a_window_lies_inside_the_image_and_snaps_to_that_window(scene):
+    field, image, patch = scene
+    map_size = field.map_size(image)
+    windows = Windows(map_size, field.window_size(patch.size))
+    for index in range(windows.count):
+        put = field.patch_in(windows.at(index), patch.size, image)
+        assert 0 <= put.top <= image[0] - put.height
+        assert 0 <= put.left <= image[1] - put.width
+        assert windows.containing(field.footprint(put, map_size)) == windows.at(index)
+
+
+def test_a_patch_is_put_into_the_windows_of_bands_as_far_as_one_can_lie_there():
+    field, size, image = ReceptiveField((32, 4), (32, 1), wrapping=True), (5, 5), (32, 32)
+    windows = Windows((1, 32), field.window_size(size), wrapping=True)
+    found = [
+        windows.containing(field.footprint(field.patch_in(windows.at(index), size, image), (1, 32))).left
+        for index in range(windows.count)
+    ]
+    # A patch may begin at columns 0 to 27, which bands meet from 3 columns before on.
+    assert found == [*range(25), *[24] * 4, 29, 30, 31]
+
+
 def test_the_placements_of_a_patch_on_bagnet_17_share_625_footprints():
     spans = {BAGNETS[17].footprint(Patch(top, 0, 32, 32), (26, 26)) for top in range(193)}
     assert len(spans) == 25

@@ -1,0 +1,214 @@
+"""The simulated patch: where it is, how large, and what is in it; moved on the canvas or typed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from app import compute
+from app.choices import kept_picture, picture, windows
+from app.compute import Photo
+from app.compute.patches import Contents, Motif, Simulation, preview
+from app.sticker_cutter import sticker_cutter
+from pg_core.analysis import Analysis
+from pg_core.datasets import SAMPLES
+from pg_core.geometry import Box, Patch, Size
+
+_DEFAULTS = {
+    "patched": True,
+    "contents": Contents.NOISE,
+    "seed": 0,
+    "colour": "#ff0000",
+    "sticker_of": next(iter(SAMPLES)),
+}
+
+_RESTED = "rested"
+_PLACE, _MOVING, _ACKNOWLEDGED, _CUT = "place", "moving", "acknowledged", "cut"
+_CUTTER, _CUT_ACKNOWLEDGED = "cutter", "cut acknowledged"
+_TYPED = ("patch_top", "patch_left", "patch_height", "patch_width")
+_OWN = "your own picture"
+SMALLEST_CUT = 16
+"""Pixels on a side of what is cut out of a photo."""
+
+
+def simulation(clean: Analysis, patch_size: Size) -> Simulation | None:
+    """The patch as it is chosen for a photo; None if none is wanted.
+
+    patch_size is the adversary's, in pixels of the image that the network sees: the patch has it until it is resized.
+    """
+    _set_defaults()
+    if not st.session_state["patched"]:
+        return None
+    return Simulation(placed(clean, patch_size), _motif())
+
+
+def controls(clean: Analysis, patch_size: Size) -> None:
+    """The widgets: whether there is a patch, what is on it, and where it is."""
+    _set_defaults()
+    switch, kind, detail = st.columns([1, 1, 1], vertical_alignment="bottom")
+    switch.toggle(
+        "Put a patch on the photo",
+        key="patched",
+        on_change=windows.forget,
+        help="Drag it over the photo, or take it with Tab and move it with the arrow keys (Shift: 8 pixels; Home and "
+        "End: corners; Escape: back). Resize it by its corner, by the wheel once it is taken, or with + and -.",
+    )
+    if not st.session_state["patched"]:
+        return
+    contents = kind.selectbox("Contents", list(Contents), key="contents")
+    with detail:
+        match contents:
+            case Contents.NOISE:
+                st.number_input("Seed of the noise", 0, 9999, key="seed")
+            case Contents.SOLID:
+                st.color_picker("Colour", key="colour")
+            case Contents.STICKER:
+                st.selectbox("Cut out of", [*SAMPLES, _OWN], key="sticker_of")
+    _place_controls(placed(clean, patch_size), clean.features.framing.image_size, patch_size)
+    if contents is Contents.STICKER:
+        _cutter()
+
+
+def placed(clean: Analysis, patch_size: Size) -> Patch:
+    """Where the patch is: in the worst window, until a person moves it. When the adversary's patch gets another size
+    so does this one, about the same middle; on an image of another size it starts anew."""
+    image_size = clean.features.framing.image_size
+    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None))
+    if kept_image != image_size:
+        return clean.patch_in(clean.certificate.worst, patch_size)
+    if kept_size == patch_size:
+        return Patch(*box)
+    top, left = (
+        min(max(0, round(first + length / 2 - p / 2)), n - p)
+        for first, length, p, n in zip(box[:2], box[2:], patch_size, image_size, strict=True)
+    )
+    return Patch(top, left, *patch_size)
+
+
+def place(patch: Patch, image_size: Size, patch_size: Size) -> None:
+    """Put the patch there; the malicious window follows it."""
+    st.session_state[_PLACE] = (image_size, patch_size, patch.top, patch.left, patch.height, patch.width)
+    windows.forget()
+
+
+def follow_canvas(image_size: Size, patch_size: Size, canvas: str) -> None:
+    """Take the place to which the patch was moved on the canvas with this key."""
+    message = st.session_state[canvas].patch
+    box = box_in(message, image_size)
+    if box is None:
+        return
+    place(Patch(box.top, box.left, box.height, box.width), image_size, patch_size)
+    st.session_state[_ACKNOWLEDGED] = message["sequence"]
+    st.session_state[_MOVING] = not message.get("resting")
+
+
+def acknowledged() -> int:
+    """The number of the last message of the canvas that has been dealt with."""
+    return st.session_state.get(_ACKNOWLEDGED, 0)
+
+
+def moving() -> bool:
+    """Whether this run answers a message that was sent while the patch was on its way."""
+    return st.session_state.pop(_MOVING, False)
+
+
+def last_rest(simulation: Simulation, moving: bool) -> Simulation:
+    """The patch where it last came to rest, which is here unless it is moving."""
+    patch = simulation.patch
+    if not moving or _RESTED not in st.session_state:
+        st.session_state[_RESTED] = (patch.top, patch.left, patch.height, patch.width)
+    return replace(simulation, patch=Patch(*st.session_state[_RESTED]))
+
+
+def box_in(message: object, size: Size, smallest: int = 1) -> Box | None:
+    """The box that a browser sent, if it lies inside a picture of this size: a browser may send anything."""
+    if not isinstance(message, Mapping):
+        return None
+    found = [message.get(name) for name in ("sequence", "top", "left", "height", "width")]
+    values = [value for value in found if isinstance(value, int) and not isinstance(value, bool)]
+    if len(values) < len(found):
+        return None
+    _, top, left, height, width = values
+    if (
+        min(top, left) < 0
+        or min(height, width) < smallest
+        or top + height > size[0]
+        or left + width > size[1]
+    ):
+        return None
+    return Box(top, left, height, width)
+
+
+def _set_defaults() -> None:
+    for key, value in _DEFAULTS.items():
+        st.session_state.setdefault(key, value)
+
+
+def _motif() -> Motif:
+    """What is on the patch; noise, until there is a picture for a sticker."""
+    contents = st.session_state["contents"]
+    photo = _sticker_photo() if contents is Contents.STICKER else None
+    if photo is not None:
+        return Motif(contents, sticker=photo, cut=_cut(photo))
+    if contents is Contents.STICKER:
+        contents = Contents.NOISE
+    return Motif(contents, st.session_state["seed"], st.session_state["colour"])
+
+
+def _place_controls(patch: Patch, image_size: Size, patch_size: Size) -> None:
+    """The place and size as numbers, the same that the canvas sets."""
+
+    def typed() -> None:
+        top, left, height, width = (st.session_state[key] for key in _TYPED)
+        # Larger or further than fits, it is moved back inside.
+        top, left = min(top, image_size[0] - height), min(left, image_size[1] - width)
+        place(Patch(top, left, height, width), image_size, patch_size)
+
+    limits = (
+        ("Row of its top", 0, image_size[0] - 1),
+        ("Column of its left", 0, image_size[1] - 1),
+        ("Height", 1, image_size[0]),
+        ("Width", 1, image_size[1]),
+    )
+    values = (patch.top, patch.left, patch.height, patch.width)
+    for column, key, value, (title, low, high) in zip(st.columns(4), _TYPED, values, limits, strict=True):
+        st.session_state[key] = value
+        column.number_input(title, low, high, key=key, on_change=typed)
+
+
+def _sticker_photo() -> Photo | None:
+    name = st.session_state["sticker_of"]
+    return kept_picture("sticker") if name == _OWN else compute.sample(name)
+
+
+def _cut(photo: Photo) -> Box:
+    """The part of a photo that a person has cut out; at first the middle of it."""
+    digest, *kept = st.session_state.get(_CUT, (None,))
+    return Box(*kept) if digest == photo.digest else _middle(photo.size)
+
+
+def _cutter() -> None:
+    """The photo to cut a sticker out of, and the uploader for one's own."""
+    if st.session_state["sticker_of"] == _OWN:
+        picture("Picture", "sticker")
+    photo = _sticker_photo()
+    if photo is None:
+        st.caption("Until a picture is uploaded, the patch is noise.")
+        return
+    acknowledged = st.session_state.get(_CUT_ACKNOWLEDGED, 0)
+    follow = partial(_follow_cutter, photo.digest, photo.size)
+    sticker_cutter(preview(photo), photo.size, _cut(photo), SMALLEST_CUT, acknowledged, _CUTTER, follow)
+
+
+def _follow_cutter(digest: str, size: Size) -> None:
+    message = st.session_state[_CUTTER].cut
+    box = box_in(message, size, SMALLEST_CUT)
+    if box is not None:
+        st.session_state[_CUT] = (digest, box.top, box.left, box.height, box.width)
+        st.session_state[_CUT_ACKNOWLEDGED] = message["sequence"]
+
+
+def _middle(size: Size) -> Box:
+    side = max(SMALLEST_CUT, min(size) // 2)
+    return Box((size[0] - side) // 2, (size[1] - side) // 2, side, side)

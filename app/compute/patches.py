@@ -1,0 +1,108 @@
+"""A simulated patch: what fills it, and what the networks say of the photo with it on."""
+
+import base64
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+
+import streamlit as st
+
+from app.compute import BY_DIGEST, Choice, Photo, analysis, decoded, features, network
+from pg_core import attacks
+from pg_core.analysis import Answer, answer
+from pg_core.attacks import PatchPixels
+from pg_core.defences.masking import RobustMasking
+from pg_core.features import LocalFeatures, update
+from pg_core.geometry import Box, Patch, Size
+from pg_core.images import Threat
+from pg_core.placements import Placements
+
+_PREVIEW = 480
+"""Longest side, in pixels, of a photo out of which a sticker is cut."""
+
+
+class Contents(StrEnum):
+    """What fills a simulated patch."""
+
+    NOISE = "noise"
+    SOLID = "solid colour"
+    CHECKERBOARD = "checkerboard"
+    STICKER = "sticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Motif:
+    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, or a part of a photo, in the
+    photo's pixels."""
+
+    contents: Contents = Contents.NOISE
+    seed: int = 0
+    colour: str = "#ff0000"
+    sticker: Photo | None = None
+    cut: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulated patch: where it is, and what is in it."""
+
+    patch: Patch
+    motif: Motif
+
+
+def _key(motif: Motif) -> tuple[object, ...]:
+    sticker = motif.sticker and motif.sticker.digest
+    return motif.contents, motif.seed, motif.colour, sticker, motif.cut
+
+
+def _key_and_place(simulation: Simulation) -> tuple[object, ...]:
+    return simulation.patch, _key(simulation.motif)
+
+
+_KEYS = BY_DIGEST | {Motif: _key, Simulation: _key_and_place}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatures:
+    """What the network sees of the photo with a patch; it runs on the crop that the patch touches."""
+    contents = _pixels(simulation.motif, simulation.patch.size)
+    return update(features(photo, choice), network(choice), simulation.patch, contents)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Answer:
+    """What is said of the photo with a simulated patch."""
+    return answer(patched(photo, choice, simulation), defence)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
+def placements(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None, patch_size: Size
+) -> Placements:
+    """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
+    return analysis(photo, choice, defence, threat, label).placements(patch_size)
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
+def preview(photo: Photo) -> str:
+    """The photo, small, as a data URL."""
+    small = decoded(photo.digest, photo.data).copy()
+    small.thumbnail((_PREVIEW, _PREVIEW))
+    data = io.BytesIO()
+    small.save(data, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def _pixels(motif: Motif, size: Size) -> PatchPixels:
+    match motif.contents:
+        case Contents.SOLID:
+            red, green, blue = bytes.fromhex(motif.colour.removeprefix("#"))
+            return attacks.solid(size, (red, green, blue))
+        case Contents.CHECKERBOARD:
+            return attacks.checkerboard(size)
+        case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
+            cut = motif.cut
+            photo = decoded(motif.sticker.digest, motif.sticker.data)
+            return attacks.sticker(size, photo.crop((cut.left, cut.top, cut.right, cut.bottom)))
+    return attacks.noise(size, motif.seed)

@@ -1,0 +1,66 @@
+// What is known of the patch where it is now, in words: what is proved, without the server; what the network says,
+// for the place that it has answered for last. Numbers are shown for the place that they belong to, or not at all.
+
+const SIGNS = { certified: '✔', unseen: '✔', failing: '✘', undecided: '?' };
+
+// What is proved of a placement, out of the table of distinct footprints; nothing for a patch of another size.
+function provedAt(box, placements, stage) {
+  if (!placements || box[2] !== placements.size[0] || box[3] !== placements.size[1]) return { finding: null };
+  placements.margins ??= float64(placements.margin);
+  const footprint = footprintOf(box, stage);
+  if (!footprint) return { finding: placements.unseen, margin: placements.benign, rival: null };
+  const [row, column] = [placements.rows, placements.columns].map((spans, axis) =>
+    spans.findIndex(([first, end]) => first === footprint[axis] && end === footprint[axis] + footprint[axis + 2]));
+  const index = row * placements.columns.length + column;
+  return {
+    finding: placements.findings[index],
+    margin: placements.margins[index],
+    rival: placements.names[placements.rivals[index]],
+  };
+}
+
+const escaped = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const signed = (value) => (value > 0 ? '+' : '') + Number(value.toPrecision(4));
+const place = ([top, left]) => `row ${top}, column ${left}`;
+const range = (first, count, all) => (count === 1 ? `${first}` : `${first}–${(first + count - 1) % all}`);
+
+// Terms and their meaning, as HTML.
+function readout(box, placement, data, scene) {
+  const [, , height, width] = box, { answer } = data, { footprint, window: snapped } = placement;
+  const beyond = height > scene.certified[0] || width > scene.certified[1];
+  const lines = [
+    ['Patch', `${height}x${width} pixels at ${place(box)}`
+      + (beyond ? `<br><b>Outside the threat model:</b> larger than the certified ${scene.certified.join('x')}` : '')],
+    ['Touches', footprint
+      ? `cells of rows ${range(footprint[0], footprint[2], data.stage.map[0])}, columns ${range(footprint[1], footprint[3], data.stage.map[1])}`
+      : 'no cell: no local logit sees it'],
+  ];
+  if (scene.placements) lines.push(['Proved here', proved(placement)]);
+  if (snapped) {
+    const index = snapped.row * data.stage.positions[1] + snapped.column, { windows } = scene;
+    windows.margins ??= float64(windows.margin);
+    lines.push(['Its window', `${place([snapped.row, snapped.column])}: ${escaped(windows.verdicts[index])}, margin `
+      + `<b>${signed(windows.margins[index])}</b>`]);
+  }
+  const here = sameBox(answer.patch, box);
+  lines.push([here ? 'The network' : 'Last answer', (here ? '' : `for ${place(answer.patch)}`
+    + `${sameBox(answer.patch.slice(2), box.slice(2)) ? '' : ` and ${answer.patch[2]}x${answer.patch[3]} pixels`}:<br>`)
+    + `without the defence <b>${escaped(answer.undefended)}</b><br>with it <b>${escaped(answer.defended)}</b> `
+    + `(${answer.score.toPrecision(4)}; next ${escaped(answer.next)} ${answer.next_score.toPrecision(4)})`
+    + (answer.figure_5 ? `<br>${escaped(answer.figure_5)}` : ''), here ? '' : 'pg-old']);
+  return lines;
+}
+
+function proved({ finding, margin, rival }) {
+  if (finding === null) return '… when the new size rests';
+  const against = rival === null ? '' : ` against ${escaped(rival)}`;
+  return `${SIGNS[finding]} ${finding}: margin <b>${signed(margin)}</b>${against}`;
+}
+
+// For the ear: position, prediction and margin.
+function inASentence(box, placement, { answer }) {
+  const { finding, margin, rival } = placement, against = rival ? ` against ${rival}` : '';
+  const margins = finding === null ? '' : `, ${finding}, margin ${signed(margin)}${against}`;
+  const prediction = sameBox(answer.patch, box) ? `prediction ${answer.defended}` : 'the network has not answered yet';
+  return `Patch of ${box[2]} by ${box[3]} pixels at ${place(box)}: ${prediction}${margins}.`;
+}
