@@ -63,7 +63,8 @@ def show() -> None:
     table = comparison.table_4(chosen, data)
     st.markdown(
         "The patch sizes of Table 4 of the PatchGuard paper, T = 0. Clean: right without a patch. Certified: right, "
-        "and no patch of this size anywhere can change it."
+        "and no patch of this size anywhere can change it; of detection, that none can without raising an alert (an "
+        "alert on a clean photo counts as wrong)."
     )
     st.dataframe(
         results.rows(table),
