@@ -4,6 +4,7 @@ The pixels of the patch may be anything in [0, 1]; intervals are carried through
 layer, which is merged with the difference of two classes. Networks are arrays here; it leaves out their training.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class Layers:
         values = np.asarray(pixels, np.float64)
         for convolution in self.convolutions:
             values = np.maximum(convolution(values), 0.0)
-        flat = values.reshape(*values.shape[:-3], -1)
+        flat = values.reshape(*values.shape[:-3], math.prod(values.shape[-3:]))
         for dense in self.dense[:-1]:
             flat = np.maximum(dense(flat), 0.0)
         return self.dense[-1](flat)
@@ -115,7 +116,7 @@ class IntervalBounds:
         predicted = self.predict(pixels).label
         labels = labels_of(predicted, label, self.network.classes)
         windows = Windows(self.network.image_size, self.patch_size)
-        flat = np.asarray(pixels, np.float64).reshape(-1, *pixels.shape[-3:])
+        flat = np.asarray(pixels, np.float64).reshape(labels.size, *pixels.shape[-3:])
         leads = np.empty((len(flat), self.network.classes, *windows.shape))
         for image, own, lead in zip(flat, labels.reshape(-1), leads, strict=True):
             lead[:] = _least_leads(self.network, image, int(own), self.patch_size)

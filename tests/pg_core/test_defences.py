@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from pg_core.arrays import Evidence
+from pg_core.covering import CoveringMasks
 from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Rule, Verdict
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
@@ -17,6 +20,15 @@ from pg_core.defences.undefended import Undefended
 RANDOM = np.random.default_rng(7)
 MAPS = RANDOM.normal(0, 1, (4, 3, 6, 5))
 MAPS[:, 1] += np.array([3.0, 0.5, 0.0, 6.0])[:, None, None]
+PAIRS = RANDOM.normal(0, 1, (4, 3, 4, 4))
+PAIRS[:, 2] += np.array([4.0, 1.0, 0.0, 6.0])[:, None, None]
+PAIRS = (PAIRS + PAIRS.swapaxes(-2, -1)) / 2
+LAYERS = Layers(
+    "small",
+    (6, 5),
+    (Convolution(RANDOM.normal(size=(4, 3, 2, 2)), RANDOM.normal(size=4), 2),),
+    (Dense(RANDOM.normal(size=(3, 24)) * 0.1, np.zeros(3)),),
+)
 
 DEFENCES = (
     (RobustMasking((2, 2)), MAPS),
@@ -27,6 +39,9 @@ DEFENCES = (
     (Smoothing.columns((8, 5), 2, (2, 2)), MAPS[:, :, :1]),
     (Smoothing((6, 5), (2, 2), (2, 1), rule=Rule.PUBLISHED), MAPS),
     (MaskedDetection((2, 2), 0.4), MAPS),
+    (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2)), PAIRS),
+    (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2), Rule.PUBLISHED), PAIRS),
+    (IntervalBounds(LAYERS, (2, 2)), RANDOM.random((4, 3, 6, 5))),
     (Undefended((2, 2)), MAPS),
 )
 every = pytest.mark.parametrize(("defence", "seen"), DEFENCES, ids=lambda value: str(value)[:40])
@@ -45,13 +60,15 @@ def test_a_defence_is_a_value_with_the_common_interface(defence, seen):
 @every
 def test_a_batch_is_its_images_one_by_one(defence, seen):
     predictions, certificates = defence.predict(seen), defence.certify(seen, 1, 1e-3)
+    # Sums on a grid are exact; matrix products are not.
+    rounding = 1e-12 if isinstance(defence, IntervalBounds) else 0.0
     for n, image in enumerate(seen):
         prediction, certificate = defence.predict(image), defence.certify(image, 1, 1e-3)
         np.testing.assert_array_equal(predictions[n].label, prediction.label)
-        np.testing.assert_array_equal(predictions[n].scores, prediction.scores)
+        np.testing.assert_allclose(predictions[n].scores, prediction.scores, rounding, rounding)
         for name in ("label", "prediction", "lower", "upper", "rival", "tolerance"):
             ours = getattr(certificates[n], name)
-            np.testing.assert_array_equal(ours, getattr(certificate, name))
+            np.testing.assert_allclose(ours, getattr(certificate, name), rounding, rounding)
             assert ours.ndim == getattr(certificate, name).ndim
         assert certificates[n].verdict is certificate.verdict
         assert certificates[n].worst == certificate.worst
