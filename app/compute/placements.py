@@ -1,4 +1,4 @@
-"""What is proved for each place of a patch, and the largest patch that is certified around each pixel."""
+"""The largest patch that is certified around each pixel, and what is known of all places, in files."""
 
 import csv
 import io
@@ -9,10 +9,9 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Int
 
-from app.compute import Choice, Photo
+from app.compute import BY_DIGEST, Choice, Photo, analysis
 from pg_core.analysis import Analysis
 from pg_core.defences.masking import RobustMasking
-from pg_core.geometry import Size
 from pg_core.images import Threat
 from pg_core.placements import Placements
 from pg_core.progress import Progress, Report
@@ -32,16 +31,13 @@ class Extremes:
     share: float
 
 
-def placements(clean: Analysis, photo: Photo, choice: Choice, patch_size: Size) -> Placements:
-    """What the defence of an analysis of this photo proves for a patch of any size at each place."""
-    return _placements(photo, choice, clean.defence, clean.threat, clean.label, patch_size, clean)
-
-
-def largest_patches(clean: Analysis, photo: Photo, choice: Choice, report: Report) -> Sides:
+def largest_patches(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None, report: Report
+) -> Sides:
     """The side of the largest certified square around each pixel; found once for a photo and a defence."""
-    kept = _kept_sides(photo, choice, clean.defence, clean.threat, clean.label)
+    kept = _kept_sides(photo, choice, defence, threat, label)
     if not kept:
-        kept.append(clean.largest_patches(report))
+        kept.append(analysis(photo, choice, defence, threat, label).largest_patches(report))
     return kept[0]
 
 
@@ -79,22 +75,9 @@ def in_words(progress: Progress) -> str:
     return f"Looking for the largest certified patch around each pixel: {progress.message} …"
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
-def _placements(
-    photo: Photo,
-    choice: Choice,
-    defence: RobustMasking,
-    threat: Threat,
-    label: str,
-    patch_size: Size,
-    _clean: Analysis,
-) -> Placements:
-    return _clean.placements(patch_size)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
 def _kept_sides(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
 ) -> list[Sides]:
     """A place to keep the one result in: inside a cached function, progress could not be shown."""
     return []

@@ -13,7 +13,7 @@ from app.choices import Choices, patch, windows
 from app.compute import exports, patches
 from app.figures.scores import in_words, scores
 from app.patch_canvas import Data, answer_of, patch_canvas, scene_of
-from app.views import opening
+from app.views import bounds, opening
 from app.views.opening import Classes, Opened
 from pg_core.analysis import Analysis, Answer
 from pg_core.defences.base import Verdict
@@ -34,9 +34,12 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         return
     clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
     _verdict(slot, clean)
+    # Filled last: the exact bound may take a moment.
+    about_bounds = st.empty()
     _stage(chosen, asked, debugger)
     _export(clean, chosen)
     _help()
+    bounds.tell(about_bounds, chosen, asked.label)
 
 
 @st.fragment

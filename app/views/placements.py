@@ -2,13 +2,16 @@
 
 import streamlit as st
 
+from app import compute
 from app.charts import chart
 from app.choices import Choices
 from app.choices import placements as choices_of_placements
 from app.choices.placements import Map
-from app.compute import placements as compute
+from app.compute import patches
+from app.compute import placements as computed
 from app.figures import placements as figures
-from app.views.opening import Opened, opened
+from app.views import opening
+from pg_core.analysis import Analysis
 from pg_core.geometry import Patch
 from pg_core.placements import Finding, Placed, Placements
 
@@ -28,30 +31,32 @@ def show(chosen: Choices | None) -> None:
         "the patch lies decides which features see it, its *footprint*, and many places share one."
     )
     slot = st.empty()
-    seen = opened(chosen, slot)
-    if seen is None or chosen is None:
+    asked = opening.classes(chosen, slot)
+    if asked is None or chosen is None:
         return
-    if not seen.clean.defence.sound:
+    slot.empty()
+    key = chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label
+    clean = compute.analysis(*key)
+    if not clean.defence.sound:
         st.info("The published bound is wrong for T > 0; the maps of this page use the sound one.")
     if choices_of_placements.shown_map() == Map.FINDINGS:
-        _findings(seen, chosen)
+        _findings(clean, chosen, asked.label)
     else:
         with choices_of_placements.searching(slot) as report:
-            sides = compute.largest_patches(seen.clean, chosen.photo, chosen.choice, report)
-        _largest(seen, sides, chosen)
+            sides = computed.largest_patches(*key, report)
+        _largest(clean, sides, chosen)
     _help()
 
 
-def _findings(seen: Opened, chosen: Choices) -> None:
-    clean = seen.clean
+def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
     left, right = st.columns([3, 2], gap="large")
     with right:
         size = choices_of_placements.patch_size(clean.features.framing.image_size, chosen.patch_size)
-        found = compute.placements(clean, chosen.photo, chosen.choice, size)
+        found = patches.placements(chosen.photo, chosen.choice, chosen.defence, chosen.threat, label, size)
         patch = choices_of_placements.placement(found)
         placed = found.at(patch.top, patch.left)
-        st.markdown(_reading(seen, patch, placed))
-        _counts(seen, found)
+        st.markdown(_reading(clean, patch, placed))
+        _counts(clean, found)
     with left:
         chart(
             figures.findings(clean, found, patch),
@@ -65,18 +70,18 @@ def _findings(seen: Opened, chosen: Choices) -> None:
         )
     st.download_button(
         "All places as CSV",
-        compute.placements_csv(clean, found),
+        computed.placements_csv(clean, found),
         f"{_stem(chosen)}-placements.csv",
         "text/csv",
         on_click="ignore",
     )
 
 
-def _reading(seen: Opened, patch: Patch, placed: Placed) -> str:
+def _reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
     words = _MARKS[placed.finding]
     if placed.footprint is None or placed.rival is None:
         return words
-    footprint, clean = placed.footprint, seen.clean
+    footprint = placed.footprint
     rival = clean.classes[placed.rival]
     if placed.finding is Finding.FAILING and clean.defence.threshold == 0:
         words = "✘ **Fails**: in feature space, some content of the patch lets a rival win or draw level."
@@ -87,7 +92,7 @@ def _reading(seen: Opened, patch: Patch, placed: Placed) -> str:
     )
 
 
-def _counts(seen: Opened, found: Placements) -> None:
+def _counts(clean: Analysis, found: Placements) -> None:
     counts, (rows, columns) = found.counts, found.footprints.placements
     first, second = st.columns(2)
     first.metric("Places certified", f"{100 * found.share:.1f} %")
@@ -99,13 +104,12 @@ def _counts(seen: Opened, found: Placements) -> None:
         f"{rows}x{columns} = {rows * columns:,} places of a {height}x{width}-pixel patch on the image the network "
         f"sees, {down}x{across} distinct footprints" + "".join(f", {other}" for other in others) + "."
     )
-    k_h, k_w = seen.clean.certificate.windows.window_size
+    k_h, k_w = clean.certificate.windows.window_size
     st.caption(f"The masks of the defence are {k_h}x{k_w} features, whatever the size of this patch.")
 
 
-def _largest(seen: Opened, sides: compute.Sides, chosen: Choices) -> None:
-    clean = seen.clean
-    extremes = compute.extremes(clean, sides)
+def _largest(clean: Analysis, sides: computed.Sides, chosen: Choices) -> None:
+    extremes = computed.extremes(clean, sides)
     left, right = st.columns([3, 2], gap="large")
     with left:
         chart(
@@ -140,7 +144,7 @@ def _largest(seen: Opened, sides: compute.Sides, chosen: Choices) -> None:
         )
         st.download_button(
             "Sides as CSV",
-            compute.sides_csv(sides),
+            computed.sides_csv(sides),
             f"{_stem(chosen)}-largest.csv",
             "text/csv",
             on_click="ignore",
