@@ -25,6 +25,12 @@ def _debugger() -> None:
     debugger.show(chosen)
 
 
+def _steps() -> None:
+    from app.views import steps
+
+    steps.show(chosen)
+
+
 def _figure5() -> None:
     from app.views import figure5
 
@@ -62,6 +68,7 @@ page = st.navigation(
         st.Page(_explore, title="Explore", url_path="explore", default=True),
         debugger_page,
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
+        st.Page(_steps, title="Steps", url_path="steps"),
         st.Page(_placements, title="Placements", url_path="placements"),
         st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),

@@ -116,6 +116,12 @@ class Board:
         return resized.moved(*self.corner)
 
 
+def mirrored(board: Board) -> Board:
+    """A rival for a board: its evidence mirrored and half as much, with nothing in the window."""
+    halved = np.array(board.values)[:, ::-1] / 2
+    return replace(board, values=_rows(halved), content=_rows(np.zeros(_size(board.content))))
+
+
 def _size(rows: Rows) -> Size:
     return len(rows), len(rows[0])
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board
+from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board, mirrored
 from pg_core.cases import Case
 from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, RobustMasking
@@ -77,6 +77,12 @@ def test_the_content_moves_with_the_window_and_the_benign_evidence_comes_back():
     np.testing.assert_array_equal(moved.attacked[0], [[1, 2, 3], [4, 5, 6], [0, 1, 9]])
     assert moved.moved(1, 1) == small()
     assert small().moved(-3, 99).corner == (0, 1)
+
+
+def test_a_mirrored_board_has_half_the_evidence_the_other_way_round():
+    rival = mirrored(small())
+    assert rival.values == ((1.5, 1, 0.5), (3, 2.5, 2), (4.5, 4, 3.5))
+    assert (rival.content, rival.corner, rival.threshold) == (((0, 0),), (1, 1), 0)
 
 
 def test_another_size_keeps_what_fits_and_the_window_inside():

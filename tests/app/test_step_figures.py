@@ -1,0 +1,110 @@
+"""What a step draws is what its line does: masked and malicious cells are left out, margins fill in one by one."""
+
+import numpy as np
+import pytest
+
+from app.figures.steps import evidence_step, margins_step, said, scores_step
+from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
+from pg_core.defences.masking import RobustMasking
+from pg_core.geometry import Window
+from pg_core.steps import Line, trace_certificate, trace_prediction
+
+CLASSES = ("true", "other")
+W, STRADDLING = Window(4, 2, 2, 2), Window(3, 3, 2, 2)
+
+
+@pytest.fixture(scope="module")
+def run():
+    defence = RobustMasking((2, 2), 0.4)
+    benign = np.concatenate([COUNTEREXAMPLE.benign, COUNTEREXAMPLE_RIVAL.benign])
+    attacked = np.concatenate([COUNTEREXAMPLE.attacked, COUNTEREXAMPLE_RIVAL.attacked])
+    masking = defence.mask(benign)
+    certificate = defence.certify_masking(masking, 0)
+    return (
+        defence.mask(attacked),
+        trace_prediction(defence, defence.mask(attacked), (0, 1)),
+        masking,
+        certificate,
+        trace_certificate(defence, masking, certificate, W),
+    )
+
+
+def of_line(steps, line):
+    return next(step for step in steps if step.line is line)
+
+
+def empty(figure):
+    return {tuple(at) for at in np.argwhere(np.isnan(figure.data[0].z)).tolist()}
+
+
+def cells_of(window):
+    return {(i, j) for i in range(window.top, window.bottom) for j in range(window.left, window.right)}
+
+
+def outlines(figure):
+    return {shape.name: (shape.y0 + 0.5, shape.x0 + 0.5, shape.line.dash) for shape in figure.layout.shapes}
+
+
+def test_algorithm_1_marks_the_window_and_then_takes_it_out(run):
+    attacked, steps, *_ = run
+    found = evidence_step(attacked, attacked.evidence[0], of_line(steps, Line.DETECT))
+    assert outlines(found) == {"detected": (3, 3, "dash")}
+    sure = evidence_step(attacked, attacked.evidence[0], of_line(steps, Line.COMPARE))
+    assert outlines(sure) == {"detected": (3, 3, "solid")}
+    assert not empty(sure)
+    masked = evidence_step(attacked, attacked.evidence[0], of_line(steps, Line.SCORE))
+    assert empty(masked) == cells_of(STRADDLING)
+    assert np.nansum(masked.data[0].z) == of_line(steps, Line.SCORE).number("s") == 23
+
+
+def test_a_class_without_a_detected_window_keeps_all_its_cells(run):
+    attacked, steps, *_ = run
+    score = next(step for step in steps if step.line is Line.SCORE and step.label == 1)
+    assert not empty(evidence_step(attacked, attacked.evidence[1], score))
+
+
+def test_algorithm_2_leaves_out_the_malicious_window_and_then_what_the_other_takes(run):
+    *_, masking, certificate, steps = run
+    upper = of_line(steps, Line.UPPER)
+    drawn = evidence_step(masking, masking.evidence[1], upper)
+    assert empty(drawn) == cells_of(W)
+    assert np.nansum(drawn.data[0].z) == upper.number("t") == 18
+    lower = of_line(steps, Line.LOWER)
+    drawn = evidence_step(masking, masking.evidence[0], lower)
+    assert empty(drawn) == cells_of(W) | cells_of(STRADDLING)
+    assert np.nansum(drawn.data[0].z) == lower.number("lower") == certificate.lower[4, 2] == 23
+    assert set(outlines(drawn)) == {"malicious", "other"}
+
+
+def test_margins_fill_in_one_by_one_until_all_are_those_of_the_certificate(run):
+    *_, certificate, steps = run
+    known = [np.count_nonzero(~np.isnan(margins_step(certificate, steps[:n]).data[0].z)) for n in range(5, 8)]
+    assert known == [0, 1, 2]
+    last = margins_step(certificate, steps)
+    np.testing.assert_array_equal(last.data[0].z, certificate.margin)
+    assert len(last.data[1].x) == certificate.failing.sum()
+    assert outlines(margins_step(certificate, steps[:6]))["current"][:2] == (4, 2)
+    assert not last.layout.shapes
+
+
+def test_the_prediction_is_marked_by_a_star_and_a_pattern_among_the_scores(run):
+    attacked = run[0]
+    (bars,) = scores_step(attacked, CLASSES, 1).data
+    assert list(bars.y) == ["★ other", "true"]
+    assert list(bars.x) == [30, 23]
+    assert list(bars.marker.pattern.shape) == ["", "/"]
+
+
+def test_every_step_is_said_in_its_numbers(run):
+    _, first, _, _, second = run
+    words = [said(step, CLASSES) for step in (*first, *second)]
+    assert "Of all windows, the window at row 3, column 3 holds most of it: SUM(w\\* ⊙ û) = 16." in words
+    assert "16 > T · SUM(û) = 15.6: it is detected." in words
+    assert "12 ≤ T · SUM(û) = 12: nothing is detected." in words
+    assert "'true' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in words
+    assert "'other' has the largest score, s = 30: it is the prediction." in words
+    assert any(word.endswith("keeps at most upper = 30.") for word in words)
+    assert any("m = 14 ≤ T t = 14.8" in word and word.endswith("lower = 23.") for word in words)
+    assert "The window at row 4, column 2: margin = 23 - 30 = -7 against 'other': ✘ not positive." in words
+    assert words[-1].endswith("windows fail: ✘ not certified for 'true'.")
+    assert all(words)

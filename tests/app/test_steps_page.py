@@ -1,0 +1,113 @@
+"""The step-through without a browser: each step is the library's, forwards, backwards and to the end."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.choices import steps as controls
+from app.compute.steps import Algorithm, Scene
+from pg_core import RobustMasking, analyse, load_model, sample_path
+from tests.app.test_page import PATIENCE
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+
+
+def _board_page():
+    from app.views import steps
+
+    steps.show(None)
+
+
+def _photo_page():
+    from app import choices
+    from app.views import steps
+
+    steps.show(choices.sidebar())
+
+
+@pytest.fixture
+def board_page():
+    return AppTest.from_function(_board_page, default_timeout=PATIENCE).run()
+
+
+def press(app, name):
+    app.button(key=f"step-{name}").click().run()
+    assert not app.exception
+
+
+def text(app):
+    return " ".join(box.value for box in app.markdown)
+
+
+def test_every_step_to_the_end_and_back(board_page):
+    assert "**The class 'the class': its local logits u_y" in text(board_page)
+    seen = []
+    while not board_page.button(key="step-next").disabled:
+        seen.append(text(board_page))
+        press(board_page, "next")
+    assert "'the rival' has the largest score, s = 30: it is the prediction." in text(board_page)
+    assert len(seen) == len(set(seen)) == 10
+    press(board_page, "back")
+    assert text(board_page) == seen[-1]
+    press(board_page, "start")
+    assert text(board_page) == seen[0]
+
+
+def test_algorithm_2_on_the_counterexample_ends_not_certified(board_page):
+    board_page.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
+    assert "Without a patch, Algorithm 1 predicts 'the class'" in text(board_page)
+    press(board_page, "end")
+    assert "windows fail: ✘ not certified for 'the class'" in text(board_page)
+    assert board_page.button(key="step-end").disabled
+
+
+def test_the_current_line_is_marked_in_the_listing(board_page):
+    press(board_page, "next")
+    listing = board_page.get("html")[-1].proto.body
+    marked = listing.split('aria-current="step"')
+    assert len(marked) == 2
+    assert marked[1].startswith(' style="--indent: 4">û_y ← clip(u_y, 0, c_h)')
+
+
+def test_the_slider_jumps_and_another_algorithm_begins_at_its_first_step(board_page):
+    board_page.slider(key="step-slider").set_value(5).run()
+    assert "'the class' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in text(board_page)
+    board_page.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
+    assert board_page.slider(key="step-slider").value == 1
+
+
+def test_playing_goes_on_by_itself_and_stops_at_the_end(board_page, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(controls.time, "monotonic", lambda: clock[0])
+    press(board_page, "play")
+    assert board_page.slider(key="step-slider").value == 1
+    for step in range(2, 12):
+        clock[0] += controls.PACE
+        board_page.run()
+        assert board_page.slider(key="step-slider").value == step
+    assert not board_page.session_state["step-playing"]
+    assert "it is the prediction" in text(board_page)
+
+
+def test_a_step_by_hand_stops_the_play(board_page):
+    press(board_page, "play")
+    assert board_page.button(key="step-play").label == "Pause"
+    press(board_page, "next")
+    assert board_page.button(key="step-play").label == "Play"
+
+
+def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
+    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE).run()
+    app.selectbox(key="network").select("tiles-coarse").run()
+    app.selectbox(key="sample").select("coffee").run()
+    model = load_model("tiles-coarse", "cpu")
+    defence = RobustMasking(model.receptive_field.window_size((64, 64)), evidence=model.evidence)
+    told = analyse(sample_path("coffee"), model, defence)
+    press(app, "end")
+    assert f"'espresso' has the largest score, s = {told.masking.scores.max():.4g}" in text(app)
+    scenes = next(control for control in app.segmented_control if (control.key or "").startswith("scene-"))
+    scenes.set_value(Scene.WITNESS).run()
+    press(app, "end")
+    assert "'espresso' has the largest score" not in text(app)
+    app.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
+    press(app, "end")
+    assert f"{told.certificate.failing.sum()} of 16 windows fail" in text(app)

@@ -1,0 +1,41 @@
+"""The step-through in a real Chromium: by buttons and keys to its end, and by itself."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def current_line(page: Page):
+    return page.locator(".pg-listing li[aria-current=step]")
+
+
+def test_the_step_through_goes_to_its_end_by_buttons_and_keys(open_page):
+    page = open_page(path="steps")
+    expect(page.get_by_text("Step 1 of 17")).to_be_visible()
+    expect(current_line(page)).to_have_text("for each class y:")
+    page.get_by_role("button", name="Next").click()
+    expect(current_line(page)).to_have_text("û_y ← clip(u_y, 0, c_h)")
+    page.keyboard.press("Alt+n")
+    expect(current_line(page)).to_contain_text("w*_y ← the window w of W")
+    page.keyboard.press("Alt+b")
+    expect(page.get_by_text("Step 2 of 17")).to_be_visible()
+    for step in range(3, 18):
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_text(f"Step {step} of 17")).to_be_visible()
+    expect(page.get_by_text("'cat' has the largest score")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 1")
+
+
+def test_it_plays_through_algorithm_2_by_itself(open_page):
+    page = open_page(path="steps")
+    page.get_by_text("Algorithm 2: provable analysis").click()
+    page.get_by_text("the counterexample", exact=True).click()
+    expect(page.get_by_text("Step 1 of 31")).to_be_visible()
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_text("margin = 23 - 30 = -7 against 'the rival': ✘ not positive")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"windows fail: ✘ not certified"))).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_be_disabled()
