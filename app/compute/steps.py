@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from app import compute
-from pg_core.analysis import Analysis
+from pg_core.analysis import Analysis, Answer
 from pg_core.arrays import LocalLogits
 from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, Board, mirrored
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
@@ -49,7 +49,7 @@ class Subject:
     labels: tuple[int, ...]
 
 
-def photo_scenes(algorithm: Algorithm, clean: Analysis, shown: Analysis, window: Window) -> list[Scene]:
+def photo_scenes(algorithm: Algorithm, clean: Analysis, shown: Answer, window: Window) -> list[Scene]:
     """What there is of the photo: a certificate is about benign evidence, a prediction about any."""
     if algorithm is Algorithm.CERTIFICATE:
         return [Scene.PHOTO]
@@ -65,7 +65,7 @@ def board_scenes(algorithm: Algorithm) -> list[Scene]:
     return [Scene.ATTACKED, Scene.PAINTED]
 
 
-def photo_subject(clean: Analysis, shown: Analysis, window: Window, scene: Scene) -> Subject:
+def photo_subject(clean: Analysis, shown: Answer, window: Window, scene: Scene) -> Subject:
     """The photo as it is, with the simulated patch, or with the witness in the malicious window."""
     masking, logits, labels = clean.masking, clean.features.local_logits, [int(clean.certificate.label)]
     if scene is Scene.PATCHED:
