@@ -84,9 +84,6 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
     with left:
         image_size = _pair("Image height", "Image width", 224, 224, "own-image")
         field, base, side = _tiles() if tiles else _field()
-    with right:
-        mean, deviation = _normalisation()
-        classes = _classes()
         evidence = st.selectbox("Evidence", list(Evidence), 1, key="own-evidence") or Evidence.CONFIDENCE
         part = (
             st.selectbox(
@@ -97,6 +94,9 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
             )
             or Part.MIDDLE
         )
+    with right:
+        mean, deviation = _normalisation()
+        classes = _classes()
     try:
         return (
             OwnNetwork(
