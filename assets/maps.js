@@ -83,7 +83,8 @@ function createMaps(root) {
     const point = event.points?.find((candidate) => candidate.data.meta);
     if (!point) return null;
     const number = heatMaps().findIndex((trace) => trace.xaxis === point.data.xaxis) + 1;
-    return { kind: point.data.meta, map: number, row: point.pointNumber[0], column: point.pointNumber[1] };
+    const [row, column] = point.customdata.slice(3);     // of a coarse map, the worst place in the cell
+    return { kind: point.data.meta, map: number, row, column };
   }
 
   function pick(point, delay) {

@@ -2,8 +2,8 @@
 
 They are given the same local logits, of one run of the network. Margins of two defences have different units, so that
 only their signs can be compared, and each with itself. Some certify windows of cells, others places of the patch in
-pixels: a window is proved by the latter if every place whose footprint lies in it is. It leaves out defences that run
-the network again.
+pixels: a window is proved by the latter if every place whose footprint lies in it is. A defence that runs the network
+again, on masked images, takes part when it is given what came of that.
 """
 
 import time
@@ -16,6 +16,7 @@ from jaxtyping import Float64
 from pg_core.arrays import first_largest
 from pg_core.defences.base import Certificate, Defence, Prediction
 from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.double_masking import PairLogits
 from pg_core.features import LocalFeatures
 from pg_core.geometry import Box, Patch, Window, Windows
 
@@ -139,11 +140,16 @@ class Lineup:
 
 
 def line_up(
-    features: LocalFeatures, fitting: Fitting, label: str | None = None, kinds: Iterable[Kind] = Kind
+    features: LocalFeatures,
+    fitting: Fitting,
+    label: str | None = None,
+    kinds: Iterable[Kind] = Kind,
+    pairs: PairLogits | None = None,
 ) -> Lineup:
     """Every defence, fitted to the network and the patch, on the local logits of one image, or on its pixels.
 
-    label is the class to certify, by default what each defence predicts. Raises ValueError if it is no class.
+    label is the class to certify, by default what each defence predicts; pairs are the logits under pairs of the masks
+    of the fitting, if there are any (`pg_core.masked_views`). Raises ValueError if the label is no class.
     """
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
@@ -155,7 +161,16 @@ def line_up(
         except ValueError as error:
             absent.append(Absent(kind, str(error)))
             continue
-        seen, delta = (features.pixels, 0.0) if kind.sees_pixels else (features.local_logits, features.delta)
+        if kind.sees_pairs and pairs is None:
+            count = fitting.masks.count
+            runs = count * (count + 1) // 2
+            absent.append(Absent(kind, f"it needs {runs} more runs of the network, which are started below"))
+            continue
+        seen, delta = features.local_logits, features.delta
+        if kind.sees_pixels:
+            seen, delta = features.pixels, 0.0
+        elif kind.sees_pairs and pairs is not None:
+            seen = pairs
         start = time.perf_counter()
         prediction = defence.predict(seen)
         certificate = defence.certify(seen, label=index, delta=delta)

@@ -11,6 +11,45 @@ from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
 
+_MASKS, _FEW = "masks-per-axis", 3
+_ALERT, _HALF = "alert-threshold", 0.5
+
+
+def masks_per_axis() -> int:
+    """How many masks double masking has along each axis, as far as it has been asked."""
+    return int(st.session_state.get(_MASKS, _FEW))
+
+
+def ask_masks_per_axis() -> None:
+    """Ask for it; the widget stands below what depends on it."""
+    st.number_input(
+        "Masks along each axis",
+        2,
+        6,
+        _FEW,
+        key=_MASKS,
+        help="With k x k masks the network runs k²(k² + 1)/2 times. Published: 6, which is 666 runs.",
+    )
+
+
+def alert_threshold() -> float:
+    """τ of detection, as far as it has been asked."""
+    return float(st.session_state.get(_ALERT, _HALF))
+
+
+def ask_alert_threshold() -> None:
+    """Ask for it; the widget stands below what depends on it."""
+    st.slider(
+        "Alert threshold τ of detection",
+        0.0,
+        1.0,
+        _HALF,
+        0.01,
+        key=_ALERT,
+        help="A masked window that predicts another class with more confidence than this raises an alert. A smaller τ "
+        "certifies more, and raises more alerts on clean photos, which count as wrong.",
+    )
+
 
 def pair(found: Lineup, window: Window) -> tuple[Contender, Contender] | None:
     """Two defences to compare at a window: the chosen ones, else one that proves it and one that does not, else the

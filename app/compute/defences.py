@@ -8,11 +8,15 @@ import numpy as np
 import streamlit as st
 
 from app.compute import Choice, Photo, features, network
+from pg_core.covering import CoveringMasks
 from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import TITLES, Fitting
+from pg_core.defences.double_masking import PairLogits
 from pg_core.geometry import Window
 from pg_core.layered import layers_of
 from pg_core.lineup import Contender, Lineup, line_up
+from pg_core.masked_views import mean_logits, pair_logits
+from pg_core.progress import Report
 
 VERDICTS = {
     Verdict.CERTIFIED: "✔ certified",
@@ -23,15 +27,34 @@ VERDICTS = {
 }
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None) -> Lineup:
-    """What every defence says of a photo."""
+    """What every defence says of a photo; double masking if its pairs of masks have been tried."""
+    return _lineup(photo, choice, fitting, label, bool(_tried(photo, choice, fitting.masks)))
+
+
+def try_pairs(photo: Photo, choice: Choice, masks: CoveringMasks, report: Report) -> None:
+    """Run the network under every pair of masks, for double masking."""
+    tried = _tried(photo, choice, masks)
+    if not tried:
+        classify = mean_logits(network(choice))
+        tried.append(pair_logits(classify, features(photo, choice).pixels, masks, batch=1, report=report))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def _tried(photo: Photo, choice: Choice, masks: CoveringMasks) -> list[PairLogits]:
+    """Where the logits under pairs of masks are kept: what is cached may not draw a progress bar."""
+    return []
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def _lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None, with_pairs: bool) -> Lineup:
     model = network(choice)
     try:
         layers = layers_of(model)
     except ValueError:
         layers = None  # then interval bounds say so themselves
-    return line_up(features(photo, choice), replace(fitting, layers=layers), label)
+    pairs = _tried(photo, choice, fitting.masks)[0] if with_pairs else None
+    return line_up(features(photo, choice), replace(fitting, layers=layers), label, pairs=pairs)
 
 
 def table(found: Lineup, window: Window) -> list[dict[str, str]]:
@@ -54,9 +77,10 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
         )
     names = list(rows[0]) if rows else ["Defence", "Verdict"]
     blank = dict.fromkeys(names, "–")
-    return rows + [
-        blank | {"Defence": TITLES[gone.kind], "Verdict": "does not apply"} for gone in found.absent
-    ]
+    for gone in found.absent:
+        verdict = "not run" if gone.kind.sees_pairs else "does not apply"
+        rows.append(blank | {"Defence": TITLES[gone.kind], "Verdict": verdict})
+    return rows
 
 
 def named(found: Lineup, label: int) -> str:
@@ -72,10 +96,12 @@ def lines(found: Lineup) -> str:
     for one in found.contenders:
         certificate = one.certificate
         label = named(found, int(certificate.label))
-        for at in np.ndindex(certificate.windows.shape):
-            numbers = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
-            values = [float(number[at]) for number in numbers]
-            writer.writerow([one.kind, *at, *values, label, named(found, int(certificate.rival[at]))])
+        numbers = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
+        places = np.indices(certificate.windows.shape).reshape(2, -1).T.tolist()
+        values = np.stack([number.reshape(-1) for number in numbers], axis=-1).tolist()
+        rivals = certificate.rival.reshape(-1).tolist()
+        for at, bounds, rival in zip(places, values, rivals, strict=True):
+            writer.writerow([one.kind, *at, *bounds, label, named(found, rival)])
     return text.getvalue()
 
 

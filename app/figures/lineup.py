@@ -2,6 +2,7 @@
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float64, Int
 from plotly.subplots import make_subplots
 
 from app.figures import style
@@ -84,35 +85,47 @@ def in_words(found: Lineup, window: Window) -> str:
 
 
 def _margins(found: Lineup, one: Contender) -> go.Heatmap:
-    certificate = one.certificate
+    certificate, step = one.certificate, _step(one)
+    rows, columns = (places.reshape(-1) for places in _worst(certificate.margin, step))
+    shape = tuple(-(-count // step) for count in certificate.windows.shape)
     names = np.array(found.features.classes, dtype=object)
     holds = "proved" if one.defence.sound else "passes a bound that proves nothing"
     verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
-    numbers = np.vectorize("{:.4g}".format, otypes=[object])(certificate.margin)
+    told = (
+        np.array([f"{value:.4g}" for value in certificate.margin[rows, columns]], dtype=object),
+        names[certificate.rival[rows, columns]],
+        verdicts[rows, columns],
+    )
     place = "window at" if certificate.windows == found.windows else "patch at pixel"
+    worst = "" if step == 1 else f", the worst of {step}x{step}"
     return go.Heatmap(
-        z=one.relative,
+        z=one.relative[rows, columns].reshape(shape),
+        x0=(step - 1) / 2,
+        dx=step,
+        y0=(step - 1) / 2,
+        dy=step,
         coloraxis="coloraxis",
-        customdata=np.stack([numbers, names[certificate.rival], verdicts], axis=-1),
-        hovertemplate=f"{TITLES[one.kind]}<br>{place} row %{{y}}, column %{{x}}: %{{customdata[2]}}"
-        "<br>margin <b>%{customdata[0]}</b> against %{customdata[1]}<extra></extra>",
+        customdata=np.stack([*told, rows, columns], axis=-1).reshape(*shape, -1),
+        hovertemplate=f"{TITLES[one.kind]}<br>{place} row %{{customdata[3]}}, column %{{customdata[4]}}{worst}: "
+        "%{customdata[2]}<br>margin <b>%{customdata[0]}</b> against %{customdata[1]}<extra></extra>",
         meta=WINDOWS if certificate.windows == found.windows else PLACES,
     )
 
 
 def _symbols(one: Contender) -> list[go.Scatter]:
-    certificate = one.certificate
+    certificate, step = one.certificate, _step(one)
+    rows, columns = _worst(certificate.margin, step)
     traces = []
     for flags, symbol in ((certificate.failing, "x-thin-open"), (certificate.undecided, "circle-open")):
-        rows, columns = np.nonzero(flags)
+        down, across = np.nonzero(flags[rows, columns])
         traces.append(
             go.Scatter(
-                x=columns,
-                y=rows,
+                x=across * step + (step - 1) / 2,
+                y=down * step + (step - 1) / 2,
                 mode="markers",
                 marker={
                     "symbol": symbol,
-                    "size": max(3, min(9, 80 // max(flags.shape))),
+                    "size": max(3, min(9, 80 // max(rows.shape))),
                     "color": "#111111",
                     "line": {"width": 1},
                 },
@@ -120,3 +133,24 @@ def _symbols(one: Contender) -> list[go.Scatter]:
             )
         )
     return traces
+
+
+def _step(one: Contender) -> int:
+    """Positions along an axis that share a cell of the map, so that it has at most `_CELLS` of them."""
+    return -(-max(one.certificate.windows.shape) // _CELLS)
+
+
+def _worst(
+    margin: Float64[np.ndarray, "rows columns"], step: int
+) -> tuple[Int[np.ndarray, "cell_rows cell_columns"], Int[np.ndarray, "cell_rows cell_columns"]]:
+    """Row and column of the smallest margin in each block of step x step positions."""
+    down, across = (-(-count // step) for count in margin.shape)
+    padding = [(0, count * step - size) for count, size in zip((down, across), margin.shape, strict=True)]
+    padded = np.pad(margin, padding, constant_values=np.inf)
+    blocks = padded.reshape(down, step, across, step).swapaxes(1, 2).reshape(down, across, step * step)
+    row, column = np.divmod(blocks.argmin(axis=-1), step)
+    return np.arange(down)[:, None] * step + row, np.arange(across) * step + column
+
+
+_CELLS = 48
+"""Cells of a small map along its longer side: more could not be told apart."""

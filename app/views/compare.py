@@ -13,6 +13,7 @@ from app.views.opening import opened
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
+from pg_core.progress import Progress
 
 _BOUNDS = {
     Kind.UNDEFENDED: (
@@ -32,6 +33,14 @@ _BOUNDS[Kind.MASK_DS] = _BOUNDS[Kind.MASKING]
 _BOUNDS[Kind.SMOOTHING] = (
     "the votes of '{label}' in bands that the patch does not meet",
     "the votes of '{rival}' there, and one of each band that the patch meets, less one if it loses a tie",
+)
+_BOUNDS[Kind.DETECTION] = (
+    "log of the confidence in '{label}' without the window",
+    "log of τ, or of the confidence in '{rival}' if that is larger",
+)
+_BOUNDS[Kind.DOUBLE_MASKING] = (
+    "the logit of '{label}' under the worst pair of a mask that hides the patch and any other",
+    "the logit of '{rival}' under the same two masks",
 )
 _BOUNDS[Kind.INTERVAL] = (
     "the least lead of '{label}' over '{rival}', whatever the pixels of the patch",
@@ -57,6 +66,8 @@ def show(chosen: Choices | None) -> None:
         defence.threshold,
         defence.clip_high,
         defence.bound,
+        choices_of_lineup.alert_threshold(),
+        masks_per_axis=choices_of_lineup.masks_per_axis(),
     )
     label = choices.certified_label()
     found = defences.lineup(chosen.photo, chosen.choice, fitting, label)
@@ -64,7 +75,8 @@ def show(chosen: Choices | None) -> None:
 
     st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
     for gone in found.absent:
-        st.caption(f"*{TITLES[gone.kind].capitalize()}* does not apply: {gone.reason}.")
+        st.caption(f"*{TITLES[gone.kind].capitalize()}* is not among them: {gone.reason}.")
+    _settings(chosen, fitting)
     st.caption(
         "Each defence certifies the label of the sidebar, or its own prediction. The network ran once for all of "
         "them; the time is that of prediction and certificate, when they were computed."
@@ -96,11 +108,32 @@ def show(chosen: Choices | None) -> None:
                 _account(found, one, window)
     st.download_button(
         "All windows of all defences as CSV",
-        defences.lines(found),
+        lambda: defences.lines(found),
         f"{chosen.photo.name.rsplit('.', 1)[0]}-defences.csv",
         "text/csv",
         on_click="ignore",
     )
+
+
+def _settings(chosen: Choices, fitting: Fitting) -> None:
+    """What the sidebar does not ask, and the start of what takes long, with its progress."""
+    with st.expander("Settings of detection, and double masking (PatchCleanser)"):
+        choices_of_lineup.ask_alert_threshold()
+        st.markdown(
+            "Double masking takes two rounds of grey masks, one of which hides the patch wherever it is; any "
+            "classifier will do, here the undefended network. If the label leads under every pair of masks, no patch "
+            "can change it."
+        )
+        choices_of_lineup.ask_masks_per_axis()
+        if not st.button("Run the network under every pair of masks"):
+            return
+        bar = st.progress(0.0, "Masking …")
+
+        def report(progress: Progress) -> None:
+            bar.progress(progress.done / progress.total, str(progress))
+
+        defences.try_pairs(chosen.photo, chosen.choice, fitting.masks, report)
+        st.rerun()  # the table above was drawn before
 
 
 def _verdict(found: Lineup, pair: tuple[Contender, Contender], window: Window) -> str:
@@ -140,6 +173,8 @@ def _conclusion(one: Contender, reckoned: Reckoning) -> str:
         return f"It does not predict '{reckoned.label}' even without a patch, so there is nothing to prove."
     if not one.defence.sound:
         return "Its bound is wrong for T > 0, and proves nothing."
+    if reckoned.margin > reckoned.tolerance and one.kind is Kind.DETECTION:
+        return f"Whatever is there, the answer is '{reckoned.label}' or an alert."
     if reckoned.margin > reckoned.tolerance:
         return (
             f"Whatever is there, '{reckoned.label}' stays ahead of '{reckoned.rival}', its strongest rival."

@@ -57,7 +57,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     evaluate_folder.add_argument(
         "--defence",
-        choices=list(Kind),
+        choices=[kind for kind in Kind if not kind.sees_pairs],
         type=Kind,
         nargs="+",
         metavar="NAME",

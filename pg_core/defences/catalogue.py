@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pg_core.arrays import Evidence
+from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.double_masking import PatchCleanser
 from pg_core.defences.interval import IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -28,11 +30,17 @@ class Kind(StrEnum):
     SMOOTHING = "smoothing"
     DETECTION = "detection"
     INTERVAL = "interval"
+    DOUBLE_MASKING = "double-masking"
 
     @property
     def sees_pixels(self) -> bool:
         """Whether it looks at the pixels of the image, and not at local logits."""
         return self is Kind.INTERVAL
+
+    @property
+    def sees_pairs(self) -> bool:
+        """Whether it looks at logits under every pair of masks, for which the network runs again and again."""
+        return self is Kind.DOUBLE_MASKING
 
 
 TITLES = {
@@ -43,6 +51,7 @@ TITLES = {
     Kind.SMOOTHING: "de-randomized smoothing",
     Kind.DETECTION: "detection, or an alert",
     Kind.INTERVAL: "interval bounds",
+    Kind.DOUBLE_MASKING: "double masking",
 }
 
 
@@ -51,7 +60,7 @@ class Fitting:
     """What a defence is fitted to: a network and patches of `patch_size` pixels of the image that it sees.
 
     The other values are for the defences that have them: T, c_h and the bound of robust masking; τ of detection; the
-    layers of a network that was trained for interval bounds.
+    layers of a network that was trained for interval bounds; the masks of double masking along an axis.
     """
 
     receptive_field: ReceptiveField
@@ -63,6 +72,7 @@ class Fitting:
     bound: Bound = Bound.SOUND
     alert_threshold: float = 0.5
     layers: Layers | None = None
+    masks_per_axis: int = 6
 
     @property
     def window_size(self) -> Size:
@@ -101,3 +111,10 @@ class Fitting:
                         "interval bounds need the layers of a small network that was trained for them"
                     )
                 return IntervalBounds(self.layers, self.patch_size)
+            case Kind.DOUBLE_MASKING:
+                return PatchCleanser(self.masks)
+
+    @property
+    def masks(self) -> CoveringMasks:
+        """The masks of double masking."""
+        return CoveringMasks(self.image_size, self.patch_size, self.masks_per_axis)

@@ -14,6 +14,7 @@ from pg_core import Patch, ReceptiveField, Window, extract
 from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.lineup import line_up
+from pg_core.masked_views import mean_logits, pair_logits
 from tests.colours import Colours
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -39,6 +40,7 @@ def test_every_defence_has_a_map_of_its_signs_with_the_same_window_marked(found)
     for one, trace in zip(found.contenders, drawn, strict=True):
         assert np.array_equal(trace.z, one.relative)
         assert trace.coloraxis == "coloraxis"
+        assert trace.customdata[2][1][3:].tolist() == [2, 1]
         assert trace.customdata[2][1][0] == f"{one.certificate.margin[2, 1]:.4g}"
         assert trace.customdata[2][1][1] == found.features.classes[one.certificate.rival[2, 1]]
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-1, 1)
@@ -57,6 +59,24 @@ def test_titles_and_words_tell_what_the_colours_tell(found):
     words = in_words(found, WINDOW)
     assert "row 2, column 1" in words
     assert all(TITLES[one.kind] in words for one in found.contenders)
+
+
+def test_a_map_of_many_places_shows_the_worst_of_each_block(found):
+    fitted = Fitting(found.features.receptive_field, (48, 64), Colours.evidence, (4, 4), masks_per_axis=2)
+    pairs = pair_logits(mean_logits(Colours()), found.features.pixels, fitted.masks)
+    crowded = line_up(found.features, fitted, kinds=[Kind.DOUBLE_MASKING], pairs=pairs)
+    (one,) = crowded.contenders
+    assert one.certificate.windows.shape == (45, 61)
+    (trace,) = [trace for trace in maps(crowded, Window(0, 0, 4, 4)).data if trace.meta is not None]
+    assert trace.meta != WINDOWS
+    assert (trace.dx, trace.x0) == (2, 0.5)
+    relative = one.relative
+    for row, column in np.ndindex(23, 31):
+        block = relative[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        assert trace.z[row][column] == block.min()
+        at = tuple(trace.customdata[row][column][3:])
+        assert relative[at] == block.min()
+        assert (at[0] // 2, at[1] // 2) == (row, column)
 
 
 def test_every_verdict_has_a_word_and_a_mark():
@@ -143,3 +163,29 @@ def test_two_defences_that_differ_are_explained_in_numbers(page):
     assert any(text.startswith("**Robust masking** proves") or "Neither" in text for text in told)
     page.selectbox(key="lineup-Another").select(Kind.MASKING).run()
     assert any("Choose two different defences" in box.value for box in page.markdown)
+
+
+def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
+    by_name = {row["Defence"]: row for row in rows(page)}
+    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Verdict"] == "not run"
+    page.number_input(key="masks-per-axis").set_value(2).run()
+    assert any("it needs 10 more runs of the network" in box.value for box in page.caption)
+    next(button for button in page.button if button.label.startswith("Run the network")).click().run()
+    assert not page.exception
+    by_name = {row["Defence"]: row for row in rows(page)}
+    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Prediction"] == "cat"
+    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Failing"].endswith(" of 148225 places")
+    page.selectbox(key="lineup-One defence").select(Kind.DOUBLE_MASKING).run()
+    assert any("the patch at pixel row" in box.value for box in page.markdown)
+    page.number_input(key="masks-per-axis").set_value(3).run()
+    assert any("it needs 45 more runs" in box.value for box in page.caption)
+
+
+def test_the_threshold_of_an_alert_reaches_detection(page):
+    def margin():
+        return next(row for row in rows(page) if row["Defence"] == TITLES[Kind.DETECTION])["Smallest margin"]
+
+    before = margin()
+    page.slider(key="alert-threshold").set_value(0.99).run()
+    assert not page.exception
+    assert float(margin()) < float(before)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pg_core.arrays import Evidence
+from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Defence
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
@@ -23,7 +24,7 @@ def fitting(evidence=Evidence.LOGITS, **parameters):
 
 
 OF_BANDS = {Kind.MASK_DS, Kind.SMOOTHING}
-OF_LOGITS = [kind for kind in Kind if not kind.sees_pixels]
+OF_LOGITS = [kind for kind in Kind if not (kind.sees_pixels or kind.sees_pairs)]
 BANDS = ReceptiveField((32, 4), (32, 1), wrapping=True)
 
 
@@ -86,3 +87,9 @@ def test_smoothing_counts_the_bands_that_the_network_sees():
 
 def test_an_alert_is_raised_above_the_threshold_given():
     assert fitting(alert_threshold=0.9).defence(Kind.DETECTION) == MaskedDetection((6, 6), 0.9)
+
+
+def test_double_masking_has_masks_for_the_patch_and_sees_pairs_of_them():
+    made = fitting(masks_per_axis=4).defence(Kind.DOUBLE_MASKING)
+    assert Kind.DOUBLE_MASKING.sees_pairs
+    assert made.masks == CoveringMasks((224, 224), (32, 32), 4)

@@ -13,6 +13,7 @@ from pg_core.defences.masking import Bound
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import frame
 from pg_core.lineup import Contender, Lineup, Positions, line_up
+from pg_core.masked_views import mean_logits, pair_logits
 from tests.colours import Colours
 
 
@@ -34,8 +35,10 @@ def test_every_defence_is_in_the_lineup_or_says_in_a_sentence_why_not(features):
     kinds = [one.kind for one in found.contenders] + [gone.kind for gone in found.absent]
     assert sorted(kinds) == sorted(Kind)
     assert {Kind.UNDEFENDED, Kind.MASKING, Kind.CLIPPING} <= {one.kind for one in found.contenders}
-    (reason,) = [gone.reason for gone in found.absent if gone.kind is Kind.MASK_DS]
-    assert "needs a network of column bands" in reason
+    reasons = {gone.kind: gone.reason for gone in found.absent}
+    assert "needs a network of column bands" in reasons[Kind.MASK_DS]
+    assert "was trained for" in reasons[Kind.INTERVAL]
+    assert "it needs 666 more runs of the network" in reasons[Kind.DOUBLE_MASKING]
 
 
 @pytest.mark.parametrize("label", [None, "red", "blue"])
@@ -61,6 +64,18 @@ def test_the_network_does_not_run():
     assert len(model.seen) == runs
     masking = next(one for one in found.contenders if one.kind is Kind.MASKING)
     assert masking.certificate.verdict is Verdict.CERTIFIED
+
+
+def test_double_masking_takes_part_once_its_pairs_of_masks_have_been_tried(features):
+    fitted = fitting(features, masks_per_axis=2)
+    pairs = pair_logits(mean_logits(Colours()), features.pixels, fitted.masks)
+    found = line_up(features, fitted, kinds=[Kind.DOUBLE_MASKING], pairs=pairs)
+    (one,) = found.contenders
+    alone = fitted.defence(Kind.DOUBLE_MASKING).certify(pairs, delta=features.delta)
+    assert np.array_equal(one.certificate.margin, alone.margin)
+    assert one.certificate.windows.shape == (41, 57)
+    assert one.certificate.certified
+    assert all(found.proves(one, found.windows.at(index)) for index in range(found.windows.count))
 
 
 def test_a_label_that_is_no_class_is_refused(features):
