@@ -7,15 +7,21 @@ print(pg_core.analyse("photo.jpg", model, defence))
 
 from pg_core.analysis import Analysis, analyse, examine
 from pg_core.arrays import Evidence
+from pg_core.covering import CoveringMasks
 from pg_core.datasets import SAMPLES, sample_path
 from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Verdict
 from pg_core.defences.clipping import BoundedEvidence
+from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.interval import IntervalBounds
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 from pg_core.features import LocalFeatures, extract, update
 from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
+from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
 from pg_core.placements import Finding, Placements, certify_placements, largest_patches
@@ -29,20 +35,25 @@ __all__ = [
     "Bound",
     "BoundedEvidence",
     "Certificate",
+    "CoveringMasks",
     "Defence",
     "Evidence",
     "Finding",
     "Footprints",
     "ImageError",
+    "IntervalBounds",
     "LocalFeatures",
     "LocalModel",
+    "MaskedDetection",
     "Masking",
     "MaskingCertificate",
     "Patch",
+    "PatchCleanser",
     "Placements",
     "Prediction",
     "ReceptiveField",
     "RobustMasking",
+    "Smoothing",
     "Space",
     "Standing",
     "Threat",
@@ -59,6 +70,8 @@ __all__ = [
     "judge",
     "largest_patches",
     "load_model",
+    "mean_logits",
+    "pair_logits",
     "sample_path",
     "standings",
     "update",

@@ -131,3 +131,15 @@ def test_the_undefended_network_predicts_the_mean_of_unclipped_logits_and_certif
     assert (certificate.margin == -np.inf).all()
     assert certificate.verdict is Verdict.VULNERABLE
     assert Undefended().certify(local_logits, 1).verdict is Verdict.MISCLASSIFIED
+
+
+def test_a_clean_check_on_the_undefended_sum_calls_a_certified_image_wrong():
+    """As the published code does. Every 4x4 window of 6x6 cells holds the middle, where all of class 1 is."""
+    local_logits = np.zeros((2, 6, 6))
+    local_logits[0] = 1
+    local_logits[1, 2:4, 2:4] = 100
+    certificate = RobustMasking((4, 4)).certify(local_logits)
+    assert Undefended().predict(local_logits).label == 1
+    assert certificate.prediction == 0
+    assert certificate.verdict is Verdict.CERTIFIED
+    assert certificate.margin.min() == 36 - 28

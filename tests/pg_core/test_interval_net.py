@@ -12,12 +12,16 @@ from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.interval import IntervalBounds
 from pg_core.defences.undefended import Undefended
+from pg_core.features import extract
 from pg_core.geometry import Window, cells
 from pg_core.images import read, to_pixels
 from pg_core.layered import layers_of
 from pg_core.models.architectures import Interval, from_json, to_json
+from pg_core.models.descriptions import Description
 from pg_core.models.interval_net import LocalIntervalNet, PlacedNetwork
-from pg_core.models.trained import untrained
+from pg_core.models.local import Part
+from pg_core.models.shipped import read_card, write
+from pg_core.models.trained import load_trained, untrained
 from pg_core.recipe import IntervalRecipe
 from pg_core.training import train
 from pg_core.training.batches import batch
@@ -135,6 +139,24 @@ def test_a_few_steps_on_bright_colours_certify_them(photos, tmp_path):
 
 def test_the_architecture_is_kept_in_a_card():
     assert from_json(to_json(SMALL)) == SMALL
+
+
+def test_shipped_weights_are_a_network_with_local_logits_and_layers(tmp_path, monkeypatch):
+    torch.manual_seed(5)
+    base = untrained(SMALL, 10)
+    write("cifar10-interval", base.state_dict(), SMALL, {}, tmp_path)
+    monkeypatch.setattr("pg_core.models.trained.read_card", lambda name: read_card(name, tmp_path))
+    description = Description(
+        "cifar10-interval", "", (32, 32), SMALL.receptive_field, Evidence.LOGITS, "cifar10", Part.WHOLE
+    )
+    model = load_trained(description).eval().requires_grad_(False)
+    pixels = np.random.default_rng(6).random((3, 32, 32)).astype(np.float32)
+    means = model.local_logits(pixels).mean(axis=(1, 2))
+    np.testing.assert_allclose(layers_of(model)(pixels), means, atol=1e-4)
+    np.testing.assert_allclose(
+        network(base=base.requires_grad_(False)).local_logits(pixels).mean(axis=(1, 2)), means, atol=1e-2
+    )
+    assert extract(Image.new("RGB", (32, 32), (9, 200, 30)), model).map_size == (7, 7)
 
 
 def test_other_networks_have_no_layers_for_interval_bounds():
