@@ -79,7 +79,9 @@ page = st.navigation(
 
 # Imported after the title is on its way to the browser.
 from app import charts, choices  # noqa: E402
+from app.choices import links  # noqa: E402
 
 charts.preload()
+links.follow()
 chosen = choices.sidebar()
 page.run()

@@ -21,7 +21,7 @@ from pg_core.images import FORMATS, ImageError, Space, Threat, square
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
 _OF_ONE_PAGE = {"patched", "contents", "seed", "colour", "sticker_of", "label", "shown"}
-_PER_CENT, _PIXELS = "% of the area", "pixels"
+PER_CENT, PIXELS = "% of the area", "pixels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,21 @@ def _photo() -> Photo:
         "or a sample",
         list(SAMPLES),
         key="sample",
-        on_change=lambda: st.session_state.pop("upload-kept", None),
+        on_change=_another_sample,
         disabled=upload is not None,
         help="Samples come from installed packages. Remove your photo to choose one.",
     )
     if upload is not None:
+        if st.session_state.pop("awaited", upload.digest) != upload.digest:
+            st.warning("This is another photo than the one that the link is about.")
         return upload
     st.caption(f"{SAMPLES[name].caption}.")
     return compute.sample(name)
+
+
+def _another_sample() -> None:
+    for key in ("upload-kept", "awaited"):
+        st.session_state.pop(key, None)
 
 
 def picture(title: str, key: str) -> Photo | None:
@@ -154,12 +161,15 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
     )
     framing = compute.framing(photo, choice)
     image = framing.image_size if space is Space.NETWORK else framing.photo_size
-    unit = st.segmented_control("Size in", [_PER_CENT, _PIXELS], default=_PER_CENT, required=True, key="unit")
-    if unit == _PER_CENT:
-        share = st.number_input("Per cent", 0.1, 100.0, 2.0, 0.5, key="share")
+    for key, value in (("unit", PER_CENT), ("share", 2.0)):
+        st.session_state.setdefault(key, value)
+    unit = st.segmented_control("Size in", [PER_CENT, PIXELS], required=True, key="unit")
+    if unit == PER_CENT:
+        share = st.number_input("Per cent", 0.1, 100.0, step=0.5, key="share")
         size = square(share / 100, image)
     else:
-        default = square(0.02, image)
+        linked = st.session_state.get("linked-size", square(0.02, image))
+        default = min(linked[0], image[0]), min(linked[1], image[1])
         left, right = st.columns(2)
         size = (
             left.number_input("Height", 1, image[0], default[0], key=f"height-{image}"),
@@ -177,12 +187,14 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
 def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     description = compute.described(choice)
     st.subheader("Robust masking")
+    evidence_key = f"evidence-{choice.model}"
+    for key, value in (("threshold", 0.0), ("clip_high", 1.0), (evidence_key, description.evidence)):
+        st.session_state.setdefault(key, value)
     threshold = st.slider(
         "Threshold T",
         0.0,
         0.95,
-        0.0,
-        0.01,
+        step=0.01,
         key="threshold",
         help="A window is masked if it holds more than this part of a class's evidence. 0 masks always.",
     )
@@ -190,8 +202,7 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
         st.selectbox(
             "Evidence",
             list(Evidence),
-            list(Evidence).index(description.evidence),
-            key=f"evidence-{choice.model}",
+            key=evidence_key,
             help="What a location says for a class: its logit, its confidence (softmax over the classes) or "
             "a vote (confidence above 0.2).",
         )
@@ -199,7 +210,7 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     )
     clip_high = math.inf
     if st.checkbox("Clip evidence from above (c_h)", key="clipped"):
-        clip_high = st.number_input("c_h", 0.01, 65536.0, 1.0, key="clip_high")
+        clip_high = st.number_input("c_h", 0.01, 65536.0, key="clip_high")
     bound = st.selectbox(
         "Lower bound",
         [Bound.SOUND, Bound.EXACT, Bound.PUBLISHED],
@@ -217,4 +228,5 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
 
 
 def _reset() -> None:
+    st.query_params.clear()  # or the address would bring its choices back
     st.session_state.clear()

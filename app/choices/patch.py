@@ -1,6 +1,6 @@
 """The simulated patch: where it is, how large, and what is in it; moved on the canvas or typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -74,8 +74,13 @@ def placed(clean: Analysis, patch_size: Size) -> Patch:
     """Where the patch is: in the worst window, until a person moves it. When the adversary's patch gets another size
     so does this one, about the same middle; on an image of another size it starts anew."""
     image_size = clean.features.framing.image_size
-    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None))
+    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None, 0, 0, 0, 0))
+    if kept_image is None and _fits(box, image_size):
+        # Out of a link, which was written for this image and this adversary.
+        kept_image, kept_size = image_size, patch_size
+        st.session_state[_PLACE] = (image_size, patch_size, *box)
     if kept_image != image_size:
+        st.session_state.pop(_PLACE, None)
         return clean.patch_in(clean.certificate.worst, patch_size)
     if kept_size == patch_size:
         return Patch(*box)
@@ -90,6 +95,23 @@ def place(patch: Patch, image_size: Size, patch_size: Size) -> None:
     """Put the patch there; the malicious window follows it."""
     st.session_state[_PLACE] = (image_size, patch_size, patch.top, patch.left, patch.height, patch.width)
     windows.forget()
+
+
+def remember(box: Box) -> None:
+    """Put the patch there, whatever the image and the adversary will be."""
+    st.session_state[_PLACE] = (None, None, box.top, box.left, box.height, box.width)
+
+
+def remember_sticker(sample: str | None, digest: str, cut: Box) -> None:
+    """Make the patch a sticker out of a sample, or else out of a picture of this digest that is still to come."""
+    st.session_state["contents"] = Contents.STICKER
+    st.session_state["sticker_of"] = _OWN if sample is None else sample
+    st.session_state[_CUT] = (digest, cut.top, cut.left, cut.height, cut.width)
+
+
+def placed_by_hand() -> bool:
+    """Whether a person has moved the patch."""
+    return _PLACE in st.session_state
 
 
 def follow_canvas(image_size: Size, patch_size: Size, canvas: str) -> None:
@@ -127,17 +149,16 @@ def box_in(message: object, size: Size, smallest: int = 1) -> Box | None:
         return None
     found = [message.get(name) for name in ("sequence", "top", "left", "height", "width")]
     values = [value for value in found if isinstance(value, int) and not isinstance(value, bool)]
-    if len(values) < len(found):
+    if len(values) < len(found) or not _fits(values[1:], size, smallest):
         return None
-    _, top, left, height, width = values
-    if (
-        min(top, left) < 0
-        or min(height, width) < smallest
-        or top + height > size[0]
-        or left + width > size[1]
-    ):
-        return None
-    return Box(top, left, height, width)
+    return Box(*values[1:])
+
+
+def _fits(box: Sequence[int], size: Size, smallest: int = 1) -> bool:
+    """Whether top, left, height and width lie inside a picture."""
+    top, left, height, width = box
+    inside = top + height <= size[0] and left + width <= size[1]
+    return inside and min(top, left) >= 0 and min(height, width) >= smallest
 
 
 def _set_defaults() -> None:
@@ -185,7 +206,11 @@ def _sticker_photo() -> Photo | None:
 def _cut(photo: Photo) -> Box:
     """The part of a photo that a person has cut out; at first the middle of it."""
     digest, *kept = st.session_state.get(_CUT, (None,))
-    return Box(*kept) if digest == photo.digest else _middle(photo.size)
+    return (
+        Box(*kept)
+        if digest == photo.digest and _fits(kept, photo.size, SMALLEST_CUT)
+        else _middle(photo.size)
+    )
 
 
 def _cutter() -> None:

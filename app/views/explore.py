@@ -9,7 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from app import compute
 from app.charts import chart
-from app.choices import Choices, patch, windows
+from app.choices import Choices, links, patch, windows
 from app.compute import exports, patches
 from app.figures.scores import in_words, scores
 from app.patch_canvas import Data, answer_of, patch_canvas, scene_of
@@ -27,6 +27,7 @@ _CANVAS = "stage"
 
 def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
+    _about_the_link()
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
     asked = opening.classes(chosen, slot)
@@ -40,6 +41,18 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     _export(clean, chosen)
     _help()
     bounds.tell(about_bounds, chosen, asked.label)
+
+
+def _about_the_link() -> None:
+    wrong = links.refused()
+    if wrong:
+        st.warning(f"The link says what means nothing here, and that is left out: {', '.join(wrong)}.")
+    digest = links.awaited()
+    if digest is not None:
+        st.info(
+            f"This link is about a photo that is not kept here (SHA-256 {digest[:12]}…). Upload it again in the "
+            "sidebar, and the page is that of the link; until then it shows a sample."
+        )
 
 
 @st.fragment
@@ -78,6 +91,9 @@ def _stage(chosen: Choices, asked: Classes, debugger: StreamlitPage) -> None:
             on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
             on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
         )
+    if not moving:
+        picked = windows.picked(clean, chosen.photo)
+        links.write(chosen, asked.label, asked.shown, seen.simulation, picked)
 
 
 def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:

@@ -232,6 +232,7 @@ def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
 def test_reset_brings_back_the_opening_settings(page):
     page.slider(key="threshold").set_value(0.3).run()
     page.selectbox(key="sample").select("coffee").run()
+    assert "coffee" in page.query_params["photo"]
     press(page, "Reset all settings")
     assert page.slider(key="threshold").value == 0
     assert page.selectbox(key="sample").value == "chelsea"

@@ -241,6 +241,23 @@ def test_a_picked_window_holds_until_the_patch_is_moved(open_page):
     expect(page.get_by_label("Column", exact=True)).to_have_value("0")
 
 
+def test_a_reload_and_the_link_in_another_browser_bring_the_place_back(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    drag(page, 100, 55)
+    settle(page)
+    page.mouse.click(*at_panel(page, 4, 5, 4))
+    page.wait_for_url("**window=5%2C4**")
+    page.reload()
+    other = open_page(path=page.url.rsplit("/", 1)[1])
+    for opened in (page, other):
+        wait_for_panels(opened)
+        settle(opened)
+        assert of_stage(opened, "box") == typed_place(opened) == [259, 182, 64, 64]
+        expect(opened.get_by_label("Row", exact=True)).to_have_value("5")
+        expect(opened.get_by_label("Column", exact=True)).to_have_value("4")
+
+
 def test_a_drag_while_the_connection_is_lost_is_told_when_it_is_back(open_page):
     page = open_page()
     wait_for_panels(page)

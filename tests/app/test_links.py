@@ -1,0 +1,178 @@
+"""A link says all that is chosen: what it says wrongly is named, and a photo that is not here is asked for."""
+
+import io
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app import compute
+from pg_core import sample_path
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+LINK = {
+    "photo": "coffee",
+    "network": "tiles-coarse",
+    "size": "40x56",
+    "threshold": "0.1",
+    "evidence": "logits",
+    "clip": "20",
+    "bound": "exact",
+    "label": "espresso",
+    "class": "cup",
+    "patch": "12,34,50,60",
+    "contents": "sticker:rocket:10,20,100,120",
+    "window": "1,2",
+}
+
+
+def opened(**link):
+    app = AppTest.from_file("../../app/main.py", default_timeout=120)
+    for name, value in link.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def address(app):
+    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+
+
+def boxes(app):
+    return " ".join(box.value for box in (*app.info, *app.warning))
+
+
+def png(photo):
+    data = io.BytesIO()
+    photo.save(data, "PNG")
+    return data.getvalue()
+
+
+def test_a_link_chooses_everything_that_it_says_and_the_page_says_it_again():
+    app = opened(**LINK)
+    assert not app.warning
+    assert app.selectbox(key="sample").value == "coffee"
+    assert app.selectbox(key="network").value == "tiles-coarse"
+    assert [
+        app.number_input(key=key).value for key in ("patch_top", "patch_left", "patch_height", "patch_width")
+    ] == [
+        12,
+        34,
+        50,
+        60,
+    ]
+    assert app.number_input(key="window_row").value == 1
+    assert app.number_input(key="window_column").value == 2
+    assert app.selectbox(key="shown").value == "cup"
+    assert app.slider(key="threshold").value == 0.1
+    assert any("40x56-pixel patch" in box.value for box in (*app.error, *app.success))
+    assert address(app) == LINK
+
+
+def test_every_choice_is_in_the_address_and_the_address_leads_to_the_same_page():
+    app = opened(network="tiles-coarse")
+    app.radio(key="space").set_value("photo").run()
+    app.selectbox(key="contents").select("solid colour").run()
+    app.color_picker(key="colour").set_value("#12ab34").run()
+    app.number_input(key="patch_top").set_value(77).run()
+    app.number_input(key="window_row").set_value(2).run()
+    app.slider(key="threshold").set_value(0.25).run()
+    link = address(app)
+    assert link["contents"] == "solid:12ab34"
+    assert link["patch"].startswith("77,")
+    assert link["space"] == "photo"
+    again = opened(**link)
+    assert address(again) == link
+    for kind in ("error", "success", "metric", "markdown"):
+        assert [box.value for box in getattr(again, kind)] == [box.value for box in getattr(app, kind)]
+
+
+def test_a_plain_address_stays_short():
+    app = opened(network="tiles-coarse")
+    assert address(app) == {"photo": "chelsea", "network": "tiles-coarse", "size": "2%"}
+    app.toggle(key="patched").set_value(False).run()
+    assert address(app)["patch"] == "off"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {
+            "photo": "../../etc/passwd",
+            "checkpoint": "no-such.pth",
+            "space": "outer",
+            "size": "0x5",
+            "threshold": "1",
+            "evidence": "hearsay",
+            "clip": "-1",
+            "bound": "loose",
+            "patch": "1,2,3",
+            "contents": "solid:red",
+            "window": "a,b",
+        },
+        {
+            "photo": "A" * 64,
+            "size": "1e9x5",
+            "threshold": "nan",
+            "clip": "inf",
+            "patch": "1,2,0,4",
+            "contents": "sticker:nowhere:1,2,30,40",
+            "window": "99999999999999999999,1",
+        },
+        {
+            "network": "no such network",
+            "size": "nan%",
+            "patch": "-1,2,3,4",
+            "contents": "<script>",
+            "window": "1,2,3",
+        },
+    ],
+)
+def test_what_a_link_says_wrongly_is_named_and_left_out(link):
+    app = opened(**({"network": "tiles-coarse"} | link))
+    for name, value in link.items():
+        assert f"{name}={value}" in boxes(app)
+    network = "tiles" if "network" in link else "tiles-coarse"
+    assert address(app) == {"photo": "chelsea", "network": network, "size": "2%"}
+    app.run()
+    assert "means nothing here" not in boxes(app)
+
+
+def test_a_patch_or_a_window_beyond_this_image_and_a_class_of_another_network_are_left_out():
+    app = opened(
+        network="tiles-coarse", patch="440,1,30,30", window="4000,1", label="no such", contents="noise:3"
+    )
+    assert address(app) == {
+        "photo": "chelsea",
+        "network": "tiles-coarse",
+        "size": "2%",
+        "contents": "noise:3",
+    }
+
+
+def test_an_uploaded_photo_that_is_gone_is_asked_for_and_the_link_keeps_asking():
+    picture = png(Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    photo = compute.uploaded("mine.png", picture)
+    link = {"photo": photo.digest, "network": "tiles-coarse", "patch": "5,6,64,64", "window": "3,0"}
+    app = opened(**link)
+    assert "Upload it again" in boxes(app)
+    assert address(app) == link
+    app.file_uploader(key="upload").set_value(("mine.png", picture, "image/png")).run()
+    assert not app.exception
+    assert "Upload it again" not in boxes(app)
+    assert address(app) == link | {"size": "2%"}
+    assert app.number_input(key="window_row").value == 3
+    assert app.number_input(key="patch_top").value == 5
+
+
+def test_another_photo_than_the_one_of_the_link_is_called_so():
+    app = opened(photo="0" * 64, network="tiles-coarse")
+    app.file_uploader(key="upload").set_value(
+        ("other.png", png(Image.open(sample_path("coffee"))), "image/png")
+    ).run()
+    assert "another photo than the one that the link is about" in boxes(app)
+    app = opened(photo="0" * 64, network="tiles-coarse")
+    app.selectbox(key="sample").select("coffee").run()
+    assert "Upload it again" not in boxes(app)
+    assert address(app)["photo"] == "coffee"
