@@ -1,5 +1,7 @@
 """Every place that the patch may have, one by one: what is proved there, and how large a patch would still be."""
 
+from functools import partial
+
 import streamlit as st
 
 from app import compute
@@ -70,7 +72,7 @@ def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
         )
     st.download_button(
         "All places as CSV",
-        computed.placements_csv(clean, found),
+        partial(computed.placements_csv, clean, found),
         f"{_stem(chosen)}-placements.csv",
         "text/csv",
         on_click="ignore",
@@ -144,7 +146,7 @@ def _largest(clean: Analysis, sides: computed.Sides, chosen: Choices) -> None:
         )
         st.download_button(
             "Sides as CSV",
-            computed.sides_csv(sides),
+            partial(computed.sides_csv, sides),
             f"{_stem(chosen)}-largest.csv",
             "text/csv",
             on_click="ignore",
