@@ -1,7 +1,8 @@
 """Clean and provable robust accuracy over a folder of photos: the metrics of [PG] section 5.
 
-The network runs once on each photo; every defence, patch size and threshold is answered from its local logits.
-Each photo's outcome is a JSON line, written when it is known, so a run that was killed goes on where it stopped.
+The network runs once on each photo; every defence, patch size and threshold is answered from its local logits, but
+for double masking, which asks again for every pair of masks. Each photo's outcome is a JSON line, written when it is
+known, so a run that was killed goes on where it stopped.
 """
 
 import hashlib
@@ -9,23 +10,24 @@ import json
 import math
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
 from pg_core.arrays import LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Defence, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.double_masking import PatchCleanser
 from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
 from pg_core.images import read, to_pixels
+from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
 from pg_core.outcomes import Outcome, Ruling, append, resume
 from pg_core.progress import Pace, Report
@@ -79,10 +81,8 @@ def evaluate(
     )
     for done, photo in enumerate(missing, finished + 1):
         seen = _local_logits(model, photo, store)
-        pixels = None
-        if any(trial.kind.sees_pixels for trial in trials):
-            pixels = to_pixels(read(photo.path), model.image_size, model.part)[None]
-        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, pixels)
+        views = _views(model, photo, trials)
+        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
         if path is not None:
             append(path, outcome)
         known[photo.name] = outcome
@@ -113,19 +113,16 @@ def judge(
     photos: Sequence[LabelledPhoto],
     trials: Sequence[Trial],
     delta: float = 0.0,
-    pixels: Float32[np.ndarray, "photos 3 height width"] | None = None,
+    views: Mapping[Trial, np.ndarray] | None = None,
 ) -> tuple[Outcome, ...]:
-    """What each defence says of each photo, all photos at once; delta is the error of a local logit, pixels are for
-    defences that see those, which are exact."""
+    """What each defence says of each photo, all photos at once; delta is the error of a local logit, views what
+    those see that look at something else."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
     rulings: list[list[Ruling]] = [[] for _ in photos]
     for trial in trials:
-        if trial.kind.sees_pixels:
-            assert pixels is not None
-            certificates = trial.defence.certify(pixels, labels)
-        else:
-            certificates = trial.defence.certify(local_logits, labels, delta)
+        seen = local_logits if views is None else views.get(trial, local_logits)
+        certificates = trial.defence.certify(seen, labels, 0.0 if trial.kind.sees_pixels else delta)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(rulings):
             certificate, margin = certificates[index], float(least[index])
@@ -167,6 +164,23 @@ def count(
         Proportion(undefended, n),
         tuple(runs),
     )
+
+
+def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> dict[Trial, np.ndarray]:
+    """What the defences see that look at pixels, or at the network's answers under pairs of masks, for which it runs
+    again and again."""
+    looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
+    if not looking:
+        return {}
+    pixels = to_pixels(read(photo.path), model.image_size, model.part)
+    return {
+        trial: (
+            pair_logits(mean_logits(model), pixels, trial.defence.masks)
+            if isinstance(trial.defence, PatchCleanser)
+            else pixels
+        )[None]
+        for trial in looking
+    }
 
 
 def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) -> Kept:

@@ -57,7 +57,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     evaluate_folder.add_argument(
         "--defence",
-        choices=[kind for kind in Kind if not kind.sees_pairs],
+        choices=list(Kind),
         type=Kind,
         nargs="+",
         metavar="NAME",
@@ -77,6 +77,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default=0.5,
         metavar="τ",
         help="of detection; default: 0.5",
+    )
+    evaluate_folder.add_argument(
+        "--masks-per-axis", type=values.count, default=6, metavar="N", help="of double masking; default: 6"
     )
     evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
     evaluate_folder.add_argument(
@@ -121,6 +124,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         clip_high=options.clip_high,
         bound=options.bound,
         alert_threshold=options.alert_threshold,
+        masks_per_axis=options.masks_per_axis,
         layers=layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
     )
     trials = fitted_trials(fitting, sizes, options.defence, options.threshold)

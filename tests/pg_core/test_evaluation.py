@@ -12,11 +12,13 @@ from pg_core.arrays import Evidence
 from pg_core.datasets import labelled_photos
 from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.double_masking import PatchCleanser
 from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.masking import RobustMasking
 from pg_core.evaluation import evaluate, fitted_trials, judge
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.images import ImageError
+from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models import CIFAR10
 from pg_core.models.local import Part
 from pg_core.proportion import Proportion
@@ -138,6 +140,22 @@ def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos
     assert run.certified.count == sum(bool(certificate.certified) for certificate in certificates) > 0
     assert run.clean.count == evaluation.undefended.count
     assert evaluation.runs[0] == evaluate(Means(), photos, trials[:1]).runs[0]
+
+
+def test_double_masking_is_measured_on_what_the_network_says_under_every_pair_of_masks(photos):
+    model = Means()
+    trials = fitted_trials(fitting_of(model, masks_per_axis=2), ((8, 8),), (Kind.DOUBLE_MASKING,))
+    (run,) = evaluate(model, photos, trials).runs
+    masks = trials[0].defence.masks
+    assert model.images == len(photos) * (1 + masks.count * (masks.count + 1) // 2)
+    certificates = []
+    for photo in photos:
+        pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
+        table = pair_logits(mean_logits(Means()), pixels, masks)
+        certificates.append(PatchCleanser(masks).certify(table, photo.label, 1e-6))
+    verdicts = [certificate.verdict for certificate in certificates]
+    assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}
+    assert run.certified.count > 0
 
 
 @dataclass(frozen=True)
