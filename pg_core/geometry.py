@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.arrays import WindowValues
-from pg_core.sums import integral, overlaps
+from pg_core.sums import integral, largest_apart, overlaps
 
 Size = tuple[int, int]
 """Height and width, or rows and columns."""
@@ -349,18 +349,7 @@ class Windows:
             lines = np.moveaxis(sums, axis, -1)
             best = np.moveaxis(disjoint, axis, -1)
             across = lines.max(axis=-2, keepdims=True)
-            if axis == -1 and self.wrapping:
-                columns = across.shape[-1]
-                apart = columns - 2 * size + 1  # windows that begin `size` to W - size columns further on
-                if apart > 0:
-                    ahead = np.concatenate([across, across], axis=-1)[..., size : 2 * columns - size]
-                    reached = np.lib.stride_tricks.sliding_window_view(ahead, apart, axis=-1).max(axis=-1)
-                    best[...] = np.maximum(best, reached)
-            elif across.shape[-1] > size:
-                before = np.maximum.accumulate(across, axis=-1)[..., :-size]
-                after = np.maximum.accumulate(across[..., ::-1], axis=-1)[..., ::-1][..., size:]
-                best[..., size:] = np.maximum(best[..., size:], before)
-                best[..., :-size] = np.maximum(best[..., :-size], after)
+            best[...] = np.maximum(best, largest_apart(across, size, axis == -1 and self.wrapping))
         return np.maximum(overlapping, disjoint), overlapping
 
     def _largest_overlapping(

@@ -15,6 +15,25 @@ def integral(
     return np.pad(values, padding).cumsum(axis=-2).cumsum(axis=-1)
 
 
+def largest_apart(
+    values: Float64[np.ndarray, "*batch positions"], size: int, wrapping: bool
+) -> Float64[np.ndarray, "*batch positions"]:
+    """For each position along an axis, the largest of the values (>= 0) of windows that share no cell with the window
+    there; 0 if there is none."""
+    positions = values.shape[-1]
+    best = np.zeros_like(values)
+    if wrapping:
+        apart = positions - 2 * size + 1  # windows that begin `size` to W - size columns further on
+        if apart > 0:
+            ahead = np.concatenate([values, values], axis=-1)[..., size : 2 * positions - size]
+            best = np.lib.stride_tricks.sliding_window_view(ahead, apart, axis=-1).max(axis=-1)
+    elif positions > size:
+        best[..., size:] = np.maximum.accumulate(values, axis=-1)[..., :-size]
+        after = np.maximum.accumulate(values[..., ::-1], axis=-1)[..., ::-1][..., size:]
+        best[..., :-size] = np.maximum(best[..., :-size], after)
+    return best
+
+
 Span = tuple[Int[np.ndarray, "positions distances"], Int[np.ndarray, "positions distances"]]
 
 
