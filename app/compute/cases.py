@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
 
 from app import compute
+from app.figures import cases as figures
 from pg_core.analysis import Analysis, Answer
+from pg_core.boards import EXAMPLES
 from pg_core.cases import Case, CaseEvidence, cases
 from pg_core.defences.masking import Masking
 from pg_core.geometry import Window
@@ -28,6 +32,12 @@ class Filled:
     window: Window
     masking: Masking
     evidence: tuple[CaseEvidence, ...]
+
+
+@st.cache_resource(max_entries=len(Case), show_spinner=False)
+def example(case: Case) -> go.Figure:
+    """The example of a case, which is the same after every edit of the board."""
+    return figures.board(EXAMPLES[case])
 
 
 def fillings(clean: Analysis, shown: Answer, footprint: Window | None, window: Window) -> list[Filling]:

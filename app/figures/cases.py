@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float64, Shaped
 
 from app.figures import style
-from app.figures.maps import add_name, add_outline, around_cells, cell_axes, evidence_over_photo
+from app.figures.maps import around_cells, cell_axes, evidence_over_photo, named, outlined
 from app.figures.photo import middle, outline
 from pg_core.analysis import Analysis
 from pg_core.boards import Board
@@ -34,34 +34,32 @@ def board(shown: Board) -> go.Figure:
     detected = shown.masking.window(0)
     parts = regions((rows, columns), detected, window)
     malicious = np.isin(parts, [Region.CAUGHT, Region.MISSED])
-    figure = go.Figure()
-    named = np.where(parts != "", np.strings.add("<br><i>", np.strings.add(parts, "</i>")), "")
-    text = np.vectorize("{:.3g}{}".format, otypes=[object])(evidence, named)
-    for cells, scale in ((~malicious, style.BENIGN_CELLS), (malicious, style.MALICIOUS_CELLS)):
-        figure.add_trace(
-            go.Heatmap(
-                z=np.where(cells, evidence, np.nan),
-                zmin=0.0,
-                zmax=max(float(evidence.max()), 1.0),
-                colorscale=scale,
-                showscale=False,
-                hoverongaps=False,
-                xgap=1,
-                ygap=1,
-                text=np.where(cells, text, ""),
-                texttemplate="%{text}",
-                textfont={"color": "#111111", "size": 12},
-                hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
-            )
+    region = np.where(parts != "", np.strings.add("<br><i>", np.strings.add(parts, "</i>")), "")
+    text = np.vectorize("{:.3g}{}".format, otypes=[object])(evidence, region)
+    maps = [
+        go.Heatmap(
+            z=np.where(cells, evidence, np.nan),
+            zmin=0.0,
+            zmax=max(float(evidence.max()), 1.0),
+            colorscale=scale,
+            showscale=False,
+            hoverongaps=False,
+            xgap=1,
+            ygap=1,
+            text=np.where(cells, text, ""),
+            texttemplate="%{text}",
+            textfont={"color": "#111111", "size": 12},
+            hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
         )
+        for cells, scale in ((~malicious, style.BENIGN_CELLS), (malicious, style.MALICIOUS_CELLS))
+    ]
     edges = np.arange(rows + 1) - 0.5, np.arange(columns + 1) - 0.5
-    _hatch(figure, parts, edges)
+    shapes = [outlined("malicious", style.MALICIOUS, around_cells(window, 0.53))]
     if detected is not None:
-        add_outline(figure, "detected", style.DETECTED, around_cells(detected, 0.43))
-    add_outline(figure, "malicious", style.MALICIOUS, around_cells(window, 0.53))
-    style.finish(figure)
-    cell_axes(figure, (rows, columns))
-    return figure.update_layout(height=230, margin={"l": 2, "r": 2, "t": 4, "b": 22})
+        shapes.insert(0, outlined("detected", style.DETECTED, around_cells(detected, 0.43)))
+    figure = style.finish(go.Figure([*maps, *_hatched(parts, edges)]))
+    margin = {"l": 2, "r": 2, "t": 4, "b": 22}
+    return figure.update_layout(height=230, margin=margin, shapes=shapes, **cell_axes((rows, columns)))
 
 
 def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: Window) -> go.Figure:
@@ -77,12 +75,11 @@ def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: 
         np.array([middle(field, cell, axis) for cell in range(count + 1)]) - field.stride[axis] / 2
         for axis, count in enumerate(features.map_size)
     )
-    _hatch(figure, parts, edges)
-    _name(figure, parts, edges)
+    shapes = [outlined("malicious", style.MALICIOUS, outline(field, window))]
     if detected is not None:
-        add_outline(figure, "detected", style.DETECTED, outline(field, detected))
-    add_outline(figure, "malicious", style.MALICIOUS, outline(field, window))
-    return figure.update_layout(height=420)
+        shapes.insert(0, outlined("detected", style.DETECTED, outline(field, detected)))
+    figure.add_traces(_hatched(parts, edges))
+    return figure.update_layout(height=420, shapes=shapes, annotations=_named(parts, edges))
 
 
 def inequality(evidence: CaseEvidence, threshold: float) -> str:
@@ -115,12 +112,12 @@ def in_words(shown: Board) -> str:
     )
 
 
-def _hatch(
-    figure: go.Figure,
+def _hatched(
     parts: Shaped[np.ndarray, "rows columns"],
     edges: tuple[Float64[np.ndarray, "row_edges"], ...],
-) -> None:
+) -> list[go.Scatter]:
     """Each region in its own pattern; a shape of the layout cannot have one."""
+    traces = []
     for region, pattern in _PATTERNS.items():
         x: list[float | None] = []
         y: list[float | None] = []
@@ -129,36 +126,39 @@ def _hatch(
             top, bottom = edges[0][row : row + 2]
             x += [left, right, right, left, left, None]
             y += [top, top, bottom, bottom, top, None]
-        figure.add_trace(
+        hatch = {
+            "shape": pattern,
+            "fgcolor": style.HATCH,
+            "bgcolor": "rgba(0,0,0,0)",
+            "size": 9,
+            "solidity": 0.15,
+        }
+        traces.append(
             go.Scatter(
                 x=x,
                 y=y,
                 mode="lines",
                 line={"width": 0},
                 fill="toself",
-                fillpattern={
-                    "shape": pattern,
-                    "fgcolor": style.HATCH,
-                    "bgcolor": "rgba(0,0,0,0)",
-                    "size": 9,
-                    "solidity": 0.15,
-                },
+                fillpattern=hatch,
                 name=region,
                 hoverinfo="skip",
             )
         )
+    return traces
 
 
-def _name(
-    figure: go.Figure,
+def _named(
     parts: Shaped[np.ndarray, "rows columns"],
     edges: tuple[Float64[np.ndarray, "row_edges"], ...],
-) -> None:
+) -> list[dict[str, object]]:
     """The name of each region, in its cell that is nearest to its middle."""
+    names = []
     for region in Region:
         cells = np.argwhere(parts == region)
         if not len(cells):
             continue
         row, column = cells[np.abs(cells - cells.mean(axis=0)).sum(axis=1).argmin()]
         x, y = edges[1][column : column + 2].mean(), edges[0][row : row + 2].mean()
-        add_name(figure, float(x), float(y), str(region))
+        names.append(named(float(x), float(y), str(region)))
+    return names

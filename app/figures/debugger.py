@@ -1,22 +1,13 @@
 """Why a window fails: both bounds as waterfalls, the windows on the photo, and the evidence of a witness."""
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from app.figures import style
-from app.figures.maps import (
-    add_name,
-    add_outline,
-    around_cells,
-    cell_axes,
-    edges_of,
-    evidence_over_photo,
-)
+from app.figures.maps import around_cells, cell_axes, edges_of, evidence_over_photo, named, outlined
 from app.figures.photo import outline
 from pg_core.analysis import Analysis
 from pg_core.defences.masking import Masking
 from pg_core.diagnosis import Account, Branch, Diagnosis
-from pg_core.geometry import Window
 from pg_core.witness import Witness
 
 
@@ -45,22 +36,26 @@ def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
             name=name,
         )
     )
-    figure.add_hline(y=against.bound, line={"color": "#111111", "width": 1.5, "dash": "dash"})
-    figure.add_annotation(
-        text=f"- - -  {opposite} of the other class: {against.bound:.4g}",
-        x=1,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="right",
-        yanchor="top",
-        showarrow=False,
-    )
-    style.finish(figure)
+    across = {"xref": "paper", "x0": 0, "x1": 1, "y0": against.bound, "y1": against.bound}
+    said = {
+        "text": f"- - -  {opposite} of the other class: {against.bound:.4g}",
+        "showarrow": False,
+        "x": 1,
+        "y": 1,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "right",
+        "yanchor": "top",
+    }
     most = max(diagnosis.label.total, diagnosis.rival.total, diagnosis.rival.bound, 1e-9)
-    figure.update_yaxes(range=[0, 1.18 * most], showgrid=False, zeroline=True, showticklabels=False)
-    figure.update_xaxes(automargin=True, tickfont={"size": 12})
-    return figure.update_layout(height=320, margin={"l": 8, "r": 8, "t": 12, "b": 52})
+    return style.finish(figure).update_layout(
+        shapes=[{"type": "line", "line": {"color": "#111111", "width": 1.5, "dash": "dash"}, **across}],
+        annotations=[said],
+        yaxis={"range": [0, 1.18 * most], "showgrid": False, "zeroline": True, "showticklabels": False},
+        xaxis={"automargin": True, "tickfont": {"size": 12}},
+        height=320,
+        margin={"l": 8, "r": 8, "t": 12, "b": 52},
+    )
 
 
 def windows_on_photo(analysis: Analysis, diagnosis: Diagnosis) -> go.Figure:
@@ -68,35 +63,46 @@ def windows_on_photo(analysis: Analysis, diagnosis: Diagnosis) -> go.Figure:
     window w' that costs the label most."""
     field = analysis.features.receptive_field
     figure = evidence_over_photo(analysis.features, analysis.masking.evidence[diagnosis.label.label], 0.4)
-    add_outline(figure, "seen", style.FOOTPRINT, edges_of(field.pixels(diagnosis.window)))
-    named = [("w", "malicious", style.MALICIOUS, diagnosis.window)]
+    shapes = [outlined("seen", style.FOOTPRINT, edges_of(field.pixels(diagnosis.window)))]
+    names = []
+    drawn = [("w", "malicious", style.MALICIOUS, diagnosis.window)]
     if diagnosis.label.other is not None:
-        named.insert(0, ("w'", "other", style.OTHER, diagnosis.label.other))
-    for letter, name, line, window in named:
+        drawn.insert(0, ("w'", "other", style.OTHER, diagnosis.label.other))
+    for letter, name, line, window in drawn:
         edges = outline(field, window)
-        add_outline(figure, name, line, edges)
-        add_name(figure, edges["x0"], edges["y0"], letter, corner=True)
+        shapes.append(outlined(name, line, edges))
+        names.append(named(edges["x0"], edges["y0"], letter, corner=True))
     figure.update_traces(showscale=False)
-    return figure.update_layout(height=400, margin={"l": 4, "r": 4, "t": 4, "b": 26})
+    margin = {"l": 4, "r": 4, "t": 4, "b": 26}
+    return figure.update_layout(height=400, margin=margin, shapes=shapes, annotations=names)
 
 
 def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
     """The evidence of the label and of the class that wins, before and after, with what Algorithm 1 detects in it."""
-    names = [analysis.classes[index] for index in (witness.label, witness.prediction)]
-    figure = make_subplots(
-        rows=2,
-        cols=2,
-        horizontal_spacing=0.04,
-        vertical_spacing=0.1,
-        subplot_titles=[f"{name}: {when}" for name in names for when in ("as it is", "with the witness")],
-    )
-    for row, index in enumerate((witness.label, witness.prediction), 1):
+    maps: list[go.Heatmap] = []
+    axes: dict[str, dict[str, object]] = {}
+    shapes, titles = [], []
+    for index in (witness.label, witness.prediction):
         most = max(float(analysis.masking.evidence[index].max()), float(witness.evidence[index].max()), 1e-9)
-        for column, masking in enumerate((analysis.masking, witness.masking), 1):
-            _map(figure, masking, index, witness.window, most, 2 * (row - 1) + column)
-    style.finish(figure)
-    figure.update_annotations(font_size=13)
-    return figure.update_layout(height=560, margin={"l": 4, "r": 4, "t": 26, "b": 26})
+        for masking, when in ((analysis.masking, "as it is"), (witness.masking, "with the witness")):
+            panel = len(maps) + 1
+            suffix = "" if panel == 1 else str(panel)
+            maps.append(_map(masking, index, most, suffix))
+            axes |= cell_axes(masking.windows.map_size, panel)
+            detected = masking.window(index)
+            if detected is not None:
+                shapes.append(outlined("detected", style.DETECTED, around_cells(detected, 0.42), panel))
+            shapes.append(outlined("malicious", style.MALICIOUS, around_cells(witness.window), panel))
+            titles.append(_title(f"{analysis.classes[index]}: {when}", suffix))
+    figure = style.finish(go.Figure(maps))
+    return figure.update_layout(
+        grid={"rows": 2, "columns": 2, "pattern": "independent", "xgap": 0.08, "ygap": 0.16},
+        height=560,
+        margin={"l": 4, "r": 4, "t": 26, "b": 26},
+        shapes=shapes,
+        annotations=titles,
+        **axes,
+    )
 
 
 def why_label(account: Account, threshold: float) -> str:
@@ -156,22 +162,19 @@ def _step(account: Account) -> str:
     return "hidden: none"
 
 
-def _map(figure: go.Figure, masking: Masking, index: int, window: Window, most: float, panel: int) -> None:
-    evidence, axis = masking.evidence[index], "" if panel == 1 else str(panel)
-    figure.add_trace(
-        go.Heatmap(
-            z=evidence,
-            zmin=0.0,
-            zmax=most,
-            colorscale=style.SEQUENTIAL,
-            showscale=False,
-            hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
-            xaxis=f"x{axis}",
-            yaxis=f"y{axis}",
-        )
+def _map(masking: Masking, index: int, most: float, suffix: str) -> go.Heatmap:
+    return go.Heatmap(
+        z=masking.evidence[index],
+        zmin=0.0,
+        zmax=most,
+        colorscale=style.SEQUENTIAL,
+        showscale=False,
+        hovertemplate="row %{y}, column %{x}<br>evidence <b>%{z:.4g}</b><extra></extra>",
+        xaxis=f"x{suffix}",
+        yaxis=f"y{suffix}",
     )
-    detected = masking.window(index)
-    if detected is not None:
-        add_outline(figure, "detected", style.DETECTED, around_cells(detected, 0.42), panel)
-    add_outline(figure, "malicious", style.MALICIOUS, around_cells(window), panel)
-    cell_axes(figure, masking.windows.map_size, panel)
+
+
+def _title(text: str, suffix: str) -> dict[str, object]:
+    place = {"x": 0.5, "y": 1.0, "xref": f"x{suffix} domain", "yref": f"y{suffix} domain"}
+    return {"text": text, **place, "xanchor": "center", "yanchor": "bottom", "showarrow": False}

@@ -36,19 +36,20 @@ def evidence_over_photo(
     )
     add_photo(figure, features.pixels)
     style.finish(figure)
-    figure.update_xaxes(range=[0, width], **_BARE)
-    return figure.update_yaxes(range=[height, 0], scaleanchor="x", **_BARE)
+    axes = {
+        "xaxis": {"range": [0, width], **_BARE},
+        "yaxis": {"range": [height, 0], "scaleanchor": "x", **_BARE},
+    }
+    return figure.update_layout(axes)
 
 
-def cell_axes(figure: go.Figure, map_size: Size, panel: int = 1) -> None:
-    """Axes of a panel in cells, square, row 0 on top."""
-    suffix = "" if panel == 1 else str(panel)
-    figure.update_layout(
-        {
-            f"xaxis{suffix}": {"range": [-0.6, map_size[1] - 0.4], **_BARE},
-            f"yaxis{suffix}": {"range": [map_size[0] - 0.4, -0.6], "scaleanchor": f"x{suffix}", **_BARE},
-        }
-    )
+def cell_axes(map_size: Size, panel: int = 1) -> dict[str, dict[str, object]]:
+    """Axes of a panel in cells, square, row 0 on top; parts of a layout are cheap, updates of a figure are not."""
+    suffix = _suffix(panel)
+    return {
+        f"xaxis{suffix}": {"range": [-0.6, map_size[1] - 0.4], **_BARE},
+        f"yaxis{suffix}": {"range": [map_size[0] - 0.4, -0.6], "scaleanchor": f"x{suffix}", **_BARE},
+    }
 
 
 def around_cells(window: Window, reach: float = 0.5) -> dict[str, float]:
@@ -67,24 +68,28 @@ def edges_of(box: Box) -> dict[str, float]:
     return {"x0": box.left, "x1": box.right, "y0": box.top, "y1": box.bottom}
 
 
-def add_outline(
-    figure: go.Figure, name: str, line: dict[str, object], edges: dict[str, float], panel: int = 1
-) -> None:
+def outlined(
+    name: str, line: dict[str, object], edges: dict[str, float], panel: int = 1
+) -> dict[str, object]:
     """An outline by its name, in the style of what it means."""
-    axis = "" if panel == 1 else str(panel)
-    figure.add_shape(type="rect", name=name, line=line, xref=f"x{axis}", yref=f"y{axis}", **edges)
+    axes = {"xref": f"x{_suffix(panel)}", "yref": f"y{_suffix(panel)}"}
+    return {"type": "rect", "name": name, "line": line, **axes, **edges}
 
 
-def add_name(figure: go.Figure, x: float, y: float, text: str, corner: bool = False) -> None:
+def named(x: float, y: float, text: str, corner: bool = False) -> dict[str, object]:
     """A short name on the map, with its middle or its top left corner at a place."""
-    figure.add_annotation(
-        x=x,
-        y=y,
-        text=f"<b>{text}</b>",
-        showarrow=False,
-        xanchor="left" if corner else "center",
-        yanchor="top" if corner else "middle",
-        font={"color": "#111111", "size": 13},
-        bgcolor="rgba(255,255,255,0.85)",
-        borderpad=2,
-    )
+    return {
+        "x": x,
+        "y": y,
+        "text": f"<b>{text}</b>",
+        "showarrow": False,
+        "xanchor": "left" if corner else "center",
+        "yanchor": "top" if corner else "middle",
+        "font": {"color": "#111111", "size": 13},
+        "bgcolor": "rgba(255,255,255,0.85)",
+        "borderpad": 2,
+    }
+
+
+def _suffix(panel: int) -> str:
+    return "" if panel == 1 else str(panel)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float64
 
 from app.figures import style
-from app.figures.maps import add_name, add_outline, around_cells, cell_axes
+from app.figures.maps import around_cells, cell_axes, named, outlined
 from pg_core.defences.masking import Masking, MaskingCertificate
 from pg_core.geometry import Window, cells
 from pg_core.steps import Line, Step
@@ -46,16 +46,17 @@ def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"],
             hovertemplate="row %{y}, column %{x}<br><b>%{z:.4g}</b><extra></extra>",
         )
     )
-    if step.other is not None:
-        sure = step.line in (Line.COMPARE, Line.SCORE)
-        certifying = step.window is not None
-        line = style.OTHER if certifying else style.DETECTED if sure else {**style.DETECTED, "dash": "dash"}
-        _window(figure, "other" if certifying else "detected", line, step.other, "w'" if certifying else "w*")
-    if step.window is not None:
-        _window(figure, "malicious", style.MALICIOUS, step.window, "w")
-    style.finish(figure)
-    cell_axes(figure, masking.windows.map_size)
-    return figure.update_layout(height=_HEIGHT, margin={"l": 4, "r": 4, "t": 8, "b": 28})
+    windows = _windows(step)
+    return style.finish(figure).update_layout(
+        height=_HEIGHT,
+        margin={"l": 4, "r": 4, "t": 8, "b": 28},
+        shapes=[outlined(name, line, around_cells(window)) for name, _, line, window in windows],
+        annotations=[
+            named(window.left - 0.5, window.top - 0.5, letter, corner=True)
+            for _, letter, _, window in windows
+        ],
+        **cell_axes(masking.windows.map_size),
+    )
 
 
 def scores_step(masking: Masking, classes: Sequence[str], chosen: int, count: int = 8) -> go.Figure:
@@ -115,12 +116,11 @@ def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.F
             hoverinfo="skip",
         )
     )
-    if told and told[-1].window is not None and known[-1].line is Line.MARGIN:
-        last = told[-1].window
-        add_outline(figure, "current", style.CURRENT, around_cells(Window(last.top, last.left, 1, 1)))
-    style.finish(figure)
-    cell_axes(figure, certificate.windows.shape)
-    return figure.update_layout(height=_HEIGHT, margin={"l": 4, "r": 4, "t": 8, "b": 28})
+    shapes, last = [], known[-1].window
+    if last is not None and known[-1].line is Line.MARGIN:
+        shapes.append(outlined("current", style.CURRENT, around_cells(Window(last.top, last.left, 1, 1))))
+    axes, margins = cell_axes(certificate.windows.shape), {"l": 4, "r": 4, "t": 8, "b": 28}
+    return style.finish(figure).update_layout(height=_HEIGHT, margin=margins, shapes=shapes, **axes)
 
 
 def said(step: Step, classes: Sequence[str]) -> str:
@@ -194,7 +194,15 @@ def _left_out(step: Step) -> list[Window]:
     return []
 
 
-def _window(figure: go.Figure, name: str, line: dict[str, object], window: Window, letter: str) -> None:
-    edges = around_cells(window)
-    add_outline(figure, name, line, edges)
-    add_name(figure, edges["x0"], edges["y0"], letter, corner=True)
+def _windows(step: Step) -> list[tuple[str, str, dict[str, object], Window]]:
+    """The windows of a step by name and letter; the detected one is dashed until it has passed T."""
+    windows: list[tuple[str, str, dict[str, object], Window]] = []
+    if step.other is not None and step.window is not None:
+        windows.append(("other", "w'", style.OTHER, step.other))
+    elif step.other is not None:
+        sure = step.line in (Line.COMPARE, Line.SCORE)
+        line = style.DETECTED if sure else {**style.DETECTED, "dash": "dash"}
+        windows.append(("detected", "w*", line, step.other))
+    if step.window is not None:
+        windows.append(("malicious", "w", style.MALICIOUS, step.window))
+    return windows

@@ -10,7 +10,7 @@ from app.choices.debugging import WhatIf
 from app.compute import debugging
 from app.figures import cases as case_figures
 from app.figures import debugger as figures
-from app.views.opening import Opened, opened
+from app.views.opening import Opened, opened, proved
 from pg_core.analysis import Analysis
 from pg_core.defences.base import Verdict
 from pg_core.diagnosis import Account, Diagnosis
@@ -40,7 +40,9 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     base = analysis = seen.clean
     tried = controls.what_if(chosen)
     if tried.differences:
-        analysis = compute.analysis(chosen.photo, chosen.choice, tried.defence, tried.threat, base.label)
+        slot = st.empty()
+        analysis = proved(chosen, tried.defence, tried.threat, base.label, slot)
+        slot.empty()
     _what_changed(base, analysis, tried)
     place = None if seen.simulation is None else seen.simulation.patch
     malicious = windows.malicious_window(analysis, place, chosen.photo)

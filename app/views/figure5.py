@@ -42,7 +42,7 @@ def _toy() -> None:
         with column:
             here = " · on your board" if case == current else ""
             st.markdown(f"**Case {case}**{here}  \n{figures.TITLES[case]}")
-            chart(figures.board(example), f"example-{case}", figures.in_words(example))
+            chart(casework.example(case), f"example-{case}", figures.in_words(example))
             choices_of_board.case_button(case)
             st.caption(f"{figures.inequality(example.evidence, example.threshold)}.")
     st.caption(

@@ -9,7 +9,9 @@ from app.choices import Choices, patch, windows
 from app.compute import patches
 from app.compute.patches import Simulation
 from pg_core.analysis import Analysis, Answer
+from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.geometry import Window
+from pg_core.images import Threat
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,22 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
     except ValueError as error:
         slot.error(str(error))
         return None
-    return Classes(*choices.classes(seen))
+    asked = Classes(*choices.classes(seen))
+    proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
+    return asked
+
+
+def proved(
+    chosen: Choices, defence: RobustMasking, threat: Threat, label: str | None, slot: DeltaGenerator
+) -> Analysis:
+    """The analysis under these settings; the slot says so where programs for many windows may take their time."""
+    settings = chosen.photo, chosen.choice, defence, threat, label
+    if defence.bound is not Bound.EXACT or defence.threshold == 0:
+        return compute.analysis(*settings)
+    with choices.progress(
+        slot, "Solving programs for the exact bounds …", chosen.photo.digest, *settings[1:]
+    ):
+        return compute.analysis(*settings)
 
 
 def looked_at(chosen: Choices, asked: Classes) -> Opened:
