@@ -100,14 +100,14 @@ class BandRecipe(PartsRecipe):
 class MapRecipe(Recipe):
     """A fully convolutional network on whole photos, mirrored at random and moved by up to `shift` pixels.
 
-    `stride` is the distance of the local logits in training, from a random corner: coarse maps see more photos in
-    the same time. The label loses its best window of `window` x `window` locations and then the best one left, the
-    other classes what they have in the first. `scale` multiplies the mean evidence; `clean_weight` is the share of
-    the loss of all evidence, without any loss of windows.
+    `training_stride` is the distance of the local logits in training, whatever it is later, from a random corner:
+    coarse maps see more photos in the same time. The label loses its best window of `window` x `window` locations
+    and then the best one left, the other classes what they have in the first. `scale` multiplies the mean evidence;
+    `clean_weight` is the share of the loss of all evidence, without any loss of windows.
     """
 
-    stride: int = 4
-    window: int = 2
+    training_stride: int = 3
+    window: int = 3
     scale: float = 8.0
     clean_weight: float = 0.5
     shift: int = 4

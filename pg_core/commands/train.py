@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     imagenette = tuple(names[index] for index in IMAGENETTE)
     classes = imagenette if isinstance(network, Tiles) else CIFAR10
     photos = labelled_photos(options.folder, classes, imagenette)
-    base = starting_point(network, recipe.seed)
+    base = starting_point(network, recipe)
     with values.progress_line() as report:
         trained = train(base, photos, network.image_size, recipe, options.checkpoint, report)
     story = {

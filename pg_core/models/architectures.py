@@ -48,8 +48,8 @@ class Pointwise:
 
     kind: ClassVar[str] = "pointwise"
     field: int = 6
-    stride: int = 2
-    width: int = 512
+    stride: int = 1
+    width: int = 384
     blocks: int = 4
 
     @property

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
 from pg_core.models import CIFAR10, IMAGENETTE
-from pg_core.models.architectures import Architecture, Tiles
+from pg_core.models.architectures import Architecture, Pointwise, Tiles
 from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm, pretrained
 from pg_core.models.network import CheckpointError, State, choose_device, load_state
 from pg_core.models.trained import untrained
@@ -44,11 +44,13 @@ _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupEr
 """What `torch.load` and the content of a file of another kind raise."""
 
 
-def starting_point(network: Architecture, seed: int) -> nn.Module:
+def starting_point(network: Architecture, recipe: Recipe) -> nn.Module:
     """Where training begins: for tiles the pretrained EfficientNet-Lite0, for small images random weights."""
     if isinstance(network, Tiles):
         return tile_classifier(IMAGENETTE)
-    torch.manual_seed(seed)
+    if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
+        network = replace(network, stride=recipe.training_stride)
+    torch.manual_seed(recipe.seed)
     return untrained(network, len(CIFAR10))
 
 

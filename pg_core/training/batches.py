@@ -39,7 +39,7 @@ def batch(
             return _bands(moved, recipe, generator), labels
         case MapRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            top, left = generator.integers(0, recipe.stride, 2)
+            top, left = generator.integers(0, recipe.training_stride, 2)
             return (_signed(moved[..., top:, left:]),), labels
         case IntervalRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])

@@ -13,6 +13,7 @@ from pg_core.datasets import labelled_photos
 from pg_core.images import read, to_pixels
 from pg_core.models.architectures import Bands, Pointwise
 from pg_core.models.network import CheckpointError
+from pg_core.models.trained import untrained
 from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe
 from pg_core.training import read_checkpoint, split, starting_point, train
 from pg_core.training.batches import batch
@@ -128,10 +129,20 @@ def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):
 
 
 def test_maps_of_a_step_begin_within_the_stride(photos):
-    recipe = MapRecipe(photos_per_step=4, shards=1, stride=4)
+    recipe = MapRecipe(photos_per_step=4, shards=1, training_stride=4)
     sizes = {tuple(batch(photos, (32, 32), recipe, step, 0)[0][0].shape[2:]) for step in range(12)}
     assert len(sizes) > 4
     assert all(29 <= height <= 32 and 29 <= width <= 32 for height, width in sizes)
+
+
+def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
+    fine, recipe = Pointwise(stride=1, width=16, blocks=1), MapRecipe(training_stride=4)
+    coarse = starting_point(fine, recipe)
+    used = untrained(fine, 10)
+    used.load_state_dict(coarse.state_dict())
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(used(images)[..., ::4, ::4], coarse(images), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +153,11 @@ def test_maps_of_a_step_begin_within_the_stride(photos):
     ],
 )
 def test_networks_for_small_images_go_on_after_a_kill_too(photos, tmp_path, network, recipe):
-    whole = train(starting_point(network, 5), photos, (32, 32), recipe, tmp_path / "whole.pt")
-    train(starting_point(network, 5), photos, (32, 32), recipe, tmp_path / "cut.pt", last_step=1)
-    resumed = train(starting_point(network, 6), photos, (32, 32), recipe, tmp_path / "cut.pt")
+    whole = train(starting_point(network, recipe), photos, (32, 32), recipe, tmp_path / "whole.pt")
+    train(starting_point(network, recipe), photos, (32, 32), recipe, tmp_path / "cut.pt", last_step=1)
+    resumed = train(
+        starting_point(network, replace(recipe, seed=6)), photos, (32, 32), recipe, tmp_path / "cut.pt"
+    )
     for key, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
 
