@@ -89,13 +89,18 @@ def title(name: str) -> str:
 
 
 def table_run(evaluation: Evaluation) -> int:
-    """The number of the run that Table 4 would show first: robust masking at T = 0 at a published patch size."""
+    """The number of the run to begin with: robust masking at T = 0 against the largest patch of those in brief."""
+    shares = _IN_BRIEF.get(comparison.data_of(evaluation), ())
+    rows, columns = evaluation.configuration.image_size
     wanted = [
         number
         for number, run in enumerate(evaluation.runs)
-        if run.setting.defence in _DEFENDED and not run.setting.threshold
+        for height, width in (run.setting.patch_size,)
+        if run.setting.defence in _DEFENDED
+        and not run.setting.threshold
+        and any(comparison.same_share(100 * height * width / (rows * columns), share) for share in shares)
     ]
-    return wanted[len(wanted) // 2] if wanted else 0
+    return wanted[-1] if wanted else 0
 
 
 def measured_networks() -> list[dict[str, str]]:

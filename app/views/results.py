@@ -25,12 +25,12 @@ _NOTES = {
     Data.OTHER: "",
 }
 _WIDTHS = {
-    "Patch": 165,
-    "Defence": 130,
-    "Network": 135,
-    "Source": 225,
-    "Clean, %": 120,
-    "Certified, %": 120,
+    "Patch": 178,
+    "Defence": 168,
+    "Network": 125,
+    "Source": 208,
+    "Clean, %": 112,
+    "Certified, %": 112,
 }
 """In pixels: all of it fits beside the sidebar on a screen of 1280 pixels."""
 

@@ -65,6 +65,16 @@ def test_figures_from_memory_are_marked_wherever_they_stand(page):
     assert any("native" in caption.value for caption in page.caption)
 
 
+@pytest.mark.parametrize(
+    ("data", "setting"),
+    [("ImageNette", "32x32 pixels, masking, T = 0"), ("CIFAR-10", "5x5 pixels, mask-ds, T = 0")],
+)
+def test_failures_begin_with_robust_masking_at_a_published_patch_size(page, data, setting):
+    page.segmented_control(key="data").set_value(data).run()
+    runs = next(box for box in page.selectbox if box.key.startswith("run-"))
+    assert runs.options[runs.index] == setting
+
+
 def test_every_choice_of_the_page_can_be_made(page):
     page.segmented_control(key="measure").set_value("clean (defended)").run()
     page.segmented_control(key="against").set_value("threshold T").run()
