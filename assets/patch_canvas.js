@@ -289,7 +289,10 @@ function createStage(root) {
   full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()));
   const resized = new ResizeObserver(() => redraw());
   resized.observe(root);
-  root.addEventListener('fullscreenchange', () => redraw());
+  root.addEventListener('fullscreenchange', () => {
+    full.textContent = document.fullscreenElement === root ? 'Leave full screen' : 'Full screen';
+    redraw();
+  });
 
   const redraw = () => draw().catch((error) => { note.hidden = false; note.textContent = `The panels cannot be drawn: ${error.message}`; });
 

@@ -20,7 +20,7 @@ _DEFAULTS = {
     "contents": Contents.NOISE,
     "seed": 0,
     "colour": "#ff0000",
-    "sticker_of": next(iter(SAMPLES)),
+    "sticker_of": "coffee",
 }
 
 _RESTED = "rested"
@@ -221,6 +221,7 @@ def _cutter() -> None:
     if photo is None:
         st.caption("Until a picture is uploaded, the patch is noise.")
         return
+    st.caption("Drag a box on this photo: what is in it becomes the patch.")
     acknowledged = st.session_state.get(_CUT_ACKNOWLEDGED, 0)
     follow = partial(_follow_cutter, photo.digest, photo.size)
     sticker_cutter(preview(photo), photo.size, _cut(photo), SMALLEST_CUT, acknowledged, _CUTTER, follow)

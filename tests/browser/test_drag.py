@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
-from pg_core import Patch, RobustMasking, analyse, load_model, sample_path
+from pg_core import Patch, RobustMasking, analyse, extract, load_model, sample_path
 from tests.browser.steps import (
     STAGE,
     at_panel,
+    choose,
     choose_sample,
     in_the_patch,
     metric,
@@ -239,6 +241,79 @@ def test_a_picked_window_holds_until_the_patch_is_moved(open_page):
     page.locator(".pg-patch").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_label("Column", exact=True)).to_have_value("0")
+
+
+def test_a_sticker_is_cut_by_dragging_a_box_on_another_photo(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    choose(page, "Contents", "sticker")
+    page.wait_for_function("document.querySelector('.pg-source img')?.complete")
+    page.wait_for_url("**contents=sticker%3Acoffee**")
+    page.locator(".pg-source").scroll_into_view_if_needed()
+    box = page.locator(".pg-source img").bounding_box()
+    before = of_stage(page, "draws")
+    scale = 600 / box["width"]
+    x, y = box["x"] + 20 / scale, box["y"] + 10 / scale
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 200 / scale, y + 100 / scale, steps=6)
+    page.mouse.up()
+    page.wait_for_function(f"{STAGE}.draws > {before}")
+    page.wait_for_url(
+        re.compile(r"contents=sticker%3Acoffee%3A(9|10|11)%2C(19|20|21)%2C(99|100|101)%2C(199|200|201)")
+    )
+    # The patch shows the middle of what was cut out, at the middle of the patch.
+    shown = page.evaluate(
+        """async () => {
+            const picture = new Image();
+            picture.src = document.querySelector('.pg-patch').style.backgroundImage.slice(5, -2);
+            await picture.decode();
+            const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
+            const context = canvas.getContext('2d');
+            context.drawImage(picture, 0, 0);
+            return [picture.width, picture.height, ...context.getImageData(32, 32, 1, 1).data.slice(0, 3)];
+        }"""
+    )
+    cut = Image.open(sample_path("coffee")).convert("RGB").crop((20, 10, 220, 110)).resize((64, 64))
+    assert shown[:2] == [64, 64]
+    assert shown[2:] == pytest.approx(cut.getpixel((32, 32)), abs=12)
+    # The box there is taken and moved by keys, too.
+    page.locator(".pg-cut").focus()
+    page.keyboard.press("Shift+ArrowDown")
+    page.wait_for_url(re.compile(r"contents=sticker%3Acoffee%3A(17|18|19)%2C"))
+
+
+def test_the_slider_shows_the_photo_without_the_patch_up_to_its_line(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    expect(page.locator(".pg-before").first).to_be_hidden()
+    page.get_by_label("How much of the photo is shown without the patch, per cent").focus()
+    page.keyboard.press("End")
+    expect(page.locator(".pg-before").first).to_be_visible()
+    for layer in page.locator(".pg-before").all():
+        assert layer.evaluate("(layer) => layer.style.clipPath") == "inset(0px 0% 0px 0px)"
+    # Below it everything is covered, and is what the photo has without the patch.
+    clean = page.evaluate(f"[...{STAGE}.clean[1]]")
+    model = load_model("tiles", "cpu")
+    features = extract(sample_path("chelsea"), model)
+    label = features.classes.index("cat")
+    assert clean == pytest.approx(features.local_logits[label].reshape(-1).tolist(), abs=1e-4)
+    page.keyboard.press("Home")
+    expect(page.locator(".pg-before").first).to_be_hidden()
+
+
+def test_the_stage_fills_the_screen_and_comes_back(open_page):
+    page = open_page(1280, 720)
+    wait_for_panels(page)
+    before = of_stage(page, "draws")
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function(f"document.fullscreenElement !== null && {STAGE}.draws > {before}")
+    assert page.locator(".pg-patch").bounding_box()["width"] > 64
+    drag(page, 20, 30)
+    settle(page)
+    assert of_stage(page, "box") == [179, 157, 64, 64]
+    page.get_by_role("button", name="Leave full screen").click()
+    page.wait_for_function("document.fullscreenElement === null")
 
 
 def test_a_reload_and_the_link_in_another_browser_bring_the_place_back(open_page):
