@@ -59,11 +59,11 @@ def counterexample_button() -> None:
 def history_buttons() -> None:
     """Undo, reset, and an empty window."""
     now = board()
-    undo, reset, clear = st.columns(3)
-    undo.button("Undo", on_click=_undo, disabled=not st.session_state.get(_PAST), width="stretch")
-    reset.button("Reset", on_click=_become, args=(_START,), disabled=now == _START, width="stretch")
     empty = dataclasses.replace(now, content=tuple((0.0,) * len(row) for row in now.content))
-    clear.button("Empty w", on_click=_become, args=(empty,), disabled=now == empty, width="stretch")
+    with st.container(horizontal=True):
+        st.button("Undo", on_click=_undo, disabled=not st.session_state.get(_PAST))
+        st.button("Reset", on_click=_become, args=(_START,), disabled=now == _START)
+        st.button("Empty w", on_click=_become, args=(empty,), disabled=now == empty)
 
 
 def brush() -> float:

@@ -24,9 +24,7 @@ def algorithm() -> Algorithm:
 
 def scene(options: Sequence[Scene]) -> Scene:
     """What it runs on."""
-    return st.segmented_control(
-        "On", options, default=options[0], required=True, key=f"scene-{'-'.join(options)}"
-    )
+    return st.selectbox("On", options, key=f"scene-{'-'.join(options)}") or options[0]
 
 
 def playing() -> bool:

@@ -19,8 +19,8 @@ from pg_core.witness import Standing
 class Algorithm(StrEnum):
     """Which algorithm runs."""
 
-    PREDICTION = "Algorithm 1: robust masking"
-    CERTIFICATE = "Algorithm 2: provable analysis"
+    PREDICTION = "1: robust masking"
+    CERTIFICATE = "2: provable analysis"
 
 
 class Scene(StrEnum):

@@ -18,26 +18,25 @@ def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
     change = -account.taken if for_label else account.hidden
     bound, opposite = ("lower", "upper") if for_label else ("upper", "lower")
     against = diagnosis.rival if for_label else diagnosis.label
-    steps = ["all: SUM(û)", "inside w", "outside: t", _step(account), bound]
     values = [account.total, -account.inside, account.outside, change, account.bound]
+    names = ["all: SUM(û)", "inside w", "outside: t", _step(account), bound]
+    said = [f"{value:.4g}" if at in (0, 2, 4) else f"{value:+.4g}" for at, value in enumerate(values)]
     figure = go.Figure(
         go.Waterfall(
-            x=steps,
+            # Beside a bar, a value would lie on the line of the other class where it matters.
+            x=[f"{name}<br><b>{value}</b>" for name, value in zip(names, said, strict=True)],
             y=values,
             measure=["absolute", "relative", "total", "relative", "total"],
-            text=[f"{value:.4g}" if at in (0, 2, 4) else f"{value:+.4g}" for at, value in enumerate(values)],
-            textposition="outside",
-            cliponaxis=False,
             increasing={"marker": {"color": style.GAINED}},
             decreasing={"marker": {"color": style.LOST}},
             totals={"marker": {"color": style.AFTER}},
             connector={"line": {"color": style.BEFORE, "width": 1}},
-            hovertemplate="%{x}: <b>%{text}</b><extra></extra>",
+            hovertemplate="%{x}<extra></extra>",
             name=name,
         )
     )
     across = {"xref": "paper", "x0": 0, "x1": 1, "y0": against.bound, "y1": against.bound}
-    said = {
+    note = {
         "text": f"- - -  {opposite} of the other class: {against.bound:.4g}",
         "showarrow": False,
         "x": 1,
@@ -50,11 +49,11 @@ def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
     most = max(diagnosis.label.total, diagnosis.rival.total, diagnosis.rival.bound, 1e-9)
     return style.finish(figure).update_layout(
         shapes=[{"type": "line", "line": {"color": "#111111", "width": 1.5, "dash": "dash"}, **across}],
-        annotations=[said],
-        yaxis={"range": [0, 1.18 * most], "showgrid": False, "zeroline": True, "showticklabels": False},
+        annotations=[note],
+        yaxis={"range": [0, 1.12 * most], "showgrid": False, "zeroline": True, "showticklabels": False},
         xaxis={"automargin": True, "tickfont": {"size": 12}},
         height=320,
-        margin={"l": 8, "r": 8, "t": 12, "b": 52},
+        margin={"l": 8, "r": 8, "t": 12, "b": 64},
     )
 
 
@@ -132,7 +131,8 @@ def why_rival(account: Account, threshold: float) -> str:
     match account.branch:
         case Branch.LEMMA if threshold == 0:
             return (
-                f"Lemma 1 at T = 0: whatever is in w is masked. upper = t/(1 - T) = t = {account.bound:.4g}."
+                "Lemma 1 at T = 0: however much is put into w, no less is masked. "
+                f"upper = t/(1 - T) = t = {account.bound:.4g}."
             )
         case Branch.LEMMA:
             return (

@@ -28,7 +28,7 @@ _STANDINGS = {
 
 def show(chosen: Choices | None) -> None:
     """The analysis of the sidebar's choices, window by window."""
-    st.header("Why does this window fail?")
+    st.header("Why does a window fail?")
     slot = st.empty()
     seen = opened(chosen, slot)
     if seen is not None and chosen is not None:

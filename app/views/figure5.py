@@ -106,7 +106,7 @@ def _table(evidence: CaseEvidence) -> str:
         ("s = t + e - e'", "evidence that is left: the score", evidence.remaining),
     )
     lines = "\n".join(f"| *{letter}* | {meaning} | {value:.4g} |" for letter, meaning, value in rows)
-    return f"| | | |\n|---|---|---:|\n{lines}"
+    return f"| letter | meaning | value |\n|---|---|---:|\n{lines}"
 
 
 def _photo(seen: Opened, chosen: Choices) -> None:
@@ -122,25 +122,28 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         )
     rows = casework.case_table(clean, filled)
     order = casework.by_score(filled)
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        counts = casework.counts(filled)
-        st.markdown(
-            "The case of every class, the largest score first; click a row to draw its class. "
-            + ", ".join(f"{count} in case {case}" for case, count in counts.items())
-            + "."
-        )
-        picked = tables.row_of_table([rows[index] for index in order], "case-table")
+    counts = casework.counts(filled)
+    st.markdown(
+        "The case of every class, the largest score first; click a row to draw its class. "
+        + ", ".join(f"{count} in case {case}" for case, count in counts.items())
+        + "."
+    )
+    picked = tables.row_of_table([rows[index] for index in order], "case-table")
     index = seen.shown_class if picked is None else order[picked]
     evidence = filled.evidence[index]
-    with right:
-        st.markdown(f"**'{clean.classes[index]}': case {evidence.case}**, {figures.TITLES[evidence.case]}.")
+    left, right = st.columns([5, 6], gap="large")
+    with left:
         chart(
             figures.case_on_photo(clean, filled.masking, index, filled.window),
             "case-on-photo",
             f"Evidence for {clean.classes[index]} with the malicious and the detected window",
         )
-        st.markdown(f"{figures.inequality(evidence, clean.defence.threshold)}.")
+    with right:
+        st.markdown(
+            f"#### '{clean.classes[index]}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
+        )
+        st.markdown(f"**{figures.inequality(evidence, clean.defence.threshold)}.**")
+        st.markdown(_table(evidence))
     st.caption(_said(seen, filled, filling))
 
 

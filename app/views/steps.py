@@ -23,7 +23,7 @@ def show(chosen: Choices | None) -> None:
     st.header("Step through the algorithms")
     slot = st.empty()
     seen = opened(chosen, slot)
-    left, right = st.columns([5, 7])
+    left, right = st.columns(2)
     with left:
         algorithm = controls.algorithm()
     scenes = running.board_scenes(algorithm)

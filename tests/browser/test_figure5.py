@@ -38,6 +38,18 @@ def test_a_button_leads_to_each_case_and_to_the_counterexample(open_page):
     expect(page.locator(".pg-square[data-region=r1]")).to_have_count(3)
 
 
+def test_the_outlines_lie_around_their_cells(open_page):
+    page = open_page(path="figure5")
+    wait_for_board(page)
+    for name, first, last in (("detected", (1, 1), (3, 3)), ("malicious", (3, 2), (5, 4))):
+        box = page.locator(f".pg-outline.pg-{name}").bounding_box()
+        start, end = cell(page, *first).bounding_box(), cell(page, *last).bounding_box()
+        assert abs(box["x"] - start["x"]) <= 4
+        assert abs(box["y"] - start["y"]) <= 4
+        assert abs(box["x"] + box["width"] - end["x"] - end["width"]) <= 4
+        assert abs(box["y"] + box["height"] - end["y"] - end["height"]) <= 4
+
+
 def test_the_board_is_painted_and_the_window_moved_by_keyboard(open_page):
     page = open_page(path="figure5")
     wait_for_board(page)

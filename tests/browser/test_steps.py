@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import choose
+
 pytestmark = pytest.mark.browser
 
 
@@ -32,8 +34,8 @@ def test_the_step_through_goes_to_its_end_by_buttons_and_keys(open_page):
 
 def test_it_plays_through_algorithm_2_by_itself(open_page):
     page = open_page(path="steps")
-    page.get_by_text("Algorithm 2: provable analysis").click()
-    page.get_by_text("the counterexample", exact=True).click()
+    page.get_by_text("2: provable analysis").click()
+    choose(page, "On", "the counterexample")
     expect(page.get_by_text("Step 1 of 31")).to_be_visible()
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_text(re.compile(r"windows fail: ✘ not certified"))).to_be_visible()
