@@ -35,6 +35,7 @@ def test_the_step_through_goes_to_its_end_by_buttons_and_keys(open_page):
 def test_it_plays_through_algorithm_2_by_itself(open_page):
     page = open_page(path="steps")
     page.get_by_text("2: provable analysis").click()
+    expect(page.get_by_text("Without a patch, Algorithm 1 predicts")).to_be_visible()
     choose(page, "On", "the counterexample")
     expect(page.get_by_text("Step 1 of 31")).to_be_visible()
     page.get_by_role("button", name="Play").click()
