@@ -109,6 +109,15 @@ MODELS: dict[str, Description] = {
             "imagenette",
         ),
         Description(
+            "cifar10",
+            "A field of 6 pixels, trained here for CIFAR-10",
+            (32, 32),
+            _square(6, 1),
+            Evidence.LOGITS,
+            "cifar10",
+            Part.WHOLE,
+        ),
+        Description(
             "cifar10-bands",
             "Bands of 4 columns, trained here for CIFAR-10",
             (32, 32),
@@ -143,7 +152,7 @@ MODELS: dict[str, Description] = {
 }
 
 
-TRAINED = ("imagenette", "cifar10-bands")
+TRAINED = ("imagenette", "cifar10", "cifar10-bands")
 """The networks whose weights are shipped in assets/weights, each with a card."""
 
 

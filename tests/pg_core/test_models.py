@@ -53,7 +53,7 @@ def noise(height, width, seed=0):
 def pixels_for(network, rows, columns):
     """Pixels for so many features and nearly one more, which no feature sees."""
     (height, width), (down, right) = network.receptive_field.size, network.receptive_field.stride
-    return noise(height + down * rows - 1, width + right * columns - right // 2)
+    return noise(height + down * rows - 1, width + right * columns - max(1, right // 2))
 
 
 def seen(field, window, pixels):
