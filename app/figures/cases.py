@@ -6,7 +6,7 @@ from jaxtyping import Float64, Shaped
 
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, evidence_over_photo, named, outlined
-from app.figures.photo import middle, outline
+from app.figures.photo import middle, outlines
 from pg_core.analysis import Analysis
 from pg_core.boards import Board
 from pg_core.cases import Case, CaseEvidence, Region, regions
@@ -54,12 +54,13 @@ def board(shown: Board) -> go.Figure:
         for cells, scale in ((~malicious, style.BENIGN_CELLS), (malicious, style.MALICIOUS_CELLS))
     ]
     edges = np.arange(rows + 1) - 0.5, np.arange(columns + 1) - 0.5
-    shapes = [outlined("malicious", style.MALICIOUS, around_cells(window, 0.53))]
+    map_size = rows, columns
+    shapes = outlined("malicious", style.MALICIOUS, around_cells(window, map_size, 0.53))
     if detected is not None:
-        shapes.insert(0, outlined("detected", style.DETECTED, around_cells(detected, 0.43)))
+        shapes = [*outlined("detected", style.DETECTED, around_cells(detected, map_size, 0.43)), *shapes]
     figure = style.finish(go.Figure([*maps, *_hatched(parts, edges)]))
     margin = {"l": 2, "r": 2, "t": 4, "b": 22}
-    return figure.update_layout(height=230, margin=margin, shapes=shapes, **cell_axes((rows, columns)))
+    return figure.update_layout(height=230, margin=margin, shapes=shapes, **cell_axes(map_size))
 
 
 def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: Window) -> go.Figure:
@@ -75,9 +76,10 @@ def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: 
         np.array([middle(field, cell, axis) for cell in range(count + 1)]) - field.stride[axis] / 2
         for axis, count in enumerate(features.map_size)
     )
-    shapes = [outlined("malicious", style.MALICIOUS, outline(field, window))]
+    image_size = features.framing.image_size
+    shapes = outlined("malicious", style.MALICIOUS, outlines(field, window, image_size))
     if detected is not None:
-        shapes.insert(0, outlined("detected", style.DETECTED, outline(field, detected)))
+        shapes = [*outlined("detected", style.DETECTED, outlines(field, detected, image_size)), *shapes]
     figure.add_traces(_hatched(parts, edges))
     return figure.update_layout(height=420, shapes=shapes, annotations=_named(parts, edges))
 

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, edges_of, evidence_over_photo, named, outlined
-from app.figures.photo import outline
+from app.figures.photo import outlines
 from pg_core.analysis import Analysis
 from pg_core.defences.masking import Masking
 from pg_core.diagnosis import Account, Branch, Diagnosis
@@ -62,15 +62,16 @@ def windows_on_photo(analysis: Analysis, diagnosis: Diagnosis) -> go.Figure:
     window w' that costs the label most."""
     field = analysis.features.receptive_field
     figure = evidence_over_photo(analysis.features, analysis.masking.evidence[diagnosis.label.label], 0.4)
-    shapes = [outlined("seen", style.FOOTPRINT, edges_of(field.pixels(diagnosis.window)))]
+    image_size = analysis.features.framing.image_size
+    shapes = outlined("seen", style.FOOTPRINT, [edges_of(field.pixels(diagnosis.window))])
     names = []
     drawn = [("w", "malicious", style.MALICIOUS, diagnosis.window)]
     if diagnosis.label.other is not None:
         drawn.insert(0, ("w'", "other", style.OTHER, diagnosis.label.other))
     for letter, name, line, window in drawn:
-        edges = outline(field, window)
-        shapes.append(outlined(name, line, edges))
-        names.append(named(edges["x0"], edges["y0"], letter, corner=True))
+        around = outlines(field, window, image_size)
+        shapes += outlined(name, line, around)
+        names.append(named(around[0]["x0"], around[0]["y0"], letter, corner=True))
     figure.update_traces(showscale=False)
     margin = {"l": 4, "r": 4, "t": 4, "b": 26}
     return figure.update_layout(height=400, margin=margin, shapes=shapes, annotations=names)
@@ -80,18 +81,19 @@ def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
     """The evidence of the label and of the class that wins, before and after, with what Algorithm 1 detects in it."""
     maps: list[go.Heatmap] = []
     axes: dict[str, dict[str, object]] = {}
-    shapes, titles = [], []
+    shapes: list[dict[str, object]] = []
+    titles = []
     for index in (witness.label, witness.prediction):
         most = max(float(analysis.masking.evidence[index].max()), float(witness.evidence[index].max()), 1e-9)
         for masking, when in ((analysis.masking, "as it is"), (witness.masking, "with the witness")):
             panel = len(maps) + 1
             suffix = "" if panel == 1 else str(panel)
             maps.append(_map(masking, index, most, suffix))
-            axes |= cell_axes(masking.windows.map_size, panel)
-            detected = masking.window(index)
+            map_size, detected = masking.windows.map_size, masking.window(index)
+            axes |= cell_axes(map_size, panel)
             if detected is not None:
-                shapes.append(outlined("detected", style.DETECTED, around_cells(detected, 0.42), panel))
-            shapes.append(outlined("malicious", style.MALICIOUS, around_cells(witness.window), panel))
+                shapes += outlined("detected", style.DETECTED, around_cells(detected, map_size, 0.42), panel)
+            shapes += outlined("malicious", style.MALICIOUS, around_cells(witness.window, map_size), panel)
             titles.append(_title(f"{analysis.classes[index]}: {when}", suffix))
     figure = style.finish(go.Figure(maps))
     return figure.update_layout(

@@ -1,5 +1,7 @@
 """Maps of evidence, over the photo or cell by cell, and the windows on them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64
@@ -45,22 +47,28 @@ def evidence_over_photo(
 
 def cell_axes(map_size: Size, panel: int = 1) -> dict[str, dict[str, object]]:
     """Axes of a panel in cells, square, row 0 on top; parts of a layout are cheap, updates of a figure are not."""
-    suffix = _suffix(panel)
+    suffix, (rows, columns) = _suffix(panel), map_size
+    # The one row of a band network would be a line.
+    anchor = {"scaleanchor": f"x{suffix}"} if rows > 1 else {}
     return {
-        f"xaxis{suffix}": {"range": [-0.6, map_size[1] - 0.4], **_BARE},
-        f"yaxis{suffix}": {"range": [map_size[0] - 0.4, -0.6], "scaleanchor": f"x{suffix}", **_BARE},
+        f"xaxis{suffix}": {"range": [-0.6, columns - 0.4], **_BARE},
+        f"yaxis{suffix}": {"range": [rows - 0.4, -0.6], **anchor, **_BARE},
     }
 
 
-def around_cells(window: Window, reach: float = 0.5) -> dict[str, float]:
-    """The edges of a window on axes in cells; half a cell around their middles, but for what keeps two outlines
-    apart."""
-    return {
+def around_cells(window: Window, map_size: Size, reach: float = 0.5) -> list[dict[str, float]]:
+    """The edges of a window on axes in cells, half a cell around their middles but for what keeps two outlines apart;
+    two rectangles if it wraps around the right edge of its map."""
+    edges = {
         "x0": window.left - reach,
         "x1": window.right - 1 + reach,
         "y0": window.top - reach,
         "y1": window.bottom - 1 + reach,
     }
+    columns = map_size[1]
+    if window.right <= columns:
+        return [edges]
+    return [edges | {"x1": columns - 0.5}, edges | {"x0": -0.5, "x1": edges["x1"] - columns}]
 
 
 def edges_of(box: Box) -> dict[str, float]:
@@ -69,11 +77,11 @@ def edges_of(box: Box) -> dict[str, float]:
 
 
 def outlined(
-    name: str, line: dict[str, object], edges: dict[str, float], panel: int = 1
-) -> dict[str, object]:
-    """An outline by its name, in the style of what it means."""
+    name: str, line: dict[str, object], around: Iterable[dict[str, float]], panel: int = 1
+) -> list[dict[str, object]]:
+    """The outline of a window by its name, in the style of what it means."""
     axes = {"xref": f"x{_suffix(panel)}", "yref": f"y{_suffix(panel)}"}
-    return {"type": "rect", "name": name, "line": line, **axes, **edges}
+    return [{"type": "rect", "name": name, "line": line, **axes, **edges} for edges in around]
 
 
 def named(x: float, y: float, text: str, corner: bool = False) -> dict[str, object]:

@@ -50,7 +50,11 @@ def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"],
     return style.finish(figure).update_layout(
         height=_HEIGHT,
         margin={"l": 4, "r": 4, "t": 8, "b": 28},
-        shapes=[outlined(name, line, around_cells(window)) for name, _, line, window in windows],
+        shapes=[
+            shape
+            for name, _, line, window in windows
+            for shape in outlined(name, line, around_cells(window, masking.windows.map_size))
+        ],
         annotations=[
             named(window.left - 0.5, window.top - 0.5, letter, corner=True)
             for _, letter, _, window in windows
@@ -116,9 +120,11 @@ def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.F
             hoverinfo="skip",
         )
     )
-    shapes, last = [], known[-1].window
+    shapes: list[dict[str, object]] = []
+    last = known[-1].window
     if last is not None and known[-1].line is Line.MARGIN:
-        shapes.append(outlined("current", style.CURRENT, around_cells(Window(last.top, last.left, 1, 1))))
+        around = around_cells(Window(last.top, last.left, 1, 1), certificate.windows.shape)
+        shapes = outlined("current", style.CURRENT, around)
     axes, margins = cell_axes(certificate.windows.shape), {"l": 4, "r": 4, "t": 8, "b": 28}
     return style.finish(figure).update_layout(height=_HEIGHT, margin=margins, shapes=shapes, **axes)
 

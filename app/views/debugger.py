@@ -1,5 +1,7 @@
 """The window debugger: why a malicious window fails, which others do, what breaks it, and what would help."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 
 from app import choices, compute
@@ -184,10 +186,12 @@ def _detected(window: Window | None) -> str:
 
 def _failing(chosen: Choices, tried: WhatIf, analysis: Analysis) -> None:
     st.subheader("All windows that are not certified")
-    slot = st.empty()
-    key = chosen.photo.digest, chosen.choice, tried.defence, tried.threat, analysis.label
-    with choices.progress(slot, "Looking for a witness in every window that fails …", *key):
-        failing = debugging.failing(chosen.photo, chosen.choice, tried.defence, tried.threat, analysis.label)
+    settings = chosen.choice, tried.defence, tried.threat, analysis.label
+    slot, key = st.empty(), (chosen.photo.digest, *settings)
+    # Without a threshold no witness needs a program.
+    waiting = choices.progress(slot, "Looking for a witness in every window that fails …", *key)
+    with waiting if tried.defence.threshold else nullcontext():
+        failing = debugging.failing(chosen.photo, *settings)
     slot.empty()
     if not failing:
         st.markdown("✔ There is none.")

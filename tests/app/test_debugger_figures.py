@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from app.figures.debugger import waterfall, why_label, why_rival, windows_on_photo, witness_maps
+from app.figures.maps import around_cells
 from app.figures.photo import outline
 from pg_core import Bound, RobustMasking, analyse, examine
 from pg_core.diagnosis import Account, Branch, diagnose
+from pg_core.geometry import Window
 from pg_core.witness import judge
 from tests.colours import Colours
 
@@ -97,3 +99,11 @@ def test_a_waterfall_ends_at_the_bound_that_is_used_whatever_the_branch(result, 
         at = window.top, window.left
         assert waterfall(told, told.label, "l").data[0].y[-1] == other.certificate.lower[at]
         assert waterfall(told, told.rival, "r").data[0].y[-1] == other.certificate.upper[at]
+
+
+def test_a_window_that_wraps_around_is_outlined_at_both_edges():
+    whole = around_cells(Window(0, 2, 1, 3), (1, 8))
+    assert whole == [{"x0": 1.5, "x1": 4.5, "y0": -0.5, "y1": 0.5}]
+    right, left = around_cells(Window(0, 6, 1, 4), (1, 8), 0.4)
+    assert (right["x0"], right["x1"]) == (5.6, 7.5)
+    assert (left["x0"], left["x1"]) == (-0.5, pytest.approx(1.4))
