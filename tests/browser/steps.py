@@ -16,7 +16,8 @@ def verdict(page: Page):
 
 def metric(page: Page, name: str):
     with_name = page.get_by_test_id("stMetric").filter(has=page.get_by_text(name, exact=True))
-    return with_name.get_by_test_id("stMetricValue")
+    # While a run replaces the elements of the last one, both are there for a moment, the new one first.
+    return with_name.get_by_test_id("stMetricValue").first
 
 
 def wait_for_panels(page: Page) -> None:
