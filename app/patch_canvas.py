@@ -47,8 +47,7 @@ def patch_canvas(
     """Show a scene, or None to keep the last one while the patch moves, and the answer for the patch, if there is one.
 
     Calls back when a window is picked and when the patch is moved: `window` and `patch` of the state under the key
-    then say where. `acknowledged` is the number of the last message about the patch that has been dealt with; the
-    component has to be the last that its run sends, so that all else has arrived by then.
+    then say where. `acknowledged` is the number of the last message about the patch that has been dealt with.
     """
     features, windows = clean.features, clean.masking.windows
     field = features.receptive_field

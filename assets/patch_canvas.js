@@ -27,7 +27,7 @@ function createStage(root) {
   const [note, plot, over, compare, words, live] = root.children;
   const [slider, full] = [compare.querySelector('input'), compare.querySelector('button')];
 
-  const stage = { draws: 0, frames: 0, hovered: null, picked: null, box: null, placement: null };
+  const stage = { draws: 0, frames: 0, answers: 0, hovered: null, picked: null, box: null, placement: null };
   let data = null, scene = null, figure = null, component = null, Plotly = null;
   let drawn = '', painted = null, timer = 0, speech = 0, frame = 0, said = WINDOW;
 
@@ -296,7 +296,10 @@ function createStage(root) {
 
   const redraw = () => draw().catch((error) => { note.hidden = false; note.textContent = `The panels cannot be drawn: ${error.message}`; });
 
+  // Whether the network has said what it says of the patch where it is now.
+  stage.answered = () => sameBox(data.answer?.patch, stage.box);
   stage.apply = (fresh, current) => {
+    if (fresh.answer && !sameBox(fresh.answer.patch, data?.answer?.patch)) stage.answers += 1;
     data = fresh;
     component = current;
     post.acknowledge(data.acknowledged);

@@ -1,7 +1,6 @@
 """The simulated patch: where it is, how large, and what is in it; moved on the canvas or typed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -23,7 +22,7 @@ _DEFAULTS = {
     "sticker_of": "coffee",
 }
 
-_RESTED = "rested"
+_EXPECTED = "canvas-expected"
 _PLACE, _MOVING, _ACKNOWLEDGED, _CUT = "place", "moving", "acknowledged", "cut"
 _CUTTER, _CUT_ACKNOWLEDGED = "cutter", "cut acknowledged"
 _TYPED = ("patch_top", "patch_left", "patch_height", "patch_width")
@@ -135,12 +134,15 @@ def moving() -> bool:
     return st.session_state.pop(_MOVING, False)
 
 
-def last_rest(simulation: Simulation, moving: bool) -> Simulation:
-    """The patch where it last came to rest, which is here unless it is moving."""
-    patch = simulation.patch
-    if not moving or _RESTED not in st.session_state:
-        st.session_state[_RESTED] = (patch.top, patch.left, patch.height, patch.width)
-    return replace(simulation, patch=Patch(*st.session_state[_RESTED]))
+def expect_canvas() -> None:
+    """The canvas is about to be run with the whole page."""
+    st.session_state[_EXPECTED] = True
+    st.session_state.pop(_MOVING, None)
+
+
+def canvas_expected() -> bool:
+    """Whether the canvas is run with the whole page, and not alone because of what was done on it."""
+    return st.session_state.pop(_EXPECTED, False)
 
 
 def box_in(message: object, size: Size, smallest: int = 1) -> Box | None:

@@ -37,7 +37,28 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     _verdict(slot, clean)
     # Filled last: the exact bound may take a moment.
     about_bounds = st.empty()
-    _stage(chosen, asked, debugger)
+    stage = st.container()
+    patch.controls(clean, chosen.patch_size)
+    st.caption(
+        "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
+        "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
+        "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
+        "Blue margins are certified; red ones, crossed out, fail; circles are undecided."
+    )
+    with stage:
+        patch.expect_canvas()
+        _stage(chosen, asked)
+    seen = opening.looked_at(chosen, asked)
+    _photo_alone(clean)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _window(clean, seen.malicious, chosen)
+        st.page_link(debugger, label="Why? Take this window to the debugger")
+        if seen.simulation is not None:
+            _patched(clean, seen.shown, seen.simulation.patch)
+    with right:
+        _scores(seen)
+    links.write(chosen, asked.label, asked.shown, seen.simulation, windows.picked(clean, chosen.photo))
     _export(clean, chosen)
     _help()
     bounds.tell(about_bounds, chosen, asked.label)
@@ -56,44 +77,25 @@ def _about_the_link() -> None:
 
 
 @st.fragment
-def _stage(chosen: Choices, asked: Classes, debugger: StreamlitPage) -> None:
-    """Everything that follows the patch; run alone while it is dragged."""
-    moving = patch.moving()
+def _stage(chosen: Choices, asked: Classes) -> None:
+    """The canvas; run alone it answers for the patch where it is, and once that rests the whole page follows."""
+    alone, moving = not patch.canvas_expected(), patch.moving()
     seen = opening.looked_at(chosen, asked)
     clean, image_size = seen.clean, seen.clean.features.framing.image_size
-    # Shown first, sent last: it tells the browser that all else has arrived.
-    canvas = st.container()
-    patch.controls(clean, chosen.patch_size)
-    st.caption(
-        "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
-        "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
-        "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
-        "Blue margins are certified; red ones, crossed out, fail; circles are undecided."
+    answer = None
+    if seen.simulation is not None:
+        answer = answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch)
+    patch_canvas(
+        None if alone else _scene(seen, chosen, asked),
+        answer,
+        clean,
+        patch.acknowledged(),
+        key=_CANVAS,
+        on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
+        on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
     )
-    _photo_alone(clean)
-    left, right = st.columns(2, gap="large")
-    with left:
-        _window(clean, seen.malicious, chosen, moving)
-        st.page_link(debugger, label="Why? Take this window to the debugger")
-        if seen.simulation is not None:
-            _patched(clean, seen.shown, seen.simulation.patch)
-    with right:
-        _scores(seen, chosen, moving)
-    with canvas:
-        patch_canvas(
-            None if moving else _scene(seen, chosen, asked),
-            None
-            if seen.simulation is None
-            else answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch),
-            clean,
-            patch.acknowledged(),
-            key=_CANVAS,
-            on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
-            on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
-        )
-    if not moving:
-        picked = windows.picked(clean, chosen.photo)
-        links.write(chosen, asked.label, asked.shown, seen.simulation, picked)
+    if alone and not moving:
+        st.rerun()
 
 
 def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
@@ -106,16 +108,13 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
     return scene_of(seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved)
 
 
-def _scores(seen: Opened, chosen: Choices, moving: bool) -> None:
-    if seen.simulation is None:
-        st.subheader("Class scores")
-        chart(scores(seen.clean), "scores", in_words(seen.clean))
-        return
-    # Drawing it anew for each move would cost frames of the drag.
-    rest = patch.last_rest(seen.simulation, moving)
-    said = patches.simulated(chosen.photo, chosen.choice, chosen.defence, rest)
-    st.subheader("Class scores, with the patch" + (" where it last lay" if moving else ""))
-    chart(scores(said), "scores", in_words(said))
+def _scores(seen: Opened) -> None:
+    where = ""
+    if seen.simulation is not None:
+        place = seen.simulation.patch
+        where = f", with the patch at row {place.top}, column {place.left}"
+    st.subheader(f"Class scores{where}")
+    chart(scores(seen.shown), "scores", in_words(seen.shown))
 
 
 def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
@@ -148,7 +147,7 @@ def _photo_alone(clean: Analysis) -> None:
     )
 
 
-def _window(clean: Analysis, malicious: Window, chosen: Choices, moving: bool) -> None:
+def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
     certificate = clean.certificate
     at = malicious.top, malicious.left
     st.subheader("Malicious window")
@@ -162,8 +161,7 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices, moving: bool) -
     )
     table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
-    # A witness may take longer to find than the hand rests.
-    st.write("…" if moving else _in_feature_space(clean, malicious))
+    st.write(_in_feature_space(clean, malicious))
 
 
 def _in_feature_space(clean: Analysis, malicious: Window) -> str:

@@ -192,7 +192,7 @@ def test_choices_survive_a_look_at_the_other_page(open_page):
     choose(page, "or a sample", "coffee")
     expect(verdict(page)).to_contain_text("espresso")
     page.get_by_role("link", name="Networks").click()
-    expect(page.get_by_text("Nothing found in assets/weights")).to_be_visible()
+    expect(page.get_by_role("heading", name="Networks", exact=True)).to_be_visible()
     page.get_by_role("link", name="Explore").click()
     wait_for_panels(page)
     expect(verdict(page)).to_contain_text("espresso")
