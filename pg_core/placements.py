@@ -304,7 +304,7 @@ def _kept(
 def _by_windows(found: Placements, certificate: Certificate, pairs: _Pairs) -> Placements:
     """The same with the bounds of the window that proves most where a footprint lies inside one that proves more."""
     proved = (certificate.margin - certificate.tolerance).reshape(-1)
-    inside = pairs.containing.reshape(*pairs.cells.shape, -1)
+    inside = pairs.containing.reshape(*pairs.cells.shape, pairs.windows.count)
     of_windows = np.where(inside, proved, -np.inf)
     best = first_largest(of_windows)
     better = of_windows.max(axis=-1, initial=-np.inf) > found.margin - found.tolerance

@@ -480,3 +480,15 @@ def test_what_does_not_belong_together_is_refused():
         certify_placements(defence, masking[0], certificate[0], footprints, 1.0)
     with pytest.raises(ValueError, match="expected footprints on a map"):
         certify_placements(defence, masking[0], certificate[0], Footprints.of(UNIT, (1, 1), (5, 6)))
+
+
+def test_a_patch_that_no_row_of_features_can_see_is_certified_everywhere():
+    field, image = ReceptiveField((1, 1), (9, 1), (1, 0)), (8, 8)
+    values = np.random.default_rng(0).random((3, *field.map_size(image)))
+    for threshold in (0.0, 0.3):
+        defence = RobustMasking((1, 1), threshold)
+        masking = defence.predict(values)
+        footprints = Footprints.of(field, (1, 1), image)
+        proved = certify_placements(defence, masking, defence.certify_masking(masking), footprints)
+        assert proved.margin_map.shape == (8, 8)
+        assert (proved.margin_map > 0).all()
