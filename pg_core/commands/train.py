@@ -1,6 +1,7 @@
 """python -m pg_core train: a network for the photos of a folder of class folders, provably robust to patches."""
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Iterator
@@ -96,7 +97,8 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     story = {
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
         "data": f"{len(photos)} photos, {recipe.held_out} of them held out",
-        "recipe": asdict(recipe),
+        # JSON has no infinity: null is no limit.
+        "recipe": {name: value if math.isfinite(value) else None for name, value in asdict(recipe).items()},
     }
     card = write(options.name, trained.state_dict(), network, story, options.output)
     yield f"{card.weights}: SHA-256 {card.sha256}"

@@ -43,14 +43,11 @@ class Bands:
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise:
-    """`pg_core.models.pointwise` on a 32x32 image: `blocks` residual blocks of `width` channels."""
+class _Small:
+    """Maps of 32x32 images: each location sees `field` x `field` pixels, `stride` apart."""
 
-    kind: ClassVar[str] = "pointwise"
-    field: int = 6
-    stride: int = 1
-    width: int = 384
-    blocks: int = 4
+    field: int
+    stride: int
 
     @property
     def receptive_field(self) -> ReceptiveField:
@@ -62,8 +59,19 @@ class Pointwise:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """`pg_core.models.interval_net` on a 32x32 image: `blocks` layers of `width` channels and one of `narrow`."""
+class Pointwise(_Small):
+    """`pg_core.models.pointwise`: `blocks` residual blocks of `width` channels."""
+
+    kind: ClassVar[str] = "pointwise"
+    field: int = 6
+    stride: int = 1
+    width: int = 384
+    blocks: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(_Small):
+    """`pg_core.models.interval_net`: `blocks` layers of `width` channels and one of `narrow`."""
 
     kind: ClassVar[str] = "interval"
     field: int = 5
@@ -71,14 +79,6 @@ class Interval:
     width: int = 128
     blocks: int = 1
     narrow: int = 64
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return ReceptiveField((self.field, self.field), (self.stride, self.stride))
-
-    @property
-    def image_size(self) -> Size:
-        return 32, 32
 
 
 Architecture = Tiles | Bands | Pointwise | Interval

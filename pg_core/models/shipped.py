@@ -63,7 +63,9 @@ def write(
     card = Card(folder / f"{name}.json", network, digest)
     folder.mkdir(parents=True, exist_ok=True)
     card.weights.write_bytes(content)
-    text = json.dumps({"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2)
+    text = json.dumps(
+        {"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2, allow_nan=False
+    )
     card.path.write_text(text + "\n", encoding="utf-8")
     return card
 

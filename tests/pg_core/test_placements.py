@@ -1,26 +1,23 @@
 """Each placement has the bounds of its footprint, and no content of a certified footprint changes the prediction."""
 
-import doctest
 import math
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_core import Threat, analyse
-from pg_core import footprints as module
 from pg_core.arrays import Evidence, clip
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
-from pg_core.placements import Finding, certify_placements, largest_patches
+from pg_core.placements import Finding, certify_placements
 from tests import reference
 from tests.colours import Colours
 from tests.pg_core.test_analysis import defence, photo
-from tests.pg_core.test_geometry import cells_of, scenes
 from tests.pg_core.test_masking import (
     HOSTILE,
     THRESHOLDS,
@@ -30,7 +27,6 @@ from tests.pg_core.test_masking import (
     literal_windows,
 )
 from tests.reference.placements import most_of_rival
-from tests.reference.placements import placements as literal_placements
 
 UNIT = ReceptiveField((1, 1), (1, 1))
 """Each feature is a pixel, so that patches are footprints."""
@@ -73,79 +69,6 @@ def each(placements):
 
 
 # --- Footprints -------------------------------------------------------------------------------------------
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
-
-
-@settings(max_examples=50)
-@given(scenes())
-def test_every_placement_finds_the_features_that_see_its_pixels(scene):
-    field, image, patch = scene
-    map_size = field.map_size(image)
-    ours = Footprints.of(field, patch.size, image)
-    literal = literal_placements(image, patch.size, field.size, field.stride, field.offset, *map_size)
-    assert ours.placements == (image[0] - patch.height + 1, image[1] - patch.width + 1)
-    for (top, left), touched in literal.items():
-        row, column = int(ours.row_of[top]), int(ours.column_of[left])
-        assert (set() if min(row, column) < 0 else cells_of(ours.footprint(row, column))) == touched
-    assert len(set(map(tuple, ours.rows.tolist()))) == len(ours.rows)
-    assert set(ours.row_of.tolist()) - {-1} == set(range(len(ours.rows)))
-    assert set(ours.column_of.tolist()) - {-1} == set(range(len(ours.columns)))
-
-
-@settings(max_examples=50)
-@given(st.data(), st.integers(2, 9), st.integers(1, 4))
-def test_every_placement_finds_the_bands_that_see_its_pixels_around_the_right_edge(data, width, band):
-    assume(band <= width)
-    field, map_size = ReceptiveField((4, band), (4, 1), wrapping=True), (1, width)
-    size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, width))
-    ours = Footprints.of(field, size, (4, width))
-    for at in np.ndindex(ours.placements):
-        row, column = int(ours.row_of[at[0]]), int(ours.column_of[at[1]])
-        assert ours.footprint(row, column) == field.footprint(Patch(*at, *size), map_size)
-
-
-def test_the_37_249_placements_of_bagnet_17_share_625_footprints_of_few_shapes():
-    ours = Footprints.of(ReceptiveField((17, 17), (8, 8)), (32, 32), (224, 224))
-    assert math.prod(ours.placements) == 37249
-    assert math.prod(ours.shape) == 625
-    assert {ours.footprint(*at).size for at in np.ndindex(ours.shape)} == {
-        (h, w) for h in (4, 5, 6) for w in (4, 5, 6)
-    }
-
-
-@given(
-    st.data(),
-    st.tuples(st.integers(1, 6), st.integers(1, 6)),
-    st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    st.booleans(),
-    st.integers(0, 2**32 - 1),
-)
-def test_the_sums_over_footprints_and_over_what_they_share_with_masks_are_those_of_the_loop(
-    data, map_size, k, wrapping, seed
-):
-    ours, windows = data.draw(footprints_on(map_size)), Windows(map_size, k, wrapping)
-    values = np.random.default_rng(seed).integers(0, 5, map_size) * 1.0
-    sums, shared = ours.sums(values), ours.shared_sums(windows, values)
-    assert sums.shape == ours.shape
-    assert shared.shape == (*ours.shape, *windows.shape)
-    for at in np.ndindex(ours.shape):
-        f = np.zeros(map_size)
-        f[cells(ours.footprint(*at), map_size)] = 1
-        assert sums[at] == (f * values).sum()
-        literal = [(f * M * values).sum() for M in reference.windows(*map_size, *k, wrapping)]
-        np.testing.assert_array_equal(shared[at].ravel(), literal)
-
-
-def test_a_patch_that_does_not_fit_into_the_image_is_refused():
-    for size in ((9, 1), (1, 13), (0, 1)):
-        with pytest.raises(ValueError, match="expected a patch of 1x1 to 8x12 pixels"):
-            Footprints.of(UNIT, size, (8, 12))
-
-
-# --- Bounds -----------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60)
@@ -303,97 +226,6 @@ def test_a_patch_larger_than_the_masks_is_certified_where_the_range_of_the_evide
 
 
 # --- The largest patch at each place ----------------------------------------------------------------------
-
-
-def square_around(centre, side, image):
-    """Top, left, height and width of what lies in the image of the square of this side around a pixel."""
-    tops = [max(a - (side - 1) // 2, 0) for a in centre]
-    ends = [min(a + side // 2 + 1, n) for a, n in zip(centre, image, strict=True)]
-    return (*tops, *(end - top for top, end in zip(tops, ends, strict=True)))
-
-
-@settings(max_examples=25)
-@given(st.data(), defences(thresholds=(0.0,), largest=2), st.integers(0, 2**32 - 1))
-def test_the_largest_patch_is_the_largest_that_the_literal_bounds_certify(data, defence, seed):
-    size, stride = (data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3))) for _ in range(2))
-    field, image = ReceptiveField(size, stride), (data.draw(st.integers(3, 7)), data.draw(st.integers(3, 7)))
-    map_size = field.map_size(image)
-    local_logits = np.random.default_rng(seed).uniform(-1, 2, (2, *map_size))
-    local_logits[0] += 1.5
-    masking = defence.predict(local_logits)
-    ours = largest_patches(defence, masking, defence.certify_masking(masking, 0), field, image)
-    evidence, literal = (
-        clip(local_logits, defence.evidence, defence.clip_high),
-        literal_windows(defence, local_logits),
-    )
-    for centre in np.ndindex(image):
-        largest = 0
-        for side in range(1, 2 * max(image) + 1):
-            f = np.zeros(map_size)
-            box = square_around(centre, side, image)
-            for cell in reference.footprint(box, size, stride, (0, 0), *map_size):
-                f[cell] = 1
-            lower = reference.lower_bound(evidence[0], f, literal, 0.0, "sound")
-            upper = most_of_rival(evidence[1], f, literal, 0.0, defence.top(map_size))
-            if masking.label != 0 or (f.any() and lower <= upper):
-                break
-            largest = side
-        assert ours[centre] == largest
-
-
-def test_no_patch_inside_the_largest_square_breaks_the_prediction():
-    """Whatever its shape, and wherever in the square it is."""
-    tried = Counter()
-
-    @settings(max_examples=40)
-    @given(st.data(), defences(), led(0.5, 3), st.integers(0, 2**32 - 1))
-    def check(data, defence, drawn, seed):
-        local_logits, _ = drawn
-        image = local_logits.shape[1:]
-        masking = defence.predict(local_logits)
-        sides = largest_patches(defence, masking, defence.certify_masking(masking), UNIT, image)
-        random, label = np.random.default_rng(seed), int(masking.label)
-        evidence, literal = (
-            clip(local_logits, defence.evidence, defence.clip_high),
-            literal_windows(defence, local_logits),
-        )
-        featured = in_feature_space(defence)
-        for centre in random.permutation(np.argwhere(sides > 0))[:4].tolist():
-            top, left, height, width = square_around(centre, sides[*centre], image)
-            h, w = int(random.integers(1, height + 1)), int(random.integers(1, width + 1))
-            a, b = top + int(random.integers(height - h + 1)), left + int(random.integers(width - w + 1))
-            f = np.zeros(image)
-            f[a : a + h, b : b + w] = 1
-            content = reference.informed_adversary(
-                evidence, label, f, literal, defence.threshold, featured.clip_high
-            )
-            assert featured.predict(content).label == label
-            noise = random.choice(HOSTILE, (8, *evidence.shape))
-            assert (featured.predict(np.where(f > 0, noise, evidence)).label == label).all()
-            tried[label] += 1
-
-    check()
-    assert tried.total() >= 40
-
-
-def test_the_progress_of_the_search_is_reported():
-    told = []
-    local_logits = np.stack([np.full((9, 9), 1.0), np.zeros((9, 9))])
-    defence = RobustMasking((3, 3), clip_high=1.0)
-    masking = defence.predict(local_logits)
-    sides = largest_patches(
-        defence, masking, defence.certify_masking(masking), UNIT, (9, 9), report=told.append
-    )
-    assert [progress.done for progress in told] == list(range(1, sides.max() + 2))
-    assert all(progress.done <= progress.total for progress in told)
-
-
-def test_a_square_of_no_pixels_is_refused():
-    with pytest.raises(ValueError, match="at least 1x1"):
-        Footprints.centred(UNIT, 0, (8, 12))
-
-
-# --- What is said of them ---------------------------------------------------------------------------------
 
 
 def test_a_patch_that_no_feature_sees_is_certified_as_unseen_and_keeps_the_margin():
