@@ -54,32 +54,33 @@ def sidebar() -> Choices | None:
 def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
     """The label to certify and the class whose evidence is shown; None for the defended prediction and for
     the label."""
-    names = compute.order_of_classes(seen)
+    # Streamlit takes an option None for no choice at all, so the usual one is the empty name.
+    names = ["", *compute.order_of_classes(seen)]
     for key in ("label", "shown"):
-        if st.session_state.get(key) not in [None, *names]:
-            del st.session_state[key]
+        if st.session_state.setdefault(key, "") not in names:
+            st.session_state[key] = ""
     with st.sidebar:
         st.subheader("Classes")
         label = st.selectbox(
             "Label to certify",
-            [None, *names],
+            names,
             format_func=lambda name: name or "the defended prediction",
             key="label",
             help="The claim is that no patch can change the answer from this class.",
         )
         shown = st.selectbox(
             "Evidence shown",
-            [None, *names],
+            names,
             format_func=lambda name: name or "of the label",
             key="shown",
             help="Every class has its own map of evidence, and its own detected window.",
         )
-    return label, shown
+    return label or None, shown or None
 
 
 def certified_label() -> str | None:
     """The label to certify that `classes` asked for; None for what is predicted."""
-    return st.session_state.get("label")
+    return st.session_state.get("label") or None
 
 
 @contextmanager

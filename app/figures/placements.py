@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Int
 
 from app.figures import style
-from app.figures.photo import add_photo, outline
+from app.figures.photo import add_photo, outlines
 from pg_core.analysis import Analysis
 from pg_core.geometry import Box, Patch
 from pg_core.placements import Finding, Placements
@@ -65,8 +65,9 @@ def findings(clean: Analysis, placements: Placements, patch: Patch) -> go.Figure
         )
     features = clean.features
     footprint = features.receptive_field.footprint(patch, features.map_size)
-    if footprint is not None and footprint.right <= features.map_size[1]:
-        _rectangle(figure, "footprint", style.FOOTPRINT, outline(features.receptive_field, footprint))
+    if footprint is not None:
+        for edges_seen in outlines(features.receptive_field, footprint, features.framing.image_size):
+            _rectangle(figure, "footprint", style.FOOTPRINT, edges_seen)
     _rectangle(figure, "patch", style.CURRENT, _edges(patch))
     return _on_photo(figure, clean)
 

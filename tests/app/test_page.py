@@ -103,6 +103,16 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
     assert not page.exception
 
 
+def test_a_label_that_another_network_does_not_know_gives_way_to_the_prediction(page):
+    page.selectbox(key="label").select("dog").run()
+    page.selectbox(key="network").select("imagenette").run()
+    label = page.selectbox(key="label")
+    # None would be shown as no choice at all.
+    assert label.value == ""
+    assert label.options[0] == "the defended prediction"
+    assert not page.exception
+
+
 def test_the_published_bound_is_marked_as_wrong_above_zero(page):
     page.selectbox(key="bound").select("published").run()
     assert not page.warning

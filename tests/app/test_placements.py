@@ -51,6 +51,16 @@ def test_the_map_of_placements_shows_the_margin_of_each_where_the_middle_of_the_
     assert figure.layout.yaxis.range == (48, 0)
 
 
+def test_a_footprint_that_wraps_is_drawn_at_both_edges():
+    model = load_model("cifar10-bands", "cpu")
+    defence = RobustMasking(model.receptive_field.window_size((5, 5)), evidence=model.evidence, wrapping=True)
+    result = analyse(sample_path("coffee"), model, defence, Threat((5, 5)))
+    figure = findings(result, result.placements(), Patch(0, 0, 5, 5))
+    right, left = [shape for shape in figure.layout.shapes if shape.name == "footprint"]
+    assert (right.x1, left.x0) == (32, 0)
+    assert right.x1 - right.x0 + left.x1 - left.x0 == 5 + 4 - 1
+
+
 def test_places_that_are_not_certified_are_marked_by_a_shape(result):
     placements = result.placements()
     figure = findings(result, placements, placements.worst)
