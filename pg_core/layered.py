@@ -17,14 +17,17 @@ def layers_of(model: LocalModel) -> Layers:
         raise ValueError(
             "interval bounds need a small network that was trained for them, and this one was not"
         )
-    base, convolutions = model.body.base, []
-    for index, layer in enumerate(base.layers):
-        weights, bias = _array(layer.weight), _array(layer.bias)
-        if index == 0:
-            weights /= _array(model.deviation)
-            bias -= (weights * _array(model.mean)).sum(axis=(1, 2, 3))
-        convolutions.append(Convolution(weights, bias, layer.stride[0]))
-    last = Dense(_array(base.last.weight), _array(base.last.bias))
+    base = model.body.base
+    first, *others = ((_array(layer.weight), _array(layer.bias)) for layer in base.linear)
+    weights = first[0].reshape(-1, base.field, base.field, 3).transpose(0, 3, 1, 2) / _array(model.deviation)
+    bias = first[1] - (weights * _array(model.mean)).sum(axis=(1, 2, 3))
+    convolutions = [Convolution(weights, bias, base.stride)]
+    convolutions += [Convolution(weights[..., None, None], bias) for weights, bias in others]
+    # With the ReLU on either side of it, 1 - x cuts values to [0, 1].
+    channels = len(convolutions[-1].bias)
+    convolutions.append(Convolution(-np.eye(channels)[..., None, None], np.ones(channels)))
+    evidence = _array(base.evidence) / base.side
+    last = Dense(evidence.reshape(len(evidence), -1), _array(base.bias))
     return Layers(f"{model.name} {model.weights_sha256[:8]}", model.image_size, tuple(convolutions), (last,))
 
 

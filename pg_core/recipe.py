@@ -10,8 +10,9 @@ class Recipe:
     Two runs with equal recipes, photos and machine end in equal weights.
     The rate rises for `warmup` steps, stays at `peak_rate`, and falls to 0 over the last part `decay` of the steps.
     A `relative` rate is in units of the root mean square of each tensor at the beginning (folded batch normalisation
-    leaves some a hundred times larger than others). `weight_decay` is AdamW's, of matrices alone; gradients are cut to
-    a norm of `largest_gradient`. The result is the moving average of the weights. `shards` threads share a step.
+    leaves some a hundred times larger than others). Large matrices follow their momentum made `orthogonal` (Muon,
+    Jordan 2024), all other weights AdamW. `weight_decay` is of matrices alone; gradients are cut to a norm of
+    `largest_gradient`. The result is the moving average of the weights. `shards` threads share a step.
     With `bfloat16` matrix products are rounded to it on a CPU too, as they always are on CUDA.
     """
 
@@ -19,6 +20,7 @@ class Recipe:
     steps: int = 6750
     peak_rate: float = 1.5e-3
     relative: bool = False
+    orthogonal: bool = True
     warmup: int = 500
     decay: float = 0.6
     weight_decay: float = 0.05
@@ -65,12 +67,17 @@ class PartsRecipe(Recipe):
 
 @dataclass(frozen=True, slots=True)
 class TileRecipe(PartsRecipe):
-    """Square tiles of a photo, anywhere: `tile` pixels are cropped, of which the network sees `side`."""
+    """Square tiles of a photo, anywhere: `tile` pixels are cropped, of which the network sees `side`.
+
+    For each photo the tiles are up to `zoom` pixels smaller or larger, and its brightness, contrast and saturation
+    change by factors of up to 1 + `colour`: what the certificate counts on has to hold without either.
+    """
 
     photos_per_step: int = 16
     steps: int = 5000
     peak_rate: float = 6e-4
     relative: bool = True
+    orthogonal: bool = False
     warmup: int = 100
     decay: float = 0.4
     weight_decay: float = 0.0
@@ -80,8 +87,17 @@ class TileRecipe(PartsRecipe):
     held_out: int = 400
     dropped: int = 2
     sharpness: float = 2.0
-    tile: int = 40
+    tile: int = 34
     side: int = 64
+    zoom: int = 0
+    colour: float = 0.0
+
+    def __post_init__(self) -> None:
+        PartsRecipe.__post_init__(self)
+        if not (0 <= self.zoom < self.tile and self.colour >= 0):
+            raise ValueError(
+                f"expected 0 <= zoom < tile = {self.tile} and colour >= 0, got {self.zoom} and {self.colour}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,7 @@ class MapRecipe(Recipe):
     `clean_weight` is the share of the loss of all evidence, without any loss of windows.
     """
 
+    peak_rate: float = 2e-3
     training_stride: int = 3
     window: int = 3
     scale: float = 8.0
@@ -115,34 +132,27 @@ class MapRecipe(Recipe):
 
 @dataclass(frozen=True, slots=True)
 class IntervalRecipe(Recipe):
-    """A network with narrow intervals under patches of `patch` x `patch` pixels ([IBP], Chiang et al. 2020).
+    """A network whose intervals under patches of `patch` x `patch` pixels leave the label in front ([IBP], Chiang et
+    al. 2020), on photos mirrored at random and moved by up to `shift` pixels.
 
-    Each shard of a step looks at `placements` random patches, the same for its photos, which are mirrored at random
-    and moved by up to `shift` pixels. The pixels of the patch may leave theirs by a share that grows from 0 to 1 in
-    the first `growth` steps; `share` is that of the worst patch in the loss, the rest is that of no patch.
+    The adversary's reach grows from nothing to all of it in the first `growth` steps; `share` is that of the worst
+    patch in the loss, the rest is that of no patch.
     """
 
-    steps: int = 12000
-    peak_rate: float = 2e-3
-    weight_decay: float = 0.0
-    largest_gradient: float = 5.0
-    averaging: float = 0.999
-    bfloat16: bool = False
-    shards: int = 1
+    steps: int = 10000
     patch: int = 5
-    placements: int = 4
     share: float = 0.75
-    growth: int = 5000
-    shift: int = 2
+    growth: int = 2000
+    shift: int = 4
 
     def __post_init__(self) -> None:
         Recipe.__post_init__(self)
-        if self.patch < 1 or self.placements < 1 or self.growth < 1 or not 0 <= self.share <= 1:
+        if self.patch < 1 or self.growth < 1 or not 0 <= self.share <= 1:
             raise ValueError(
-                f"expected patch, placements and growth >= 1 and 0 <= share <= 1, got {self.patch}, "
-                f"{self.placements}, {self.growth} and {self.share}"
+                f"expected patch and growth >= 1 and 0 <= share <= 1, got {self.patch}, {self.growth} and "
+                f"{self.share}"
             )
 
     def grown(self, step: int) -> float:
-        """How far the pixels of the patch may leave theirs in a step, counted from 0."""
+        """The adversary's reach in a step, counted from 0."""
         return min(1.0, step / self.growth)

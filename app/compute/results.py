@@ -12,7 +12,8 @@ from pg_core.results import RESULTS, Evaluation
 
 _IN_BRIEF = {Data.IMAGENETTE: (2.0,), Data.CIFAR10: (0.4, 2.4)}
 """Shares of the image, in per cent, at which a network is described in a line."""
-_DEFENDED = ("masking", "mask-ds")
+_DEFENDED = ("masking", "mask-ds", "interval")
+"""The defence that a network was trained for is one of these."""
 
 
 def evaluations() -> dict[str, Evaluation]:
@@ -104,7 +105,7 @@ def table_run(evaluation: Evaluation) -> int:
 
 
 def measured_networks() -> list[dict[str, str]]:
-    """A row for each network that was measured here, with robust masking at T = 0, beside the published figure."""
+    """A row for each network that was measured here, with robust masking at T = 0 or interval bounds, beside the published figure."""
     return [
         {
             "Network": point.network,
@@ -131,7 +132,8 @@ def in_brief(model: str) -> str:
 
 
 def _measured_in_brief(model: str) -> list[str]:
-    """A sentence for each patch: robust masking at T = 0 on each set of photos, and the published figure."""
+    """A sentence for each patch: robust masking at T = 0 or interval bounds on each set of photos, and the published
+    figure."""
     by_patch: dict[str, list[Point]] = {}
     for each, shares in _IN_BRIEF.items():
         for point in comparison.table_4(points(), each):

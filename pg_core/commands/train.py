@@ -11,7 +11,7 @@ from typing import Any
 
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
-from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
+from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes
 from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
 
@@ -26,7 +26,7 @@ The folder holds a folder of photos for each class, named like the class or, for
 checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
 same result.
 
-  python -m pg_core train tiles imagenette/train --checkpoint run.pt --output . --tile 40 --side 64 --stride 12
+  python -m pg_core train tiles imagenette/train --checkpoint run.pt --output . --tile 34 --side 64 --stride 13
   python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --name cifar10-bands
 """
 
@@ -43,7 +43,7 @@ class _Study:
 _STUDIES = {
     "tiles": _Study(Tiles(), TileRecipe(), "imagenette"),
     "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
-    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval-5x5"),
+    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval"),
     "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),
 }
 
@@ -70,6 +70,9 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for weights and card")
     parser.add_argument("--name", default=study.name, help=f"of the network; default: {study.name}")
+    parser.add_argument(
+        "--start", choices=TRAINED, help="begin with the shipped weights of this network instead of new ones"
+    )
     defaults = {**asdict(study.recipe), **asdict(study.network)}
     for name, default in defaults.items():
         option, told = f"--{name.replace('_', '-')}", f"default: {default}"
@@ -81,7 +84,7 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    from pg_core.models.shipped import write
+    from pg_core.models.shipped import read_card, write
     from pg_core.training import starting_point, train
 
     study: _Study = options.study
@@ -91,12 +94,14 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     imagenette = tuple(names[index] for index in IMAGENETTE)
     classes = imagenette if isinstance(network, Tiles) else CIFAR10
     photos = labelled_photos(options.folder, classes, imagenette)
-    base = starting_point(network, recipe)
+    start = read_card(options.start) if options.start else None
+    base = starting_point(network, recipe, start)
     with values.progress_line() as report:
         trained = train(base, photos, network.image_size, recipe, options.checkpoint, report)
     story = {
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
         "data": f"{len(photos)} photos, {recipe.held_out} of them held out",
+        **({"start": f"{options.start}, SHA-256 {start.sha256}"} if start else {}),
         # JSON has no infinity: null is no limit.
         "recipe": {name: value if math.isfinite(value) else None for name, value in asdict(recipe).items()},
     }

@@ -13,8 +13,8 @@ class Tiles:
     sees `side`."""
 
     kind: ClassVar[str] = "tiles"
-    tile: int = 40
-    stride: int = 12
+    tile: int = 34
+    stride: int = 13
     side: int = 64
 
     @property
@@ -63,7 +63,7 @@ class Pointwise(_Small):
     """`pg_core.models.pointwise`: `blocks` residual blocks of `width` channels."""
 
     kind: ClassVar[str] = "pointwise"
-    field: int = 6
+    field: int = 4
     stride: int = 1
     width: int = 384
     blocks: int = 4
@@ -71,13 +71,13 @@ class Pointwise(_Small):
 
 @dataclass(frozen=True, slots=True)
 class Interval(_Small):
-    """`pg_core.models.interval_net`: `blocks` layers of `width` channels and one of `narrow`."""
+    """`pg_core.models.interval_net`: `blocks` layers of `width` channels and one of `narrow`, in [0, 1]."""
 
     kind: ClassVar[str] = "interval"
     field: int = 5
     stride: int = 3
-    width: int = 128
-    blocks: int = 1
+    width: int = 256
+    blocks: int = 2
     narrow: int = 64
 
 

@@ -96,7 +96,7 @@ MODELS: dict[str, Description] = {
             "imagenette",
             "Trained tiles, the ten ImageNette classes",
             (224, 224),
-            _square(40, 12),
+            _square(34, 13),
             Evidence.CONFIDENCE,
             "imagenette",
         ),
@@ -110,9 +110,9 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "cifar10",
-            "A field of 6 pixels, trained here for CIFAR-10",
+            "A field of 4 pixels, trained here for CIFAR-10",
             (32, 32),
-            _square(6, 1),
+            _square(4, 1),
             Evidence.LOGITS,
             "cifar10",
             Part.WHOLE,
@@ -123,6 +123,15 @@ MODELS: dict[str, Description] = {
             (32, 32),
             ReceptiveField((32, 4), (32, 1), wrapping=True),
             Evidence.CONFIDENCE,
+            "cifar10",
+            Part.WHOLE,
+        ),
+        Description(
+            "cifar10-interval",
+            "For interval bounds against 5x5 patches, trained here for CIFAR-10",
+            (32, 32),
+            _square(5, 3),
+            Evidence.LOGITS,
             "cifar10",
             Part.WHOLE,
         ),
@@ -152,7 +161,7 @@ MODELS: dict[str, Description] = {
 }
 
 
-TRAINED = ("imagenette", "cifar10", "cifar10-bands")
+TRAINED = ("imagenette", "cifar10", "cifar10-bands", "cifar10-interval")
 """The networks whose weights are shipped in assets/weights, each with a card."""
 
 

@@ -112,6 +112,18 @@ class Network(nn.Module):
         return logits[0].to(torch.float32).cpu().numpy()
 
 
+class PlacedNetwork(Network):
+    """A network whose body is told where a crop of an image begins: what it says depends on the place too."""
+
+    def window(
+        self, images: Float[Tensor, "1 3 height width"], window: Window
+    ) -> Float[Tensor, "1 classes rows columns"]:
+        """Local logits of a window of an image, from no other pixels than it sees."""
+        crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
+        inside = self.normalised(images[..., *crop.slices].contiguous())
+        return self.body(inside, crop.top, crop.left)[..., at.top : at.bottom, at.left : at.right]
+
+
 def choose_device(name: str | None = None) -> torch.device:
     """cuda, else mps, else cpu; or the one named. Arithmetic that certifies is deterministic and float32.
 

@@ -1,9 +1,10 @@
 """A network for small images that sees a few pixels and then thinks about each location alone.
 
 Two convolutions without padding, then residual blocks of 1x1 layers, as in a BagNet (Brendel and Bethge 2019) that
-leaves its 3x3 layers at the beginning: here those 1x1 layers are matrix products with layer normalisation, which runs
-at the full speed of a processor. The stride is that of the second convolution, so a map can be finer or coarser than
-in training.
+leaves its 3x3 layers at the beginning. All are matrix products, of shifted copies where a convolution is one, which
+run at the full speed of a processor. Each location knows where it is, which is local: what is learned for a place is
+added before the blocks, so that sky counts above and road below. The stride is that of the second convolution, so a
+map can be finer or coarser than in training.
 """
 
 import torch
@@ -29,16 +30,21 @@ class PointwiseBlock(nn.Module):
 
 
 class PointwiseNet(nn.Module):
-    """Local logits >= 0 (a softplus, so that clipping at 0 takes nothing) of images in [-1, 1]; receptive field
-    `field` pixels, 3 at least."""
+    """Local logits >= 0 (a softplus: clipping takes nothing) of images in [-1, 1], `side` pixels each way.
+
+    A location sees `field` x `field` pixels, 3 at least, and is `stride` pixels from the next.
+    """
 
     def __init__(
-        self, field: int, stride: int, classes: int, width: int = 512, blocks: int = 4, channels: int = 64
+        self, side: int, field: int, stride: int, classes: int, width: int, blocks: int, channels: int = 64
     ) -> None:
         super().__init__()
+        self.field = field
         self.stride = stride
-        self.edges = nn.Conv2d(3, channels, 3)
-        self.embed = nn.Conv2d(channels, width, field - 2)
+        self.edges = nn.Linear(3 * 3 * 3, channels)
+        self.embed = nn.Linear((field - 2) ** 2 * channels, width)
+        places = side - field + 1
+        self.place = nn.Parameter(torch.zeros(places, places, width))
         self.blocks = nn.Sequential(*(PointwiseBlock(width) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
@@ -46,10 +52,30 @@ class PointwiseNet(nn.Module):
         nn.init.constant_(self.head.bias, -1.0)
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch 3 height width"], top: int | Tensor = 0, left: int | Tensor = 0
     ) -> Float[Tensor, "batch classes rows columns"]:
-        """Local logits: floor((H - field)/stride) + 1 rows, columns likewise."""
-        values = F.relu(self.edges(images.contiguous(memory_format=torch.channels_last)))
-        values = F.conv2d(values, self.embed.weight, self.embed.bias, stride=self.stride)
-        logits = self.head(self.norm(self.blocks(values.permute(0, 2, 3, 1).contiguous())))
+        """Local logits of images, or of crops of them that begin at the pixel (top, left).
+
+        Rows are floor((H - field)/stride) + 1, columns likewise.
+        """
+        values = F.relu(self.edges(shifted(images.permute(0, 2, 3, 1), 3, 1)))
+        values = self.embed(shifted(values, self.field - 2, self.stride))
+        rows, columns = values.shape[1:3]
+        place = self.place[top :: self.stride, left :: self.stride][:rows, :columns]
+        logits = self.head(self.norm(self.blocks(values + place)))
         return F.softplus(logits.float()).permute(0, 3, 1, 2).contiguous()
+
+
+def shifted(
+    values: Float[Tensor, "batch height width channels"], size: int, stride: int
+) -> Float[Tensor, "batch rows columns inputs"]:
+    """What a convolution of size x size cells sees at each of its places: its inputs side by side."""
+    rows, columns = ((n - size) // stride + 1 for n in values.shape[1:3])
+    return torch.cat(
+        [
+            values[:, i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride]
+            for i in range(size)
+            for j in range(size)
+        ],
+        dim=3,
+    )

@@ -8,9 +8,9 @@ from pg_core.models.architectures import Architecture
 from pg_core.models.bands import BandNetwork
 from pg_core.models.descriptions import CIFAR10, Description, class_groups
 from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm
-from pg_core.models.interval_net import IntervalNet, LocalIntervalNet, PlacedNetwork
+from pg_core.models.interval_net import IntervalNet, LocalIntervalNet
 from pg_core.models.narrow_bands import BandClassifier, NarrowBands
-from pg_core.models.network import CheckpointError, Network, load_state
+from pg_core.models.network import CheckpointError, Network, PlacedNetwork, load_state
 from pg_core.models.pointwise import PointwiseNet
 from pg_core.models.shipped import read_card, read_weights
 from pg_core.models.tiles import Tiles
@@ -21,6 +21,7 @@ _SIGNED = (0.5, 0.5, 0.5)
 _KINDS: dict[type[Architecture], type[Network]] = {
     architectures.Bands: BandNetwork,
     architectures.Interval: PlacedNetwork,
+    architectures.Pointwise: PlacedNetwork,
 }
 """Networks of which a window is computed in their own way."""
 
@@ -33,7 +34,7 @@ def untrained(architecture: Architecture, classes: int) -> nn.Module:
         case architectures.Bands(width=width):
             return BandClassifier(architecture.image_size[0], width, classes)
         case architectures.Pointwise(field, stride, width, blocks):
-            return PointwiseNet(field, stride, classes, width, blocks)
+            return PointwiseNet(architecture.image_size[0], field, stride, classes, width, blocks)
         case architectures.Interval(field, stride, width, blocks, narrow):
             side = architecture.image_size[0]
             return IntervalNet(side, field, stride, classes, width, blocks, narrow)

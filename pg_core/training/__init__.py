@@ -24,6 +24,7 @@ from pg_core.models import CIFAR10, IMAGENETTE
 from pg_core.models.architectures import Architecture, Pointwise, Tiles
 from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm, pretrained
 from pg_core.models.network import CheckpointError, State, choose_device, load_state
+from pg_core.models.shipped import Card, read_weights
 from pg_core.models.trained import untrained
 from pg_core.progress import Pace, Report
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
@@ -33,6 +34,8 @@ from pg_core.training.objectives import objective
 _LEAST_SCALE = 1e-3
 """Of a tensor of weights: one that begins at 0 has to move too."""
 _SECONDS_BETWEEN_CHECKPOINTS = 120.0
+_LEAST_SIDE = 64
+"""Rows and columns of a matrix that Muon moves: not what a few colours come in by, nor a few classes leave by."""
 
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -44,14 +47,19 @@ _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupEr
 """What `torch.load` and the content of a file of another kind raise."""
 
 
-def starting_point(network: Architecture, recipe: Recipe) -> nn.Module:
-    """Where training begins: for tiles the pretrained EfficientNet-Lite0, for small images random weights."""
+def starting_point(network: Architecture, recipe: Recipe, start: Card | None = None) -> nn.Module:
+    """Where training begins: with the weights of a card, or for tiles with the pretrained EfficientNet-Lite0 and for
+    small images with random weights. Raises CheckpointError for weights of another network."""
     if isinstance(network, Tiles):
-        return tile_classifier(IMAGENETTE)
-    if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
-        network = replace(network, stride=recipe.training_stride)
-    torch.manual_seed(recipe.seed)
-    return untrained(network, len(CIFAR10))
+        base: nn.Module = tile_classifier(IMAGENETTE)
+    else:
+        if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
+            network = replace(network, stride=recipe.training_stride)
+        torch.manual_seed(recipe.seed)
+        base = untrained(network, len(CIFAR10))
+    if start is not None:
+        load_state(base, read_weights(start), start.weights.name)
+    return base
 
 
 def tile_classifier(classes: tuple[int, ...], frozen_blocks: int = 3) -> EfficientNetLite0:
@@ -139,7 +147,7 @@ class Checkpoint:
     recipe: Recipe
     step: int
     network: State
-    optimiser: dict[str, Any]
+    optimisers: list[dict[str, Any]]
     average: State
 
 
@@ -153,7 +161,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         recipe = RECIPES[content["kind"]](**json.loads(content["recipe"]))
         return Checkpoint(
-            recipe, int(content["step"]), content["network"], content["optimiser"], content["average"]
+            recipe, int(content["step"]), content["network"], content["optimisers"], content["average"]
         )
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: no such file") from None
@@ -185,6 +193,33 @@ def _scale(weights: Tensor) -> float:
     return max(_LEAST_SCALE, float(weights.detach().square().mean().sqrt()))
 
 
+def _optimisers(trained: list[nn.Parameter], recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for large matrices where the recipe wants it, AdamW for the rest; each group with the `scale` of its
+    rate."""
+    large = [own for own in trained if recipe.orthogonal and own.ndim == 2 and min(own.shape) >= _LEAST_SIDE]
+    others = [own for own in trained if not any(own is matrix for matrix in large)]
+    groups = [
+        {
+            "params": [own],
+            "scale": _scale(own) if recipe.relative else 1.0,
+            "weight_decay": recipe.weight_decay if own.ndim > 1 else 0.0,
+        }
+        for own in others
+    ]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0)]
+    if large:
+        # Its steps are as long as AdamW's, so that one rate does for both.
+        optimisers.append(
+            torch.optim.Muon(
+                [{"params": large, "scale": 1.0}],
+                lr=0.0,
+                weight_decay=recipe.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return optimisers
+
+
 class _State:
     """All that changes from step to step, and what is in a checkpoint. Random numbers come from the seed and
     the step alone, so there is no generator whose state could be lost."""
@@ -194,15 +229,7 @@ class _State:
         self.recipe = recipe
         self.step = 0
         self.trained = [own for own in network.parameters() if own.requires_grad]
-        groups = [
-            {
-                "params": [own],
-                "scale": _scale(own) if recipe.relative else 1.0,
-                "weight_decay": recipe.weight_decay if own.ndim > 1 else 0.0,
-            }
-            for own in self.trained
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0)
+        self.optimisers = _optimisers(self.trained, recipe)
         self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
 
     def replicas(self) -> list[nn.Module]:
@@ -219,11 +246,13 @@ class _State:
             gradients = [own.grad for own in same if own.grad is not None]
             if gradients:
                 same[0].grad = torch.stack(gradients).mean(dim=0)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate(self.step) * group["scale"]
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.recipe.rate(self.step) * group["scale"]
         if math.isfinite(self.recipe.largest_gradient):
             nn.utils.clip_grad_norm_(self.trained, self.recipe.largest_gradient)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         for replica in replicas:
             replica.zero_grad(set_to_none=True)
         # A short memory at first, or the average would be of the untrained network.
@@ -241,7 +270,7 @@ class _State:
             "recipe": json.dumps(asdict(self.recipe)),
             "step": self.step,
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "average": self.average,
         }
         torch.save(content, new)
@@ -254,7 +283,8 @@ class _State:
         if not _continues(self.recipe, content.recipe, content.step):
             raise ValueError(f"{path.name}: trained with another recipe, {content.recipe}")
         load_state(self.network, content.network, path.name)
-        self.optimiser.load_state_dict(content.optimiser)
+        for optimiser, state in zip(self.optimisers, content.optimisers, strict=True):
+            optimiser.load_state_dict(state)
         self.average = dict(content.average)
         self.step = content.step
 

@@ -39,14 +39,13 @@ def batch(
             return _bands(moved, recipe, generator), labels
         case MapRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            top, left = generator.integers(0, recipe.training_stride, 2)
-            return (_signed(moved[..., top:, left:]),), labels
+            corner = generator.integers(0, recipe.training_stride, 2)
+            top, left = corner
+            return (_signed(moved[..., top:, left:]), *torch.from_numpy(corner)), labels
         case IntervalRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            corners = generator.integers(0, np.array(image_size) - recipe.patch + 1, (recipe.placements, 2))
-            patches = np.column_stack([corners, np.full(corners.shape, recipe.patch)])
             grown = torch.tensor(recipe.grown(step), dtype=torch.float32)
-            return (_signed(moved), torch.from_numpy(patches), grown), labels
+            return (_signed(moved), torch.tensor(recipe.patch), grown), labels
         case _:
             raise TypeError(f"expected a recipe with batches, got {type(recipe).__name__}")
 
@@ -57,16 +56,28 @@ def _tiles(
     """Tiles from anywhere, photo by photo, in [-1, 1]."""
     tiles = []
     for pixels in images:
-        corners = generator.integers(
-            0, np.array(pixels.shape[1:]) - recipe.tile + 1, (recipe.parts_per_photo, 2)
+        tile = recipe.tile + int(generator.integers(-recipe.zoom, recipe.zoom + 1))
+        corners = generator.integers(0, np.array(pixels.shape[1:]) - tile + 1, (recipe.parts_per_photo, 2))
+        shown = _coloured(pixels, recipe.colour, generator)
+        own = _signed(
+            np.stack([shown[:, top : top + tile, left : left + tile] for top, left in corners.tolist()])
         )
-        tiles += [
-            pixels[:, top : top + recipe.tile, left : left + recipe.tile] for top, left in corners.tolist()
-        ]
-    signed = _signed(np.stack(tiles))
-    if recipe.side != recipe.tile:
-        signed = F.interpolate(signed, (recipe.side, recipe.side), mode="bilinear", align_corners=False)
-    return signed.contiguous(memory_format=torch.channels_last)
+        if tile != recipe.side:
+            own = F.interpolate(own, (recipe.side, recipe.side), mode="bilinear", align_corners=False)
+        tiles.append(own)
+    return torch.cat(tiles).contiguous(memory_format=torch.channels_last)
+
+
+def _coloured(pixels: Pixels, most: float, generator: np.random.Generator) -> Pixels:
+    """A photo with its brightness, contrast and saturation changed by factors within 1/(1 + most) and 1 + most."""
+    if most == 0:
+        return pixels
+    factors = (1 + most) ** generator.uniform(-1, 1, 3)
+    brightness, contrast, saturation = factors.astype(np.float32)
+    grey = pixels.mean(axis=0, keepdims=True)
+    coloured = grey + saturation * (pixels - grey)
+    middle = grey.mean()
+    return np.clip(brightness * (middle + contrast * (coloured - middle)), 0, 1)
 
 
 def _bands(

@@ -80,12 +80,11 @@ def window_loss(
 
 
 def interval_loss(
-    leads: Float[Tensor, "batch outcomes classes classes"], labels: Int[Tensor, "batch"], share: float
+    leads: Float[Tensor, "batch 2 classes classes"], labels: Int[Tensor, "batch"], share: float
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of logits as far as the label's least leads allow: the first outcome, without a patch, counts
-    1 - share, and over all others each class gets as near to the label as it gets anywhere."""
-    own = leads[torch.arange(len(labels)), :, labels]
-    clean, worst = own[:, 0], own[:, 1:].amin(dim=1)
+    """Cross-entropy of logits as far as the label's least leads allow: those under the worst patch, where each class
+    gets as near to the label as it gets anywhere, count `share`; those without a patch the rest."""
+    clean, worst = leads[torch.arange(len(labels)), :, labels].unbind(dim=1)
     return (1 - share) * F.cross_entropy(-clean, labels) + share * F.cross_entropy(-worst, labels)
 
 

@@ -13,6 +13,7 @@ from pg_core.datasets import labelled_photos
 from pg_core.images import read, to_pixels
 from pg_core.models.architectures import Bands, Pointwise
 from pg_core.models.network import CheckpointError
+from pg_core.models.shipped import write
 from pg_core.models.trained import untrained
 from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe
 from pg_core.training import read_checkpoint, split, starting_point, train
@@ -128,11 +129,40 @@ def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):
         )
 
 
-def test_maps_of_a_step_begin_within_the_stride(photos):
+def test_maps_of_a_step_begin_within_the_stride_and_say_where(photos):
     recipe = MapRecipe(photos_per_step=4, shards=1, training_stride=4)
-    sizes = {tuple(batch(photos, (32, 32), recipe, step, 0)[0][0].shape[2:]) for step in range(12)}
-    assert len(sizes) > 4
-    assert all(29 <= height <= 32 and 29 <= width <= 32 for height, width in sizes)
+    corners = set()
+    for step in range(12):
+        (images, top, left), _ = batch(photos, (32, 32), recipe, step, 0)
+        assert images.shape[2:] == (32 - top, 32 - left)
+        corners.add((int(top), int(left)))
+    assert len(corners) > 4
+    assert all(0 <= top < 4 and 0 <= left < 4 for top, left in corners)
+
+
+def test_tiles_of_a_step_are_of_several_sizes_and_colours_when_asked(photos):
+    plain = TileRecipe(photos_per_step=6, shards=1, parts_per_photo=2, dropped=1, tile=16, side=16)
+    varied = replace(plain, zoom=4, colour=0.5)
+    (tiles,), _ = batch(photos, (32, 32), plain, 0, 0)
+    known = [to_pixels(read(photo.path), (32, 32)) * 2 - 1 for photo in photos]
+    places = [
+        image[:, top : top + 16, left : left + 16]
+        for pixels in known
+        for image in (pixels, pixels[..., ::-1])
+        for top in range(17)
+        for left in range(17)
+    ]
+    assert all(any(np.allclose(tile, place, atol=1e-6) for place in places) for tile in tiles)
+    (others,), labels = batch(photos, (32, 32), varied, 0, 0)
+    assert others.shape == tiles.shape
+    assert others.abs().max() <= 1
+    assert torch.equal(batch(photos, (32, 32), varied, 0, 0)[0][0], others)
+    means = others.mean(dim=(2, 3))
+    assert torch.equal(means.argmax(dim=1), labels.repeat_interleave(2)), "a red photo stays red"
+    assert not any(
+        torch.allclose(tile.mean(dim=(1, 2)), mean, atol=0.02)
+        for tile, mean in zip(tiles, means, strict=True)
+    )
 
 
 def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
@@ -149,7 +179,7 @@ def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
     ("network", "recipe"),
     [
         (Bands(), BandRecipe(photos_per_step=4, steps=3, held_out=2, parts_per_photo=2)),
-        (Pointwise(width=16, blocks=1), MapRecipe(photos_per_step=4, steps=3, held_out=2)),
+        (Pointwise(width=64, blocks=1), MapRecipe(photos_per_step=4, steps=3, held_out=2)),
     ],
 )
 def test_networks_for_small_images_go_on_after_a_kill_too(photos, tmp_path, network, recipe):
@@ -188,6 +218,29 @@ def test_another_recipe_or_another_file_is_refused(photos, tmp_path):
     (tmp_path / "text.pt").write_text("not a checkpoint")
     with pytest.raises(CheckpointError, match=r"text\.pt"):
         read_checkpoint(tmp_path / "text.pt")
+
+
+def test_large_matrices_follow_their_momentum_made_orthogonal(photos, tmp_path):
+    """One step of Muon moves every singular value of a matrix by about as much; one of AdamW does not."""
+    network, moved = Pointwise(width=64, blocks=1), {}
+    for orthogonal in (True, False):
+        recipe = MapRecipe(photos_per_step=4, steps=2, warmup=1, held_out=2, orthogonal=orthogonal)
+        base = starting_point(network, recipe)
+        before = base.blocks[0].project.weight.detach().clone()
+        train(base, photos, (32, 32), recipe, tmp_path / f"{orthogonal}.pt", last_step=1)
+        values = torch.linalg.svdvals(base.blocks[0].project.weight.detach() - before)
+        moved[orthogonal] = float(values[5] / values[0])
+    assert moved[True] > 0.3 > moved[False]
+
+
+def test_training_begins_with_shipped_weights_or_says_that_they_do_not_fit(tmp_path):
+    network = Pointwise(width=16, blocks=1)
+    state = untrained(network, 10).state_dict()
+    card = write("small", state, network, {"data": "none"}, tmp_path)
+    begun = starting_point(network, MapRecipe(), card).state_dict()
+    assert all(torch.allclose(begun[key], value, atol=1e-3) for key, value in state.items())
+    with pytest.raises(CheckpointError, match="another network"):
+        starting_point(Pointwise(width=24, blocks=1), MapRecipe(), card)
 
 
 def test_weights_without_a_gradient_stay(photos, tmp_path):

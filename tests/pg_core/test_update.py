@@ -21,7 +21,9 @@ NETWORKS = (
     "bagnet33",
     "resnet50",
     "ds4-resnet18",
+    "cifar10",
     "cifar10-bands",
+    "cifar10-interval",
 )
 """Left out are the same networks on CIFAR-10's enlarged images, and DS-25, whose 299 bands take a minute each time."""
 
