@@ -105,7 +105,8 @@ def table_run(evaluation: Evaluation) -> int:
 
 
 def measured_networks() -> list[dict[str, str]]:
-    """A row for each network that was measured here, with robust masking at T = 0 or interval bounds, beside the published figure."""
+    """A row for each network that was measured here, with robust masking at T = 0 or interval bounds, beside the
+    published figure."""
     return [
         {
             "Network": point.network,

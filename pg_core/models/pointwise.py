@@ -69,8 +69,13 @@ class PointwiseNet(nn.Module):
 def shifted(
     values: Float[Tensor, "batch height width channels"], size: int, stride: int
 ) -> Float[Tensor, "batch rows columns inputs"]:
-    """What a convolution of size x size cells sees at each of its places: its inputs side by side."""
+    """What a convolution of size x size cells sees at each of its places: its inputs side by side.
+
+    Raises ValueError if there is no place for it.
+    """
     rows, columns = ((n - size) // stride + 1 for n in values.shape[1:3])
+    if min(rows, columns) < 1:
+        raise ValueError(f"expected at least {size}x{size} cells, got {values.shape[1]}x{values.shape[2]}")
     return torch.cat(
         [
             values[:, i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride]
