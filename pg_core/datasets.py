@@ -29,16 +29,16 @@ class Sample:
 
 
 SAMPLES: dict[str, Sample] = {
-    "chelsea": Sample("skimage", "data/chelsea.png", "A cat, certified"),
-    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso: a few windows fail"),
+    "chelsea": Sample("skimage", "data/chelsea.png", "A cat"),
+    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso"),
     "coins": Sample(
         "skimage",
         "data/coins.png",
-        "Greek coins, certified as a Petri dish: a certificate says that no patch can change the answer, "
-        "not that the answer is right",
+        "Greek coins, which the first network certifies as a Petri dish against 2 % patches: a certificate says that "
+        "no patch can change the answer, not that the answer is right",
     ),
-    "rocket": Sample("skimage", "data/rocket.jpg", "A rocket, for which there is no class"),
-    "astronaut": Sample("skimage", "data/astronaut.png", "A portrait: many things, none of them certain"),
+    "rocket": Sample("skimage", "data/rocket.jpg", "A rocket on its launch pad"),
+    "astronaut": Sample("skimage", "data/astronaut.png", "A portrait: many things at once"),
     "china": Sample("sklearn", "datasets/images/china.jpg", "A temple roof"),
     "flower": Sample("sklearn", "datasets/images/flower.jpg", "A dahlia, for which there is no class"),
 }
