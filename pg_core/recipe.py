@@ -49,13 +49,17 @@ class PartsRecipe(Recipe):
     """A network that classifies parts of a photo, one by one: `parts_per_photo` of them in a step.
 
     `dropped` of a photo's parts do not count for the label, those with most evidence; `sharpness` is the power of
-    the evidence in the loss, `part_weight` the share of the parts' own cross-entropy.
+    the evidence in the loss, `part_weight` the share of the parts' own cross-entropy. For each photo what is cropped
+    is up to `zoom` pixels smaller or larger, and its brightness, contrast and saturation change by factors of up to
+    1 + `colour`: what the certificate counts on has to hold without either.
     """
 
     parts_per_photo: int = 8
     dropped: int = 1
     sharpness: float = 1.0
     part_weight: float = 0.5
+    zoom: int = 0
+    colour: float = 0.0
 
     def __post_init__(self) -> None:
         Recipe.__post_init__(self)
@@ -63,15 +67,20 @@ class PartsRecipe(Recipe):
             raise ValueError(
                 f"expected 0 <= dropped < parts_per_photo = {self.parts_per_photo}, got {self.dropped}"
             )
+        if not (0 <= self.zoom <= self.most_zoom and self.colour >= 0):
+            raise ValueError(
+                f"expected 0 <= zoom <= {self.most_zoom} and colour >= 0, got {self.zoom} and {self.colour}"
+            )
+
+    @property
+    def most_zoom(self) -> int:
+        """Above it nothing would be left, or there would not be enough around the photo."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
 class TileRecipe(PartsRecipe):
-    """Square tiles of a photo, anywhere: `tile` pixels are cropped, of which the network sees `side`.
-
-    For each photo the tiles are up to `zoom` pixels smaller or larger, and its brightness, contrast and saturation
-    change by factors of up to 1 + `colour`: what the certificate counts on has to hold without either.
-    """
+    """Square tiles of a photo, anywhere: `tile` pixels are cropped, of which the network sees `side`."""
 
     photos_per_step: int = 16
     steps: int = 5000
@@ -89,15 +98,10 @@ class TileRecipe(PartsRecipe):
     sharpness: float = 2.0
     tile: int = 34
     side: int = 64
-    zoom: int = 0
-    colour: float = 0.0
 
-    def __post_init__(self) -> None:
-        PartsRecipe.__post_init__(self)
-        if not (0 <= self.zoom < self.tile and self.colour >= 0):
-            raise ValueError(
-                f"expected 0 <= zoom < tile = {self.tile} and colour >= 0, got {self.zoom} and {self.colour}"
-            )
+    @property
+    def most_zoom(self) -> int:
+        return self.tile - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,10 @@ class BandRecipe(PartsRecipe):
     width: int = 4
     jitter: int = 2
     shift: int = 4
+
+    @property
+    def most_zoom(self) -> int:
+        return 2 * self.shift
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class IntervalNet(nn.Module):
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch narrow rows columns"]:
         """What each location says, in [0, 1]."""
-        values = shifted(images.permute(0, 2, 3, 1), self.field, self.stride)
+        values = shifted(images.permute(0, 2, 3, 1), (self.field, self.field), self.stride)
         for layer in self.linear:
             values = F.relu(layer(values))
         return F.relu(1.0 - values.float()).permute(0, 3, 1, 2)

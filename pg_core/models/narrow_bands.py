@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pg_core.models.pointwise import shifted
+
 
 class RowConv(nn.Module):
     """A convolution along the rows, of `kernel` rows with zeros around."""
@@ -22,11 +24,8 @@ class RowConv(nn.Module):
 
     def forward(self, values: Float[Tensor, "batch rows inputs"]) -> Float[Tensor, "batch new_rows outputs"]:
         """ceil(rows / stride) rows for the kernels 3, stride 1 and 4, stride 2 that are used here."""
-        padded = F.pad(values, (0, 0, 1, 1))
-        rows = (padded.shape[1] - self.kernel) // self.stride + 1
-        last = self.stride * (rows - 1) + 1
-        shifted = [padded[:, first : first + last : self.stride] for first in range(self.kernel)]
-        return self.linear(torch.cat(shifted, dim=2))
+        padded = F.pad(values, (0, 0, 1, 1))[:, :, None]
+        return self.linear(shifted(padded, (self.kernel, 1), self.stride)[:, :, 0])
 
 
 class RowBlock(nn.Module):

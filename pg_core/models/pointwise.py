@@ -7,10 +7,15 @@ added before the blocks, so that sky counts above and road below. The stride is 
 map can be finer or coarser than in training.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from pg_core.geometry import Size
 
 
 class PointwiseBlock(nn.Module):
@@ -58,8 +63,8 @@ class PointwiseNet(nn.Module):
 
         Rows are floor((H - field)/stride) + 1, columns likewise.
         """
-        values = F.relu(self.edges(shifted(images.permute(0, 2, 3, 1), 3, 1)))
-        values = self.embed(shifted(values, self.field - 2, self.stride))
+        values = F.relu(self.edges(shifted(images.permute(0, 2, 3, 1), (3, 3), 1)))
+        values = self.embed(shifted(values, (self.field - 2, self.field - 2), self.stride))
         rows, columns = values.shape[1:3]
         place = self.place[top :: self.stride, left :: self.stride][:rows, :columns]
         logits = self.head(self.norm(self.blocks(values + place)))
@@ -67,20 +72,55 @@ class PointwiseNet(nn.Module):
 
 
 def shifted(
-    values: Float[Tensor, "batch height width channels"], size: int, stride: int
+    values: Float[Tensor, "batch height width channels"], size: Size, stride: int
 ) -> Float[Tensor, "batch rows columns inputs"]:
-    """What a convolution of size x size cells sees at each of its places: its inputs side by side.
+    """What a convolution of `size` cells sees at each of its places: its inputs side by side.
 
     Raises ValueError if there is no place for it.
     """
-    rows, columns = ((n - size) // stride + 1 for n in values.shape[1:3])
-    if min(rows, columns) < 1:
-        raise ValueError(f"expected at least {size}x{size} cells, got {values.shape[1]}x{values.shape[2]}")
-    return torch.cat(
-        [
-            values[:, i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride]
-            for i in range(size)
-            for j in range(size)
-        ],
-        dim=3,
-    )
+    if min(_places(values.shape, size, stride)) < 1:
+        height, width = values.shape[1:3]
+        raise ValueError(f"expected at least {size[0]}x{size[1]} cells, got {height}x{width}")
+    return _Shifted.apply(values, size, stride)
+
+
+_Context = Any
+"""What torch keeps for a gradient; it takes any attribute."""
+
+
+class _Shifted(torch.autograd.Function):
+    """Copies whose gradients are added up where they came from: that of slices makes an image of zeros for each,
+    which costs more than the matrix product."""
+
+    @staticmethod
+    def forward(ctx: _Context, values: Tensor, size: Size, stride: int) -> Tensor:
+        ctx.shape, ctx.size, ctx.stride = values.shape, size, stride
+        return torch.cat([values[cell] for cell in _copies(values.shape, size, stride)], dim=3)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, None, None]:
+        total = gradient.new_zeros(ctx.shape)
+        channels = ctx.shape[3]
+        for index, cell in enumerate(_copies(ctx.shape, ctx.size, ctx.stride)):
+            total[cell] += gradient[..., index * channels : (index + 1) * channels]
+        return total, None, None
+
+
+def _copies(shape: torch.Size, size: Size, stride: int) -> list[tuple[slice, slice, slice]]:
+    """What each cell of a convolution sees at all of its places, row by row."""
+    rows, columns = _places(shape, size, stride)
+    return [
+        (
+            slice(None),
+            slice(i, i + stride * (rows - 1) + 1, stride),
+            slice(j, j + stride * (columns - 1) + 1, stride),
+        )
+        for i in range(size[0])
+        for j in range(size[1])
+    ]
+
+
+def _places(shape: torch.Size, size: Size, stride: int) -> tuple[int, int]:
+    """Rows and columns of a convolution's places."""
+    return (shape[1] - size[0]) // stride + 1, (shape[2] - size[1]) // stride + 1

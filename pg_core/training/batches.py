@@ -35,8 +35,11 @@ def batch(
         case TileRecipe():
             return (_tiles(images, recipe, generator),), labels
         case BandRecipe():
-            moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            return _bands(moved, recipe, generator), labels
+            varied = [
+                _coloured(_moved(image, recipe.shift, generator, recipe.zoom), recipe.colour, generator)
+                for image in images
+            ]
+            return _bands(np.stack(varied), recipe, generator), labels
         case MapRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
             corner = generator.integers(0, recipe.training_stride, 2)
@@ -97,12 +100,17 @@ def _mirrored(pixels: Pixels, generator: np.random.Generator) -> Pixels:
     return pixels[..., ::-1] if generator.random() < 0.5 else pixels
 
 
-def _moved(pixels: Pixels, shift: int, generator: np.random.Generator) -> Pixels:
-    """A photo moved by up to `shift` pixels each way; what comes in mirrors what was there."""
+def _moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int = 0) -> Pixels:
+    """A photo moved by up to `shift` pixels each way, of which up to `zoom` pixels more or less are shown; what comes
+    in mirrors what was there."""
     height, width = pixels.shape[1:]
-    top, left = generator.integers(0, 2 * shift + 1, 2)
+    more = int(generator.integers(-zoom, zoom + 1)) if zoom else 0
+    top, left = generator.integers(0, 2 * shift - more + 1, 2)
     around = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift)), mode="reflect")
-    return around[:, top : top + height, left : left + width]
+    shown = around[:, top : top + height + more, left : left + width + more]
+    if more == 0:
+        return shown
+    return F.interpolate(torch.from_numpy(shown)[None], (height, width), mode="bilinear")[0].numpy()
 
 
 def _signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:

@@ -13,6 +13,7 @@ from pg_core.datasets import labelled_photos
 from pg_core.images import read, to_pixels
 from pg_core.models.architectures import Bands, Pointwise
 from pg_core.models.network import CheckpointError
+from pg_core.models.pointwise import shifted
 from pg_core.models.shipped import write
 from pg_core.models.trained import untrained
 from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe
@@ -127,6 +128,41 @@ def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):
             for pixels in known
             for image in (pixels, pixels[..., ::-1])
         )
+
+
+def test_bands_of_a_step_are_nearer_and_farther_and_of_other_colours_when_asked(photos):
+    plain = BandRecipe(photos_per_step=6, shards=1, parts_per_photo=2, shift=0)
+    shown, zoomed, coloured = (
+        batch(photos, (32, 32), recipe, 0, 0)
+        for recipe in (plain, replace(plain, shift=2, zoom=4), replace(plain, colour=0.5))
+    )
+    spread = [bands.std(dim=(1, 2, 3)).mean() for (bands, _), _ in (shown, zoomed, coloured)]
+    assert spread[1] < 0.98 * spread[0], "what is between pixels is smoother than they are"
+    for (bands, _), labels in (zoomed, coloured):
+        assert bands.shape == shown[0][0].shape
+        assert bands.abs().max() <= 1
+        of_photos = bands.mean(dim=(2, 3)).argmax(dim=1)
+        assert torch.equal(of_photos, labels.repeat_interleave(2)), "a red photo stays red"
+    means = coloured[0][0].mean(dim=(2, 3)) - shown[0][0].mean(dim=(2, 3))
+    assert means.abs().max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [(BandRecipe(), {"shift": 2, "zoom": 5}), (TileRecipe(), {"zoom": 34}), (BandRecipe(), {"colour": -0.1})],
+)
+def test_more_than_there_is_around_a_photo_cannot_be_shown(recipe, changes):
+    with pytest.raises(ValueError, match=r"expected 0 <= zoom <= \d+ and colour >= 0"):
+        replace(recipe, **changes)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (4, 4), (3, 1)])
+def test_copies_side_by_side_are_those_of_a_convolution_with_its_gradient(size, stride):
+    values = torch.rand(2, 7, 6, 3, dtype=torch.float64, requires_grad=True)
+    sides = values.unfold(1, size[0], stride).unfold(2, size[1], stride)
+    assert torch.equal(shifted(values, size, stride), sides.permute(0, 1, 2, 4, 5, 3).flatten(3))
+    assert torch.autograd.gradcheck(lambda some: shifted(some, size, stride), values)
 
 
 def test_maps_of_a_step_begin_within_the_stride_and_say_where(photos):
