@@ -130,11 +130,15 @@ class MapRecipe(Recipe):
     `clean_weight` is the share of the loss of all evidence, without any loss of windows.
     """
 
+    steps: int = 20000
     peak_rate: float = 2e-3
+    warmup: int = 200
+    decay: float = 0.7
+    weight_decay: float = 0.1
     training_stride: int = 3
     window: int = 3
     scale: float = 8.0
-    clean_weight: float = 0.5
+    clean_weight: float = 1.0
     shift: int = 4
 
 

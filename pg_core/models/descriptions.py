@@ -110,9 +110,9 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "cifar10",
-            "A field of 4 pixels, trained here for CIFAR-10",
+            "A field of 5 pixels, trained here for CIFAR-10",
             (32, 32),
-            _square(4, 1),
+            _square(5, 1),
             Evidence.LOGITS,
             "cifar10",
             Part.WHOLE,
