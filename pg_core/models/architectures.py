@@ -63,7 +63,7 @@ class Pointwise(_Small):
     """`pg_core.models.pointwise`: `blocks` residual blocks of `width` channels."""
 
     kind: ClassVar[str] = "pointwise"
-    field: int = 4
+    field: int = 5
     stride: int = 1
     width: int = 384
     blocks: int = 4
