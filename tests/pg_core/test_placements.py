@@ -174,7 +174,7 @@ def test_no_content_of_a_certified_footprint_changes_the_prediction(kind, thresh
     """Random contents, and those of the informed adversary; footprints smaller and larger than the masks."""
     tried = Counter()
 
-    @settings(max_examples=60)
+    @settings(max_examples=150)
     @given(
         st.data(),
         defences(Bound.SOUND, (threshold,), (kind,)),
