@@ -13,6 +13,7 @@ class Recipe:
     leaves some a hundred times larger than others). Large matrices follow their momentum made `orthogonal` (Muon,
     Jordan 2024), all other weights AdamW. `weight_decay` is of matrices alone; gradients are cut to a norm of
     `largest_gradient`. The result is the moving average of the weights. `shards` threads share a step.
+    With a teacher `teacher_share` of what the loss wants is its answer, the rest the label.
     With `bfloat16` matrix products are rounded to it on a CPU too, as they always are on CUDA.
     """
 
@@ -30,8 +31,11 @@ class Recipe:
     held_out: int = 2000
     shards: int = 2
     seed: int = 0
+    teacher_share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.teacher_share <= 1:
+            raise ValueError(f"expected 0 <= teacher_share <= 1, got {self.teacher_share}")
         if self.steps < 1 or self.photos_per_step % self.shards:
             raise ValueError(
                 f"expected steps >= 1 and photos_per_step a multiple of {self.shards} shards, "
@@ -140,6 +144,20 @@ class MapRecipe(Recipe):
     scale: float = 8.0
     clean_weight: float = 1.0
     shift: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRecipe(Recipe):
+    """A network that sees whole photos, mirrored at random, moved by up to `shift` pixels and grey in a square of
+    `erased` x `erased` pixels, which may reach outside (DeVries and Taylor 2017)."""
+
+    steps: int = 2600
+    peak_rate: float = 2e-3
+    warmup: int = 500
+    decay: float = 0.8
+    orthogonal: bool = False
+    shift: int = 4
+    erased: int = 8
 
 
 @dataclass(frozen=True, slots=True)

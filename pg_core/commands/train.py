@@ -1,6 +1,7 @@
 """python -m pg_core train: a network for the photos of a folder of class folders, provably robust to patches."""
 
 import argparse
+import json
 import math
 import shlex
 import sys
@@ -12,8 +13,8 @@ from typing import Any
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
 from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes
-from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 
 _EPILOG = """\
 networks:
@@ -21,6 +22,7 @@ networks:
   bands      column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)
   pointwise  a small receptive field on 32x32 images, for CIFAR-10's ten classes
   interval   the same for interval bounds, against patches of one size
+  whole      a network that sees all of a 32x32 image: nothing to certify, but a teacher for the others
 
 The folder holds a folder of photos for each class, named like the class or, for ImageNette, by its WordNet name. The
 checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
@@ -28,6 +30,8 @@ same result.
 
   python -m pg_core train tiles imagenette/train --checkpoint run.pt --output . --tile 34 --side 64 --stride 13
   python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --name cifar10-bands
+  python -m pg_core train whole cifar10/train --checkpoint teacher.pt --output .
+  python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --teacher . --teacher-share 0.7
 """
 
 
@@ -45,6 +49,7 @@ _STUDIES = {
     "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
     "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval"),
     "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),
+    "whole": _Study(Whole(), WholeRecipe(), "cifar10-whole"),
 }
 
 
@@ -73,6 +78,13 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
     parser.add_argument(
         "--start", choices=TRAINED, help="begin with the shipped weights of this network instead of new ones"
     )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="FOLDER",
+        help=f"with the weights and card of a trained {_STUDIES['whole'].name}, whose answers are then "
+        "--teacher-share of what the training wants",
+    )
     defaults = {**asdict(study.recipe), **asdict(study.network)}
     for name, default in defaults.items():
         option, told = f"--{name.replace('_', '-')}", f"default: {default}"
@@ -85,6 +97,7 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
     from pg_core.models.shipped import read_card, write
+    from pg_core.models.trained import loaded
     from pg_core.training import starting_point, train
 
     study: _Study = options.study
@@ -96,12 +109,19 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     photos = labelled_photos(options.folder, classes, imagenette)
     start = read_card(options.start) if options.start else None
     base = starting_point(network, recipe, start)
+    taught_by = read_card(_STUDIES["whole"].name, options.teacher) if options.teacher else None
+    if (taught_by is None) != (recipe.teacher_share == 0):
+        raise ValueError("expected --teacher and --teacher-share above 0 together")
+    if taught_by and network.image_size != taught_by.network.image_size:
+        raise ValueError("expected a network for the teacher's 32x32 images")
+    teacher = loaded(taught_by, len(CIFAR10)) if taught_by else None
     with values.progress_line() as report:
-        trained = train(base, photos, network.image_size, recipe, options.checkpoint, report)
+        trained = train(base, photos, network.image_size, recipe, options.checkpoint, report, teacher=teacher)
     story = {
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
         "data": f"{len(photos)} photos, {recipe.held_out} of them held out",
         **({"start": f"{options.start}, SHA-256 {start.sha256}"} if start else {}),
+        **({"teacher": json.loads(taught_by.path.read_text(encoding="utf-8"))} if taught_by else {}),
         # JSON has no infinity: null is no limit.
         "recipe": {name: value if math.isfinite(value) else None for name, value in asdict(recipe).items()},
     }

@@ -81,8 +81,25 @@ class Interval(_Small):
     narrow: int = 64
 
 
-Architecture = Tiles | Bands | Pointwise | Interval
-KINDS: dict[str, type[Architecture]] = {kind.kind: kind for kind in (Tiles, Bands, Pointwise, Interval)}
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """`pg_core.models.whole`: one answer for all of a 32x32 image, so nothing to certify; a teacher of the others."""
+
+    kind: ClassVar[str] = "whole"
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((32, 32), (32, 32))
+
+    @property
+    def image_size(self) -> Size:
+        return 32, 32
+
+
+Architecture = Tiles | Bands | Pointwise | Interval | Whole
+KINDS: dict[str, type[Architecture]] = {
+    kind.kind: kind for kind in (Tiles, Bands, Pointwise, Interval, Whole)
+}
 
 
 def to_json(architecture: Architecture) -> dict[str, object]:

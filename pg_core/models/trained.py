@@ -12,8 +12,9 @@ from pg_core.models.interval_net import IntervalNet, LocalIntervalNet
 from pg_core.models.narrow_bands import BandClassifier, NarrowBands
 from pg_core.models.network import CheckpointError, Network, PlacedNetwork, load_state
 from pg_core.models.pointwise import PointwiseNet
-from pg_core.models.shipped import read_card, read_weights
+from pg_core.models.shipped import Card, read_card, read_weights
 from pg_core.models.tiles import Tiles
+from pg_core.models.whole import WholeNet
 
 _SIGNED = (0.5, 0.5, 0.5)
 """Mean and deviation that turn pixels in [0, 1] into [-1, 1]."""
@@ -38,6 +39,15 @@ def untrained(architecture: Architecture, classes: int) -> nn.Module:
         case architectures.Interval(field, stride, width, blocks, narrow):
             side = architecture.image_size[0]
             return IntervalNet(side, field, stride, classes, width, blocks, narrow)
+        case architectures.Whole():
+            return WholeNet(classes)
+
+
+def loaded(card: Card, classes: int) -> nn.Module:
+    """The part with weights, with those of a card; raises CheckpointError if they do not fit."""
+    base = untrained(card.network, classes)
+    load_state(base, read_weights(card), card.weights.name)
+    return base
 
 
 def load_trained(description: Description) -> Network:
@@ -48,8 +58,7 @@ def load_trained(description: Description) -> Network:
             f"{card.path.name}: expected {description.receptive_field}, got {card.network.receptive_field}"
         )
     names = CIFAR10 if description.labels == "cifar10" else class_groups(description.labels)[0]
-    base = untrained(card.network, len(names))
-    load_state(base, read_weights(card), card.weights.name)
+    base = loaded(card, len(names))
     return _KINDS.get(type(card.network), Network)(
         description.name,
         _local(card.network, base, len(names)),
@@ -78,3 +87,5 @@ def _local(architecture: Architecture, base: nn.Module, classes: int) -> nn.Modu
         case architectures.Interval():
             assert isinstance(base, IntervalNet)
             return LocalIntervalNet(base)
+        case architectures.Whole():
+            return nn.Sequential(base, nn.Unflatten(1, (classes, 1, 1)))

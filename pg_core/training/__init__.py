@@ -27,9 +27,10 @@ from pg_core.models.network import CheckpointError, State, choose_device, load_s
 from pg_core.models.shipped import Card, read_weights
 from pg_core.models.trained import untrained
 from pg_core.progress import Pace, Report
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 from pg_core.training.batches import batch
-from pg_core.training.objectives import objective
+from pg_core.training.objectives import Targets, objective
+from pg_core.training.teacher import taught
 
 _LEAST_SCALE = 1e-3
 """Of a tensor of weights: one that begins at 0 has to move too."""
@@ -39,7 +40,7 @@ _LEAST_SIDE = 64
 
 
 RECIPES: dict[str, type[Recipe]] = {
-    kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe)
+    kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe, WholeRecipe)
 }
 """Recipes by the name that a checkpoint gives them."""
 
@@ -98,12 +99,14 @@ def train(
     checkpoint: str | Path,
     report: Report | None = None,
     last_step: int | None = None,
+    teacher: nn.Module | None = None,
 ) -> nn.Module:
     """Train a network, pixels in [-1, 1] in, logits of parts or maps of local logits out, but for its weights
     without a gradient; its averaged weights.
 
     Photos held out by the recipe are not looked at. The checkpoint is written every two minutes and at the
-    end; where it exists, training goes on from it, to the same result. `last_step` stops before the end.
+    end; where it exists, training goes on from it, to the same result. `last_step` stops before the end. A `teacher`,
+    logits of whole photos in [-1, 1], is asked once for each photo before the first step.
     Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe.
     """
     path = Path(checkpoint)
@@ -112,6 +115,10 @@ def train(
     if path.exists():
         state.load(path)
     chosen, _ = split(photos, recipe.held_out)
+    labels = torch.tensor([photo.label for photo in chosen], device=device)
+    targets = labels
+    if teacher is not None:
+        targets = taught(teacher.to(device), chosen, image_size, recipe.teacher_share)
     last = recipe.steps if last_step is None else min(last_step, recipe.steps)
     pace = Pace(last, state.step)
     replicas = state.replicas()
@@ -120,9 +127,9 @@ def train(
 
     def work(shard: int) -> float:
         torch.set_num_threads(1)
-        inputs, labels = batch(chosen, image_size, recipe, state.step, shard)
-        moved = tuple(values.to(device) for values in inputs)
-        return _backward(replicas[shard], moved, labels.to(device), recipe)
+        inputs, which = batch(chosen, image_size, recipe, state.step, shard)
+        moved, which = tuple(values.to(device) for values in inputs), which.to(device)
+        return _backward(replicas[shard], moved, labels[which], targets[which], recipe)
 
     try:
         with ThreadPoolExecutor(recipe.shards) as pool:
@@ -170,13 +177,17 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _backward(
-    network: nn.Module, inputs: tuple[Tensor, ...], labels: Int[Tensor, "photos"], recipe: Recipe
+    network: nn.Module,
+    inputs: tuple[Tensor, ...],
+    labels: Int[Tensor, "photos"],
+    targets: Targets,
+    recipe: Recipe,
 ) -> float:
     """Leave the gradient of a shard's loss in the network; the loss."""
     device = labels.device.type
     with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16 or device == "cuda"):
         logits = network(*inputs)
-    loss = objective(recipe, logits.float(), labels)
+    loss = objective(recipe, logits.float(), labels, targets)
     torch.autograd.backward(loss)
     return loss.item()
 
@@ -259,7 +270,8 @@ class _State:
         memory = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             for key, value in self.network.state_dict().items():
-                self.average[key].lerp_(value, 1 - memory)
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - memory)
         self.step += 1
 
     def save(self, path: Path) -> None:

@@ -13,7 +13,7 @@ from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
 from pg_core.images import read, to_photo, to_pixels
 from pg_core.models.local import Pixels
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe
+from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 
 _SMALL = 64
 """Photos that become at most this many pixels high and wide stay in memory: a whole CIFAR-10 takes 154 MB."""
@@ -22,33 +22,40 @@ _SMALL = 64
 def batch(
     photos: tuple[LabelledPhoto, ...], image_size: Size, recipe: Recipe, step: int, shard: int
 ) -> tuple[tuple[Tensor, ...], Int[Tensor, "photos"]]:
-    """A shard's inputs for the network in a step, and the labels of its photos."""
+    """A shard's inputs for the network in a step, and which of the photos they are."""
     epoch, place = divmod(step, max(1, len(photos) // recipe.photos_per_step))
     order = np.random.default_rng([recipe.seed, epoch]).permutation(len(photos))
     share = recipe.photos_per_step // recipe.shards
     first = place * recipe.photos_per_step + shard * share
     generator = np.random.default_rng([recipe.seed, 1, step, shard])
-    chosen = [photos[index] for index in order[first : first + share]]
-    labels = torch.tensor([photo.label for photo in chosen])
-    images = [_mirrored(_pixels(photo.path, image_size), generator) for photo in chosen]
+    chosen = torch.from_numpy(order[first : first + share])
+    images = [_mirrored(pixels_of(photos[index].path, image_size), generator) for index in chosen]
     match recipe:
         case TileRecipe():
-            return (_tiles(images, recipe, generator),), labels
+            return (_tiles(images, recipe, generator),), chosen
         case BandRecipe():
             varied = [
                 _coloured(_moved(image, recipe.shift, generator, recipe.zoom), recipe.colour, generator)
                 for image in images
             ]
-            return _bands(np.stack(varied), recipe, generator), labels
+            return _bands(np.stack(varied), recipe, generator), chosen
         case MapRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
             corner = generator.integers(0, recipe.training_stride, 2)
             top, left = corner
-            return (_signed(moved[..., top:, left:]), *torch.from_numpy(corner)), labels
+            return (signed(moved[..., top:, left:]), *torch.from_numpy(corner)), chosen
         case IntervalRecipe():
             moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
             grown = torch.tensor(recipe.grown(step), dtype=torch.float32)
-            return (_signed(moved), torch.tensor(recipe.patch), grown), labels
+            return (signed(moved), torch.tensor(recipe.patch), grown), chosen
+        case WholeRecipe():
+            moved = np.stack(
+                [
+                    _erased(_moved(image, recipe.shift, generator), recipe.erased, generator)
+                    for image in images
+                ]
+            )
+            return (signed(moved).contiguous(memory_format=torch.channels_last),), chosen
         case _:
             raise TypeError(f"expected a recipe with batches, got {type(recipe).__name__}")
 
@@ -62,7 +69,7 @@ def _tiles(
         tile = recipe.tile + int(generator.integers(-recipe.zoom, recipe.zoom + 1))
         corners = generator.integers(0, np.array(pixels.shape[1:]) - tile + 1, (recipe.parts_per_photo, 2))
         shown = _coloured(pixels, recipe.colour, generator)
-        own = _signed(
+        own = signed(
             np.stack([shown[:, top : top + tile, left : left + tile] for top, left in corners.tolist()])
         )
         if tile != recipe.side:
@@ -93,7 +100,7 @@ def _bands(
     first = (generator.integers(0, columns, (photos, 1)) + spread + jitter) % columns
     inside = (first[..., None] + np.arange(recipe.width)) % columns
     bands = np.take_along_axis(images[:, None], inside[:, :, None, None, :], axis=-1)
-    return _signed(bands.reshape(-1, *bands.shape[2:])), torch.from_numpy(first.reshape(-1))
+    return signed(bands.reshape(-1, *bands.shape[2:])), torch.from_numpy(first.reshape(-1))
 
 
 def _mirrored(pixels: Pixels, generator: np.random.Generator) -> Pixels:
@@ -113,12 +120,21 @@ def _moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int
     return F.interpolate(torch.from_numpy(shown)[None], (height, width), mode="bilinear")[0].numpy()
 
 
-def _signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+def _erased(pixels: Pixels, side: int, generator: np.random.Generator) -> Pixels:
+    """A photo that is grey in a square whose middle is anywhere."""
+    top, left = generator.integers(-(side // 2), np.array(pixels.shape[1:]) - side // 2)
+    erased = pixels.copy()
+    erased[:, max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = 0.5
+    return erased
+
+
+def signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
     """Pixels in [-1, 1], as the networks here see them."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).mul_(2).sub_(1)
 
 
-def _pixels(path: Path, image_size: Size) -> Pixels:
+def pixels_of(path: Path, image_size: Size) -> Pixels:
+    """A photo of the size that the network sees, in [0, 1]."""
     if max(image_size) > _SMALL:
         return to_pixels(read(path), image_size)
     return _kept(path, image_size).transpose(2, 0, 1).astype(np.float32) / np.float32(255)

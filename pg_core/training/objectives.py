@@ -10,24 +10,36 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pg_core.geometry import Size
-from pg_core.recipe import IntervalRecipe, MapRecipe, PartsRecipe, Recipe
+from pg_core.recipe import IntervalRecipe, MapRecipe, PartsRecipe, Recipe, WholeRecipe
+
+Targets = Int[Tensor, "photos"] | Float[Tensor, "photos classes"]
+"""What a cross-entropy wants: a class, or probabilities of all."""
 
 _LEAST = 1e-4
 """Added to mean evidence before the logarithm, so that no evidence at all has a finite loss."""
 
 
 def objective(
-    recipe: Recipe, logits: Float[Tensor, "*outputs"], labels: Int[Tensor, "photos"]
+    recipe: Recipe,
+    logits: Float[Tensor, "*outputs"],
+    labels: Int[Tensor, "photos"],
+    targets: Targets,
 ) -> Float[Tensor, ""]:
-    """The loss of what a network says of a batch: logits of all parts, maps of local logits, or least leads."""
+    """The loss of what a network says of a batch: logits of all parts, maps of local logits, or least leads.
+
+    Masks and adversaries take from the labels. What the cross-entropies want are the labels too, or with a teacher
+    probabilities (knowledge distillation, Hinton et al. 2015).
+    """
     match recipe:
         case PartsRecipe():
             parts = logits.reshape(len(labels), -1, logits.shape[-1])
-            return masked_loss(parts, labels, recipe.dropped, recipe.sharpness, recipe.part_weight)
+            return masked_loss(parts, labels, targets, recipe.dropped, recipe.sharpness, recipe.part_weight)
         case MapRecipe():
-            return window_loss(logits, labels, recipe.window, recipe.scale, recipe.clean_weight)
+            return window_loss(logits, labels, targets, recipe.window, recipe.scale, recipe.clean_weight)
         case IntervalRecipe():
-            return interval_loss(logits, labels, recipe.share)
+            return interval_loss(logits, labels, targets, recipe.share)
+        case WholeRecipe():
+            return F.cross_entropy(logits, targets)
         case _:
             raise TypeError(f"expected a recipe with an objective, got {type(recipe).__name__}")
 
@@ -35,6 +47,7 @@ def objective(
 def masked_loss(
     part_logits: Float[Tensor, "photos parts classes"],
     labels: Int[Tensor, "photos"],
+    targets: Targets,
     dropped: int,
     sharpness: float,
     part_weight: float,
@@ -51,14 +64,15 @@ def masked_loss(
     own = confidence.gather(2, labels[:, None, None].expand(photos, parts, 1))[..., 0]
     kept = own.sum(dim=1) - own.topk(dropped, dim=1).values.sum(dim=1)
     evidence = confidence.sum(dim=1).scatter(1, labels[:, None], kept[:, None]) / parts
-    of_photos = F.cross_entropy(sharpness * (evidence + _LEAST).log(), labels)
-    of_parts = F.nll_loss(logarithms.flatten(0, 1), labels.repeat_interleave(parts))
+    of_photos = F.cross_entropy(sharpness * (evidence + _LEAST).log(), targets)
+    of_parts = F.cross_entropy(part_logits.flatten(0, 1), targets.repeat_interleave(parts, dim=0))
     return of_photos + part_weight * of_parts
 
 
 def window_loss(
     local_logits: Float[Tensor, "batch classes rows columns"],
     labels: Int[Tensor, "batch"],
+    targets: Targets,
     window: int,
     scale: float,
     clean_weight: float,
@@ -74,18 +88,21 @@ def window_loss(
     kept = (own * spared).sum(dim=(1, 2))
     reached = (evidence * outside[:, None]).sum(dim=(2, 3))
     scores = reached.scatter(1, labels[:, None], kept[:, None]) / (rows * columns)
-    provable = F.cross_entropy(scale * scores, labels)
-    clean = F.cross_entropy(scale * evidence.mean(dim=(2, 3)), labels)
+    provable = F.cross_entropy(scale * scores, targets)
+    clean = F.cross_entropy(scale * evidence.mean(dim=(2, 3)), targets)
     return provable + clean_weight * clean
 
 
 def interval_loss(
-    leads: Float[Tensor, "batch 2 classes classes"], labels: Int[Tensor, "batch"], share: float
+    leads: Float[Tensor, "batch 2 classes classes"],
+    labels: Int[Tensor, "batch"],
+    targets: Targets,
+    share: float,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of logits as far as the label's least leads allow: those under the worst patch, where each class
     gets as near to the label as it gets anywhere, count `share`; those without a patch the rest."""
     clean, worst = leads[torch.arange(len(labels)), :, labels].unbind(dim=1)
-    return (1 - share) * F.cross_entropy(-clean, labels) + share * F.cross_entropy(-worst, labels)
+    return (1 - share) * F.cross_entropy(-clean, targets) + share * F.cross_entropy(-worst, targets)
 
 
 def provable_loss(

@@ -9,17 +9,20 @@ from pg_core import sample_path
 from pg_core.__main__ import main
 
 
+def photos_of(root, classes, side):
+    samples = ("china", "rocket", "coffee", "coins", "flower", "chelsea")
+    for number, name in enumerate(samples):
+        below = root / classes[number % 3]
+        below.mkdir(parents=True, exist_ok=True)
+        with Image.open(sample_path(name)) as picture:
+            picture.convert("RGB").resize((side, side)).save(below / f"{name}.jpg")
+    return root
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Six photos in three folders of ImageNette's, one of them under its WordNet name."""
-    root = tmp_path / "photos"
-    samples = ("china", "rocket", "coffee", "coins", "flower", "chelsea")
-    for number, name in enumerate(samples):
-        below = root / ("church", "n03425413", "golf_ball")[number % 3]
-        below.mkdir(parents=True, exist_ok=True)
-        with Image.open(sample_path(name)) as picture:
-            picture.convert("RGB").resize((224, 224)).save(below / f"{name}.jpg")
-    return root
+    return photos_of(tmp_path / "photos", ("church", "n03425413", "golf_ball"), 224)
 
 
 def run(capsys, *arguments):
@@ -81,6 +84,29 @@ def test_a_folder_network_or_defence_that_does_not_fit_is_bad_input(capsys, fold
     (folder.parent / "stray").mkdir()
     code, out, err = run(capsys, "evaluate", *arguments)
     assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_a_trained_whole_network_teaches_another_and_is_named_in_its_card(capsys, folder, tmp_path):
+    small = photos_of(tmp_path / "small", ("cat", "frog", "truck"), 32)
+
+    def trained(network, name, *options, photos=small):
+        few = ["--photos-per-step", 2, "--steps", 1, "--held-out", 1, "--checkpoint", tmp_path / f"{name}.pt"]
+        return run(capsys, "train", network, photos, "--output", tmp_path, *few, *options)
+
+    assert trained("whole", "teacher")[::2] == (0, "")
+    pupil = ("pointwise", "pupil", "--width", 64, "--blocks", 1, "--teacher-share", 0.5)
+    code, _, err = trained(*pupil)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "--teacher" in err
+    assert trained(*pupil, "--teacher", tmp_path)[::2] == (0, "")
+    teacher = json.loads((tmp_path / "cifar10-whole.json").read_text())
+    assert json.loads((tmp_path / "cifar10.json").read_text())["teacher"] == teacher
+    tiles = ("tiles", "tiles", "--teacher-share", 0.5, "--teacher", tmp_path)
+    code, _, err = trained(*tiles, photos=folder)
+    assert (code, "32x32" in err) == (1, True)
+    (tmp_path / "cifar10-whole.safetensors").write_bytes(b"another file")
+    code, _, err = trained(*pupil, "--teacher", tmp_path)
+    assert (code, "SHA-256" in err) == (1, True)
 
 
 def test_training_writes_weights_and_a_card_and_goes_on_from_its_checkpoint(capsys, folder, tmp_path):

@@ -142,12 +142,12 @@ def test_interval_loss_is_the_literal_loop():
     for image, y in zip(leads.tolist(), labels.tolist(), strict=True):
         clean, worst = (-math.log(1 / sum(math.exp(-lead) for lead in outcome[y])) for outcome in image)
         losses.append(0.3 * clean + 0.7 * worst)
-    assert interval_loss(leads, labels, 0.7).item() == pytest.approx(np.mean(losses))
+    assert interval_loss(leads, labels, labels, 0.7).item() == pytest.approx(np.mean(losses))
 
 
 def test_a_step_says_how_far_the_adversary_reaches(photos):
-    (images, patch, grown), labels = batch(photos, (32, 32), RECIPE, 7, 0)
-    assert (images.shape, labels.shape) == ((12, 3, 32, 32), (12,))
+    (images, patch, grown), which = batch(photos, (32, 32), RECIPE, 7, 0)
+    assert (images.shape, which.shape) == ((12, 3, 32, 32), (12,))
     assert (int(patch), float(grown)) == (4, pytest.approx(7 / 20))
     assert [RECIPE.grown(step) for step in (0, 10, 20, 50)] == [0, 0.5, 1, 1]
     with pytest.raises(ValueError, match="expected patch and growth >= 1"):

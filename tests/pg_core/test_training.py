@@ -11,15 +11,16 @@ from torch import nn
 
 from pg_core.datasets import labelled_photos
 from pg_core.images import read, to_pixels
-from pg_core.models.architectures import Bands, Pointwise
+from pg_core.models.architectures import Bands, Pointwise, Whole
 from pg_core.models.network import CheckpointError
 from pg_core.models.pointwise import shifted
 from pg_core.models.shipped import write
 from pg_core.models.trained import untrained
-from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe
+from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
 from pg_core.training import read_checkpoint, split, starting_point, train
 from pg_core.training.batches import batch
 from pg_core.training.objectives import masked_loss, provable_loss, window_loss
+from pg_core.training.teacher import taught
 
 RECIPE = TileRecipe(
     tile=8,
@@ -62,22 +63,38 @@ def softmax(values):
     return [power / sum(powers) for power in powers]
 
 
+def targets(labels, classes, share):
+    """Probabilities of which the label's is 1 - share at least."""
+    generator = torch.Generator().manual_seed(9)
+    others = torch.rand((len(labels), classes), generator=generator, dtype=torch.float64)
+    wanted = share * others / others.sum(dim=1, keepdim=True)
+    wanted[torch.arange(len(labels)), labels] += 1 - share
+    return wanted
+
+
+def cross_entropy(wanted, probabilities):
+    return -sum(q * math.log(p) for q, p in zip(wanted, probabilities, strict=True))
+
+
 @pytest.mark.parametrize(
     ("dropped", "sharpness", "part_weight"), [(0, 1.0, 0.0), (1, 2.0, 0.5), (2, 1.0, 1.0)]
 )
-def test_masked_loss_is_the_literal_loop(dropped, sharpness, part_weight):
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_masked_loss_is_the_literal_loop(dropped, sharpness, part_weight, share):
     logits = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 2, 0])
-    of_photos, of_tiles = [], []
-    for photo, y in zip(logits.tolist(), labels.tolist(), strict=True):
+    wanted, of_photos, of_tiles = targets(labels, 3, share), [], []
+    for photo, y, q in zip(logits.tolist(), labels.tolist(), wanted.tolist(), strict=True):
         tiles = [softmax(tile) for tile in photo]
         own = sorted((tile[y] for tile in tiles), reverse=True)[dropped:]
         sums = [sum(own) if c == y else sum(tile[c] for tile in tiles) for c in range(3)]
         powers = [(total / len(tiles) + 1e-4) ** sharpness for total in sums]
-        of_photos.append(-math.log(powers[y] / sum(powers)))
-        of_tiles += [-math.log(tile[y]) for tile in tiles]
+        of_photos.append(cross_entropy(q, [power / sum(powers) for power in powers]))
+        of_tiles += [cross_entropy(q, tile) for tile in tiles]
     expected = np.mean(of_photos) + part_weight * np.mean(of_tiles)
-    assert masked_loss(logits, labels, dropped, sharpness, part_weight).item() == pytest.approx(expected)
+    for asked in [wanted] if share else [wanted, labels]:
+        loss = masked_loss(logits, labels, asked, dropped, sharpness, part_weight)
+        assert loss.item() == pytest.approx(expected)
 
 
 def test_provable_loss_is_the_literal_loop():
@@ -93,10 +110,12 @@ def test_provable_loss_is_the_literal_loop():
     assert provable_loss(logits, labels, (2, 3)).item() == pytest.approx(np.mean(losses))
 
 
-def test_window_loss_is_the_literal_loop():
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_window_loss_is_the_literal_loop(share):
     logits = torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     labels, size, losses = torch.tensor([2, 0, 1, 1]), 2, []
-    for image, y in zip(logits.numpy(), labels.tolist(), strict=True):
+    wanted = targets(labels, 3, share)
+    for image, y, q in zip(logits.numpy(), labels.tolist(), wanted.tolist(), strict=True):
         û = np.maximum(image, 0)
         outside = np.ones((5, 6))
         masks = []
@@ -109,14 +128,15 @@ def test_window_loss_is_the_literal_loop():
             masks.append(outside)
         scores = [(û[c] * masks[1 if c == y else 0]).sum() / 30 * 3.0 for c in range(3)]
         clean = softmax([3.0 * û[c].mean() for c in range(3)])
-        losses.append(-math.log(softmax(scores)[y]) - 0.5 * math.log(clean[y]))
-    assert window_loss(logits, labels, size, 3.0, 0.5).item() == pytest.approx(np.mean(losses))
+        losses.append(cross_entropy(q, softmax(scores)) + 0.5 * cross_entropy(q, clean))
+    for asked in [wanted] if share else [wanted, labels]:
+        assert window_loss(logits, labels, asked, size, 3.0, 0.5).item() == pytest.approx(np.mean(losses))
 
 
 def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):
     recipe = BandRecipe(photos_per_step=6, shards=1, parts_per_photo=8, shift=0, jitter=0)
-    (bands, first), labels = batch(photos, (32, 32), recipe, 0, 0)
-    assert (bands.shape, first.shape, labels.shape) == ((48, 3, 32, 4), (48,), (6,))
+    (bands, first), which = batch(photos, (32, 32), recipe, 0, 0)
+    assert (bands.shape, first.shape, which.shape) == ((48, 3, 32, 4), (48,), (6,))
     assert (first.reshape(6, 8).sort(dim=1).values.diff(dim=1) == 4).all()
     again, _ = batch(photos, (32, 32), recipe, 0, 0)
     assert torch.equal(again[0], bands)
@@ -138,9 +158,10 @@ def test_bands_of_a_step_are_nearer_and_farther_and_of_other_colours_when_asked(
     )
     spread = [bands.std(dim=(1, 2, 3)).mean() for (bands, _), _ in (shown, zoomed, coloured)]
     assert spread[1] < 0.98 * spread[0], "what is between pixels is smoother than they are"
-    for (bands, _), labels in (zoomed, coloured):
+    for (bands, _), which in (zoomed, coloured):
         assert bands.shape == shown[0][0].shape
         assert bands.abs().max() <= 1
+        labels = torch.tensor([photos[index].label for index in which])
         of_photos = bands.mean(dim=(2, 3)).argmax(dim=1)
         assert torch.equal(of_photos, labels.repeat_interleave(2)), "a red photo stays red"
     means = coloured[0][0].mean(dim=(2, 3)) - shown[0][0].mean(dim=(2, 3))
@@ -189,7 +210,8 @@ def test_tiles_of_a_step_are_of_several_sizes_and_colours_when_asked(photos):
         for left in range(17)
     ]
     assert all(any(np.allclose(tile, place, atol=1e-6) for place in places) for tile in tiles)
-    (others,), labels = batch(photos, (32, 32), varied, 0, 0)
+    (others,), which = batch(photos, (32, 32), varied, 0, 0)
+    labels = torch.tensor([photos[index].label for index in which])
     assert others.shape == tiles.shape
     assert others.abs().max() <= 1
     assert torch.equal(batch(photos, (32, 32), varied, 0, 0)[0][0], others)
@@ -199,6 +221,52 @@ def test_tiles_of_a_step_are_of_several_sizes_and_colours_when_asked(photos):
         torch.allclose(tile.mean(dim=(1, 2)), mean, atol=0.02)
         for tile, mean in zip(tiles, means, strict=True)
     )
+
+
+def test_a_square_of_each_whole_photo_is_erased(photos):
+    recipe = WholeRecipe(photos_per_step=6, shards=1, shift=0, erased=8)
+    seen = set()
+    for step in range(8):
+        (images,), which = batch(photos, (32, 32), recipe, step, 0)
+        for image, index in zip(images.numpy(), which, strict=True):
+            pixels = to_pixels(read(photos[index].path), (32, 32)) * 2 - 1
+            same = [np.isclose(image, other, atol=1e-6).all(axis=0) for other in (pixels, pixels[..., ::-1])]
+            erased = np.argwhere(~max(same, key=np.sum))
+            assert (image[:, *erased.T] == 0).all()
+            height, width = np.ptp(erased, axis=0) + 1
+            assert len(erased) == height * width <= 64, "all of a rectangle, and nothing outside of it"
+            seen.add((height, width))
+    assert len(seen) > 3, "squares reach outside"
+
+
+def test_a_teacher_says_what_it_thinks_of_a_photo_and_its_mirror_image(photos):
+    teacher = untrained(Whole(), 10).eval()
+    asked = taught(teacher, photos, (32, 32), 0.25)
+    for photo, wanted in zip(photos, asked, strict=True):
+        image = torch.from_numpy(to_pixels(read(photo.path), (32, 32)) * 2 - 1)[None]
+        with torch.no_grad():
+            logits = (teacher(image) + teacher(image.flip(3)))[0] / 2
+        expected = 0.25 * torch.tensor(softmax(logits.tolist()))
+        expected[photo.label] += 0.75
+        # bfloat16 has eight bits.
+        assert torch.allclose(wanted, expected, atol=5e-3)
+    assert (asked.max(dim=1).values < 0.99).all()
+
+
+def test_training_wants_what_the_teacher_says(photos, tmp_path):
+    """A teacher that is sure of the next class, taken at its word, teaches it."""
+
+    class Contrary(Tiny):
+        def forward(self, images):
+            return 9 * images.mean(dim=(2, 3)).roll(1, dims=1)
+
+    recipe = replace(RECIPE, steps=60, peak_rate=0.1, relative=False, teacher_share=1.0, dropped=0)
+    for teacher, moved in ((None, 0), (Contrary(), 1)):
+        path = tmp_path / f"{moved}.pt"
+        base = train(Tiny(), photos, (32, 32), recipe, path, teacher=teacher)
+        for photo in photos:
+            image = torch.from_numpy(to_pixels(read(photo.path), (32, 32)) * 2 - 1)[None]
+            assert base(image).argmax() == (photo.label + moved) % 3
 
 
 def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
@@ -216,6 +284,7 @@ def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
     [
         (Bands(), BandRecipe(photos_per_step=4, steps=3, held_out=2, parts_per_photo=2)),
         (Pointwise(width=64, blocks=1), MapRecipe(photos_per_step=4, steps=3, held_out=2)),
+        (Whole(), WholeRecipe(photos_per_step=4, steps=3, held_out=2)),
     ],
 )
 def test_networks_for_small_images_go_on_after_a_kill_too(photos, tmp_path, network, recipe):

@@ -1,0 +1,37 @@
+"""What a teacher, a network that sees whole photos, says of those that another one is trained on.
+
+A network of small parts learns the training photos by heart long before it has understood them all. What a better one
+thinks of a photo tells it more than the label does, and where there is nothing to be learnt (knowledge distillation,
+Hinton et al. 2015).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pg_core.datasets import LabelledPhoto
+from pg_core.geometry import Size
+from pg_core.training.batches import pixels_of, signed
+
+_PHOTOS_AT_ONCE = 250
+
+
+@torch.inference_mode()
+def taught(
+    teacher: nn.Module, photos: tuple[LabelledPhoto, ...], image_size: Size, share: float
+) -> Float[Tensor, "photos classes"]:
+    """What training wants: `share` of the teacher's probabilities, its logits the mean of those for a photo and its
+    mirror image, and the rest for the label."""
+    device = next(teacher.parameters()).device
+    teacher = teacher.eval().to(memory_format=torch.channels_last)
+    targets = []
+    for first in range(0, len(photos), _PHOTOS_AT_ONCE):
+        some = photos[first : first + _PHOTOS_AT_ONCE]
+        images = signed(np.stack([pixels_of(photo.path, image_size) for photo in some])).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = (teacher(images).float() + teacher(images.flip(-1)).float()) / 2
+        labels = torch.tensor([photo.label for photo in some], device=device)
+        targets.append(F.one_hot(labels, logits.shape[1]).float().lerp(logits.softmax(dim=1), share))
+    return torch.cat(targets)
