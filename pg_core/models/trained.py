@@ -14,7 +14,7 @@ from pg_core.models.network import CheckpointError, Network, PlacedNetwork, load
 from pg_core.models.pointwise import PointwiseNet
 from pg_core.models.shipped import Card, read_card, read_weights
 from pg_core.models.tiles import Tiles
-from pg_core.models.whole import WholeNet
+from pg_core.models.whole import whole_net
 
 _SIGNED = (0.5, 0.5, 0.5)
 """Mean and deviation that turn pixels in [0, 1] into [-1, 1]."""
@@ -40,7 +40,7 @@ def untrained(architecture: Architecture, classes: int) -> nn.Module:
             side = architecture.image_size[0]
             return IntervalNet(side, field, stride, classes, width, blocks, narrow)
         case architectures.Whole():
-            return WholeNet(classes)
+            return whole_net(classes)
 
 
 def loaded(card: Card, classes: int) -> nn.Module:

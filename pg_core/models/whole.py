@@ -4,11 +4,10 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 
-class WholeNet(ResNet):
+def whole_net(classes: int) -> nn.Module:
     """Class logits of small images in [-1, 1] by a ResNet (He et al. 2016) of one block a stage whose first layers
     keep all pixels: a 3x3 convolution of stride 1 and no pooling."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__(BasicBlock, [1, 1, 1, 1], num_classes=classes)
-        self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        self.maxpool = nn.Identity()
+    net: nn.Module = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=classes)
+    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+    return net
