@@ -100,7 +100,7 @@ class TileRecipe(PartsRecipe):
     held_out: int = 400
     dropped: int = 2
     sharpness: float = 2.0
-    tile: int = 34
+    tile: int = 33
     side: int = 64
 
     @property

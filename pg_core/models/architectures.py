@@ -13,8 +13,8 @@ class Tiles:
     sees `side`."""
 
     kind: ClassVar[str] = "tiles"
-    tile: int = 34
-    stride: int = 13
+    tile: int = 33
+    stride: int = 11
     side: int = 64
 
     @property

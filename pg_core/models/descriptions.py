@@ -96,7 +96,7 @@ MODELS: dict[str, Description] = {
             "imagenette",
             "Trained tiles, the ten ImageNette classes",
             (224, 224),
-            _square(34, 13),
+            _square(33, 11),
             Evidence.CONFIDENCE,
             "imagenette",
         ),
