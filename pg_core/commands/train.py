@@ -28,7 +28,7 @@ The folder holds a folder of photos for each class, named like the class or, for
 checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
 same result.
 
-  python -m pg_core train tiles imagenette/train --checkpoint run.pt --output . --tile 33 --side 64 --stride 11
+  python -m pg_core train tiles imagenette/train --checkpoint run.pt --output .
   python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --name cifar10-bands
   python -m pg_core train whole cifar10/train --checkpoint teacher.pt --output .
   python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --teacher . --teacher-share 0.7

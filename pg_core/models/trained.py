@@ -88,4 +88,4 @@ def _local(architecture: Architecture, base: nn.Module, classes: int) -> nn.Modu
             assert isinstance(base, IntervalNet)
             return LocalIntervalNet(base)
         case architectures.Whole():
-            return nn.Sequential(base, nn.Unflatten(1, (classes, 1, 1)))
+            raise TypeError("expected a network with local logits, got one that sees whole photos")

@@ -118,7 +118,7 @@ def train(
     labels = torch.tensor([photo.label for photo in chosen], device=device)
     targets = labels
     if teacher is not None:
-        targets = taught(teacher.to(device), chosen, image_size, recipe.teacher_share)
+        targets = taught(teacher.to(device), chosen, image_size, recipe.teacher_share, report)
     last = recipe.steps if last_step is None else min(last_step, recipe.steps)
     pace = Pace(last, state.step)
     replicas = state.replicas()

@@ -59,8 +59,7 @@ def masked_loss(
     The label loses as in the lower bound of section 5, the other classes nothing, as in the upper bound.
     """
     photos, parts, _ = part_logits.shape
-    logarithms = part_logits.log_softmax(dim=-1)
-    confidence = logarithms.exp()
+    confidence = part_logits.softmax(dim=-1)
     own = confidence.gather(2, labels[:, None, None].expand(photos, parts, 1))[..., 0]
     kept = own.sum(dim=1) - own.topk(dropped, dim=1).values.sum(dim=1)
     evidence = confidence.sum(dim=1).scatter(1, labels[:, None], kept[:, None]) / parts

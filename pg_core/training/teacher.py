@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
+from pg_core.progress import Pace, Report
 from pg_core.training.batches import pixels_of, signed
 
 _PHOTOS_AT_ONCE = 250
@@ -20,13 +21,17 @@ _PHOTOS_AT_ONCE = 250
 
 @torch.inference_mode()
 def taught(
-    teacher: nn.Module, photos: tuple[LabelledPhoto, ...], image_size: Size, share: float
+    teacher: nn.Module,
+    photos: tuple[LabelledPhoto, ...],
+    image_size: Size,
+    share: float,
+    report: Report | None = None,
 ) -> Float[Tensor, "photos classes"]:
     """What training wants: `share` of the teacher's probabilities, its logits the mean of those for a photo and its
     mirror image, and the rest for the label."""
     device = next(teacher.parameters()).device
     teacher = teacher.eval().to(memory_format=torch.channels_last)
-    targets = []
+    targets, pace = [], Pace(len(photos))
     for first in range(0, len(photos), _PHOTOS_AT_ONCE):
         some = photos[first : first + _PHOTOS_AT_ONCE]
         images = signed(np.stack([pixels_of(photo.path, image_size) for photo in some])).to(device)
@@ -34,4 +39,6 @@ def taught(
             logits = (teacher(images).float() + teacher(images.flip(-1)).float()) / 2
         labels = torch.tensor([photo.label for photo in some], device=device)
         targets.append(F.one_hot(labels, logits.shape[1]).float().lerp(logits.softmax(dim=1), share))
+        if report is not None:
+            report(pace.progress(first + len(some), "photos shown to the teacher"))
     return torch.cat(targets)

@@ -241,7 +241,9 @@ def test_a_square_of_each_whole_photo_is_erased(photos):
 
 def test_a_teacher_says_what_it_thinks_of_a_photo_and_its_mirror_image(photos):
     teacher = untrained(Whole(), 10).eval()
-    asked = taught(teacher, photos, (32, 32), 0.25)
+    told = []
+    asked = taught(teacher, photos, (32, 32), 0.25, told.append)
+    assert (told[-1].done, told[-1].total) == (len(photos), len(photos))
     for photo, wanted in zip(photos, asked, strict=True):
         image = torch.from_numpy(to_pixels(read(photo.path), (32, 32)) * 2 - 1)[None]
         with torch.no_grad():
