@@ -26,12 +26,19 @@ VOTE_THRESHOLD = 0.2
 """A location predicts each class whose confidence is above this (evidence type `prediction`)."""
 
 
+SHARPNESS = 3
+"""The power of the confidence that `sharpened` evidence is: 2 to 4 do about as well for tiles."""
+
+
 class Evidence(StrEnum):
-    """What a location says for a class: its logit, its confidence (softmax over the classes) or a vote."""
+    """What a location says for a class: its logit, its confidence (softmax over the classes) or a vote; those are
+    [PG]'s. Or, not published, its confidence to the third power, not normalised again: what is not sure of any class
+    then hardly counts for the others, while one that is sure of the label keeps its say."""
 
     LOGITS = "logits"
     CONFIDENCE = "confidence"
     PREDICTION = "prediction"
+    SHARPENED = "sharpened"
 
 
 def clip(
@@ -55,6 +62,8 @@ def clip(
         values = confidence(values)
     if evidence is Evidence.PREDICTION:
         values = (values > VOTE_THRESHOLD).astype(np.float64)
+    if evidence is Evidence.SHARPENED:
+        values = values**SHARPNESS
     return np.rint(np.clip(values, 0.0, top) / step) * step
 
 
@@ -82,8 +91,8 @@ def evidence_error(
     """By how much an error of `delta` in every local logit can move the evidence of a class, summed over any
     cells.
 
-    Confidence moves less than the logits do; a vote flips only where the confidence is within delta of the
-    threshold, and then by one.
+    Confidence moves less than the logits do, by at most half as much, and sharpened confidence by less than two
+    thirds as much; a vote flips only where the confidence is within delta of the threshold, and then by one.
     """
     if not delta >= 0:
         raise ValueError(f"expected delta >= 0, got {delta}")

@@ -1,8 +1,8 @@
 """The attack in feature space that a failing window admits: section 6 (derived), tried on [PG] Algorithm 1.
 
 A witness equals the benign evidence outside one malicious window and is legal evidence inside it: logits in [0,
-c_h], confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, or votes. It leaves out whether pixels can
-bring it about.
+c_h], confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, as they are or sharpened, or votes. It leaves
+out whether pixels can bring it about.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Shaped
 
-from pg_core.arrays import Evidence, EvidenceMap, Scores, scale
+from pg_core.arrays import SHARPNESS, Evidence, EvidenceMap, Scores, scale
 from pg_core.defences.base import Certificate
 from pg_core.defences.exact import (
     Cells,
@@ -79,8 +79,8 @@ def find_witness(
 
     At T = 0 there is one wherever the margin is negative, and where it is zero if the tie rule favours a rival.
     At T > 0 the same holds of the exact bound within the precision of the solver, but for votes, where no whole
-    number may attain it, and for confidences, where label and rival may want the same cells. Raises ValueError
-    for a rival that is the label.
+    number may attain it, and for confidences, where label and rival may want the same cells (sharpened ones may
+    have a witness that is not found). Raises ValueError for a rival that is the label.
     """
     if label == rival:
         raise ValueError(f"expected a rival other than the label, got {rival} for both")
@@ -202,12 +202,13 @@ def _contents(
 ) -> Iterator[tuple[Cells, Cells]]:
     """Contents of w for label and rival that are worth a trial, in the range and on the grid of the evidence.
 
-    Channels are separate but for confidence: there a label that needs evidence leaves the rival less room.
+    Channels are separate but for confidences: there a label that needs evidence leaves the rival less room.
     """
     map_size = other.windows.map_size
     top, (_, step) = defence.top(map_size), scale(map_size, defence.evidence, defence.clip_high)
     full, whole = np.full(other.held.shape[1], top), defence.evidence is Evidence.PREDICTION
-    shared = defence.evidence is Evidence.CONFIDENCE
+    power = {Evidence.CONFIDENCE: 1, Evidence.SHARPENED: SHARPNESS}.get(defence.evidence, 0)
+    shared = power > 0
     alone = options[-1] if shared else options[0]
     yield alone.cells * top, full
     cornered = None if whole else cornered_content(other, top)
@@ -224,7 +225,9 @@ def _contents(
                 return
             for own, against in shared_contents(other, top, option.kept, option.cells, option.needed):
                 rounded = _on_grid(against, step, full)
-                yield _on_grid(own, step, np.minimum(full, 1 - rounded)), rounded
+                # The program shares out 1 in each cell, which is more than sharpened confidences leave.
+                room = np.floor((1 - rounded ** (1 / power)) ** power / step) * step
+                yield _on_grid(own, step, np.minimum(full, room)), rounded
 
 
 def _on_grid(content: Cells, step: float, caps: Cells) -> Cells:

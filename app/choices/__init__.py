@@ -204,8 +204,8 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
             "Evidence",
             list(Evidence),
             key=evidence_key,
-            help="What a location says for a class: its logit, its confidence (softmax over the classes) or "
-            "a vote (confidence above 0.2).",
+            help="What a location says for a class: its logit, its confidence (softmax over the classes), a vote "
+            "(confidence above 0.2) or its confidence sharpened (to the third power).",
         )
         or description.evidence
     )

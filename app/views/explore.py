@@ -232,7 +232,8 @@ def _help() -> None:
 - **Local logits** u: the network classifies each place of the photo from a small *receptive field* of pixels
   around it, so a patch corrupts only the places that see it: a *window* of k = ceil((p + r - 1)/s) cells for
   a patch of p pixels, a receptive field of r and a stride of s (Equation 1).
-- **Clipped evidence** û: the part of u between 0 and c_h, as logits, as confidences or as votes.
+- **Clipped evidence** û: the part of u between 0 and c_h, as logits, as confidences (sharpened or
+  not) or as votes.
 - **Robust masking** (Algorithm 1): for each class the window with the most evidence is *detected*, and
 removed
   if it holds more than T of all the evidence of the class. The class with the most evidence left is the

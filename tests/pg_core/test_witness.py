@@ -59,6 +59,8 @@ def require_a_legal_winner(witness, benign, defence):
         assert top <= 1
     if defence.evidence is Evidence.CONFIDENCE:
         assert inside.sum(axis=0).max() <= 1
+    if defence.evidence is Evidence.SHARPENED:
+        assert np.cbrt(inside).sum(axis=0).max() <= 1 + 1e-12
     if defence.evidence is Evidence.PREDICTION:
         assert set(np.unique(inside)) <= {0.0, top}
         assert np.count_nonzero(inside, axis=0).max() <= 4  # more cannot have a confidence above 0.2

@@ -51,7 +51,7 @@ def windows(rows, cols, k_h, k_w, wrapping=False):
 
 
 def evidence(u, kind, c_h=math.inf):
-    """û, cell by cell: the logit, the confidence (softmax) or the prediction (confidence > 0.2), clipped."""
+    """û, cell by cell: the logit, the confidence (softmax) or its cube, or the prediction (confidence > 0.2), clipped."""
     C, rows, cols = u.shape
     û = np.zeros(u.shape)
     for i in range(rows):
@@ -62,6 +62,8 @@ def evidence(u, kind, c_h=math.inf):
                 cell = [x / sum(powers) for x in powers]
             if kind == "prediction":
                 cell = [1.0 if x > 0.2 else 0.0 for x in cell]
+            if kind == "sharpened":
+                cell = [x * x * x for x in cell]
             for y in range(C):
                 û[y, i, j] = min(max(cell[y], 0.0), c_h)
     return û
