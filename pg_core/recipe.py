@@ -52,14 +52,16 @@ class Recipe:
 class PartsRecipe(Recipe):
     """A network that classifies parts of a photo, one by one: `parts_per_photo` of them in a step.
 
-    `dropped` of a photo's parts do not count for the label, those with most evidence; `sharpness` is the power of
-    the evidence in the loss, `part_weight` the share of the parts' own cross-entropy. For each photo what is cropped
+    `dropped` of a photo's parts do not count for the label, those with most evidence, which is their confidence to the
+    `power` (3 for sharpened evidence); `sharpness` is the power of a photo's mean evidence in the loss, `part_weight`
+    the share of the parts' own cross-entropy. For each photo what is cropped
     is up to `zoom` pixels smaller or larger, and its brightness, contrast and saturation change by factors of up to
     1 + `colour`: what the certificate counts on has to hold without either.
     """
 
     parts_per_photo: int = 8
     dropped: int = 1
+    power: int = 1
     sharpness: float = 1.0
     part_weight: float = 0.5
     zoom: int = 0
@@ -99,7 +101,7 @@ class TileRecipe(PartsRecipe):
     bfloat16: bool = False
     held_out: int = 400
     dropped: int = 2
-    sharpness: float = 2.0
+    power: int = 3
     tile: int = 33
     side: int = 64
 

@@ -205,7 +205,7 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
             list(Evidence),
             key=evidence_key,
             help="What a location says for a class: its logit, its confidence (softmax over the classes), a vote "
-            "(confidence above 0.2) or its confidence sharpened (to the third power).",
+            "(confidence above 0.2), or its confidence sharpened: to the third power, which is not published.",
         )
         or description.evidence
     )

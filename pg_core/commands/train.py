@@ -82,8 +82,9 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
         "--teacher",
         type=Path,
         metavar="FOLDER",
-        help=f"with the weights and card of a trained {_STUDIES['whole'].name}, whose answers are then "
-        "--teacher-share of what the training wants",
+        help=f"with the weights and card of a trained {_STUDIES['whole'].name}, or for tiles of a trained "
+        f"{_STUDIES['tiles'].name}, whose answers are then --teacher-share of what the training wants of photos, or "
+        "of tiles",
     )
     defaults = {**asdict(study.recipe), **asdict(study.network)}
     for name, default in defaults.items():
@@ -105,16 +106,20 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     recipe = replace(study.recipe, **_chosen(options, study.recipe))
     names = imagenet_classes()
     imagenette = tuple(names[index] for index in IMAGENETTE)
-    classes = imagenette if isinstance(network, Tiles) else CIFAR10
+    of_tiles = isinstance(network, Tiles)
+    classes = imagenette if of_tiles else CIFAR10
     photos = labelled_photos(options.folder, classes, imagenette)
     start = read_card(options.start) if options.start else None
     base = starting_point(network, recipe, start)
-    taught_by = read_card(_STUDIES["whole"].name, options.teacher) if options.teacher else None
+    teaching = _STUDIES["tiles" if of_tiles else "whole"]
+    taught_by = read_card(teaching.name, options.teacher) if options.teacher else None
     if (taught_by is None) != (recipe.teacher_share == 0):
         raise ValueError("expected --teacher and --teacher-share above 0 together")
-    if taught_by and network.image_size != taught_by.network.image_size:
-        raise ValueError("expected a network for the teacher's 32x32 images")
-    teacher = loaded(taught_by, len(CIFAR10)) if taught_by else None
+    if taught_by and not isinstance(taught_by.network, type(teaching.network)):
+        raise ValueError(
+            f"{taught_by.path.name}: expected the card of another kind of network to teach this one"
+        )
+    teacher = loaded(taught_by, len(classes)) if taught_by else None
     with values.progress_line() as report:
         trained = train(base, photos, network.image_size, recipe, options.checkpoint, report, teacher=teacher)
     story = {

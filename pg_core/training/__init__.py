@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pg_core.datasets import LabelledPhoto
@@ -30,7 +30,7 @@ from pg_core.progress import Pace, Report
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 from pg_core.training.batches import batch
 from pg_core.training.objectives import Targets, objective
-from pg_core.training.teacher import taught
+from pg_core.training.teacher import taught, taught_tiles
 
 _LEAST_SCALE = 1e-3
 """Of a tensor of weights: one that begins at 0 has to move too."""
@@ -106,7 +106,8 @@ def train(
 
     Photos held out by the recipe are not looked at. The checkpoint is written every two minutes and at the
     end; where it exists, training goes on from it, to the same result. `last_step` stops before the end. A `teacher`,
-    logits of whole photos in [-1, 1], is asked once for each photo before the first step.
+    logits of whole photos in [-1, 1], is asked once for each photo before the first step; one for tiles, logits of
+    tiles, sees those that the network sees.
     Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe.
     """
     path = Path(checkpoint)
@@ -116,9 +117,13 @@ def train(
         state.load(path)
     chosen, _ = split(photos, recipe.held_out)
     labels = torch.tensor([photo.label for photo in chosen], device=device)
-    targets = labels
+    targets, tutor = labels, None
     if teacher is not None:
-        targets = taught(teacher.to(device), chosen, image_size, recipe.teacher_share, report)
+        teacher = teacher.to(device).to(memory_format=torch.channels_last).eval()
+        if isinstance(recipe, TileRecipe):
+            tutor = teacher
+        else:
+            targets = taught(teacher, chosen, image_size, recipe.teacher_share, report)
     last = recipe.steps if last_step is None else min(last_step, recipe.steps)
     pace = Pace(last, state.step)
     replicas = state.replicas()
@@ -129,7 +134,10 @@ def train(
         torch.set_num_threads(1)
         inputs, which = batch(chosen, image_size, recipe, state.step, shard)
         moved, which = tuple(values.to(device) for values in inputs), which.to(device)
-        return _backward(replicas[shard], moved, labels[which], targets[which], recipe)
+        of_tiles = None
+        if tutor is not None:
+            of_tiles = taught_tiles(tutor, moved[0], labels[which], recipe.teacher_share)
+        return _backward(replicas[shard], moved, labels[which], targets[which], of_tiles, recipe)
 
     try:
         with ThreadPoolExecutor(recipe.shards) as pool:
@@ -181,13 +189,14 @@ def _backward(
     inputs: tuple[Tensor, ...],
     labels: Int[Tensor, "photos"],
     targets: Targets,
+    part_targets: Float[Tensor, "parts classes"] | None,
     recipe: Recipe,
 ) -> float:
     """Leave the gradient of a shard's loss in the network; the loss."""
     device = labels.device.type
     with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16 or device == "cuda"):
         logits = network(*inputs)
-    loss = objective(recipe, logits.float(), labels, targets)
+    loss = objective(recipe, logits.float(), labels, targets, part_targets)
     torch.autograd.backward(loss)
     return loss.item()
 

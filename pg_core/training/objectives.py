@@ -24,16 +24,21 @@ def objective(
     logits: Float[Tensor, "*outputs"],
     labels: Int[Tensor, "photos"],
     targets: Targets,
+    part_targets: Float[Tensor, "parts classes"] | None = None,
 ) -> Float[Tensor, ""]:
     """The loss of what a network says of a batch: logits of all parts, maps of local logits, or least leads.
 
     Masks and adversaries take from the labels. What the cross-entropies want are the labels too, or with a teacher
-    probabilities (knowledge distillation, Hinton et al. 2015).
+    probabilities (knowledge distillation, Hinton et al. 2015): of photos, or of all their parts, photo by photo.
     """
     match recipe:
         case PartsRecipe():
             parts = logits.reshape(len(labels), -1, logits.shape[-1])
-            return masked_loss(parts, labels, targets, recipe.dropped, recipe.sharpness, recipe.part_weight)
+            wanted = (
+                targets.repeat_interleave(parts.shape[1], dim=0) if part_targets is None else part_targets
+            )
+            of_photos = masked_loss(parts, labels, targets, recipe.dropped, recipe.power, recipe.sharpness)
+            return of_photos + recipe.part_weight * F.cross_entropy(parts.flatten(0, 1), wanted)
         case MapRecipe():
             return window_loss(logits, labels, targets, recipe.window, recipe.scale, recipe.clean_weight)
         case IntervalRecipe():
@@ -49,23 +54,20 @@ def masked_loss(
     labels: Int[Tensor, "photos"],
     targets: Targets,
     dropped: int,
+    power: int,
     sharpness: float,
-    part_weight: float,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the photos' evidence, the label without its `dropped` best parts, plus part_weight
-    times that of the parts.
+    """Cross-entropy of the photos' evidence, the label without its `dropped` best parts.
 
-    The evidence of a class is its mean confidence; its share in the loss is that to the power `sharpness`.
-    The label loses as in the lower bound of section 5, the other classes nothing, as in the upper bound.
+    The evidence of a class is the mean of its confidences to the `power`; its share in the loss is that to the power
+    `sharpness`. The label loses as in the lower bound of section 5, the other classes nothing, as in the upper bound.
     """
     photos, parts, _ = part_logits.shape
-    confidence = part_logits.softmax(dim=-1)
+    confidence = part_logits.softmax(dim=-1) ** power
     own = confidence.gather(2, labels[:, None, None].expand(photos, parts, 1))[..., 0]
     kept = own.sum(dim=1) - own.topk(dropped, dim=1).values.sum(dim=1)
     evidence = confidence.sum(dim=1).scatter(1, labels[:, None], kept[:, None]) / parts
-    of_photos = F.cross_entropy(sharpness * (evidence + _LEAST).log(), targets)
-    of_parts = F.cross_entropy(part_logits.flatten(0, 1), targets.repeat_interleave(parts, dim=0))
-    return of_photos + part_weight * of_parts
+    return F.cross_entropy(sharpness * (evidence + _LEAST).log(), targets)
 
 
 def window_loss(

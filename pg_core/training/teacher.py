@@ -1,14 +1,14 @@
-"""What a teacher, a network that sees whole photos, says of those that another one is trained on.
+"""What a teacher says of what another network is trained on: of whole photos, or of the very same tiles.
 
-A network of small parts learns the training photos by heart long before it has understood them all. What a better one
-thinks of a photo tells it more than the label does, and where there is nothing to be learnt (knowledge distillation,
-Hinton et al. 2015).
+A network of small parts learns the training photos by heart long before it has understood them all. What another one
+thinks tells it more than the label does, and where there is nothing to be learnt (knowledge distillation, Hinton et
+al. 2015).
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pg_core.datasets import LabelledPhoto
@@ -17,6 +17,17 @@ from pg_core.progress import Pace, Report
 from pg_core.training.batches import pixels_of, signed
 
 _PHOTOS_AT_ONCE = 250
+
+
+@torch.no_grad()
+def taught_tiles(
+    teacher: nn.Module, tiles: Float[Tensor, "tiles 3 side side"], labels: Int[Tensor, "photos"], share: float
+) -> Float[Tensor, "tiles classes"]:
+    """What training wants of a batch's tiles, photo by photo: `share` of the teacher's probabilities for the tile, and
+    the rest for the label of its photo."""
+    probabilities = teacher(tiles).softmax(dim=1)
+    of_photo = F.one_hot(labels, probabilities.shape[1]).to(probabilities.dtype)
+    return of_photo.repeat_interleave(len(tiles) // len(labels), dim=0).lerp(probabilities, share)
 
 
 @torch.inference_mode()
@@ -30,7 +41,6 @@ def taught(
     """What training wants: `share` of the teacher's probabilities, its logits the mean of those for a photo and its
     mirror image, and the rest for the label."""
     device = next(teacher.parameters()).device
-    teacher = teacher.eval().to(memory_format=torch.channels_last)
     targets, pace = [], Pace(len(photos))
     for first in range(0, len(photos), _PHOTOS_AT_ONCE):
         some = photos[first : first + _PHOTOS_AT_ONCE]

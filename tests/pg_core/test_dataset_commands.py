@@ -7,6 +7,7 @@ from PIL import Image
 
 from pg_core import sample_path
 from pg_core.__main__ import main
+from pg_core.models.shipped import WEIGHTS
 
 
 def photos_of(root, classes, side):
@@ -101,9 +102,13 @@ def test_a_trained_whole_network_teaches_another_and_is_named_in_its_card(capsys
     assert trained(*pupil, "--teacher", tmp_path)[::2] == (0, "")
     teacher = json.loads((tmp_path / "cifar10-whole.json").read_text())
     assert json.loads((tmp_path / "cifar10.json").read_text())["teacher"] == teacher
-    tiles = ("tiles", "tiles", "--teacher-share", 0.5, "--teacher", tmp_path)
-    code, _, err = trained(*tiles, photos=folder)
-    assert (code, "32x32" in err) == (1, True)
+    tiles = ("tiles", "tiles", "--teacher-share", 0.5, "--teacher")
+    assert trained(*tiles, WEIGHTS, photos=folder)[::2] == (0, "")
+    told = json.loads((tmp_path / "imagenette.json").read_text())["teacher"]
+    assert told == json.loads((WEIGHTS / "imagenette.json").read_text())
+    (tmp_path / "imagenette.json").write_text((tmp_path / "cifar10-whole.json").read_text())
+    code, _, err = trained("tiles", "other", *tiles[2:], tmp_path, photos=folder)
+    assert (code, "imagenette.json" in err) == (1, True)
     (tmp_path / "cifar10-whole.safetensors").write_bytes(b"another file")
     code, _, err = trained(*pupil, "--teacher", tmp_path)
     assert (code, "SHA-256" in err) == (1, True)

@@ -19,8 +19,8 @@ from pg_core.models.trained import untrained
 from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
 from pg_core.training import read_checkpoint, split, starting_point, train
 from pg_core.training.batches import batch
-from pg_core.training.objectives import masked_loss, provable_loss, window_loss
-from pg_core.training.teacher import taught
+from pg_core.training.objectives import objective, provable_loss, window_loss
+from pg_core.training.teacher import taught, taught_tiles
 
 RECIPE = TileRecipe(
     tile=8,
@@ -77,24 +77,33 @@ def cross_entropy(wanted, probabilities):
 
 
 @pytest.mark.parametrize(
-    ("dropped", "sharpness", "part_weight"), [(0, 1.0, 0.0), (1, 2.0, 0.5), (2, 1.0, 1.0)]
+    ("dropped", "power", "sharpness", "part_weight"),
+    [(0, 1, 1.0, 0.0), (1, 1, 2.0, 0.5), (2, 1, 1.0, 1.0), (1, 3, 1.0, 0.5)],
 )
 @pytest.mark.parametrize("share", [0.0, 0.7])
-def test_masked_loss_is_the_literal_loop(dropped, sharpness, part_weight, share):
+def test_the_objective_of_parts_is_the_literal_loop(dropped, power, sharpness, part_weight, share):
     logits = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 2, 0])
-    wanted, of_photos, of_tiles = targets(labels, 3, share), [], []
-    for photo, y, q in zip(logits.tolist(), labels.tolist(), wanted.tolist(), strict=True):
-        tiles = [softmax(tile) for tile in photo]
+    wanted, of_photos, of_tiles, of_taught = targets(labels, 3, share), [], [], []
+    thought = targets(labels.repeat_interleave(4), 3, 0.9)
+    for photo, y, q, r in zip(
+        logits.tolist(), labels.tolist(), wanted.tolist(), thought.reshape(5, 4, 3).tolist(), strict=True
+    ):
+        of_tiles += [cross_entropy(q, softmax(tile)) for tile in photo]
+        of_taught += [cross_entropy(asked, softmax(tile)) for asked, tile in zip(r, photo, strict=True)]
+        tiles = [[p**power for p in softmax(tile)] for tile in photo]
         own = sorted((tile[y] for tile in tiles), reverse=True)[dropped:]
         sums = [sum(own) if c == y else sum(tile[c] for tile in tiles) for c in range(3)]
         powers = [(total / len(tiles) + 1e-4) ** sharpness for total in sums]
-        of_photos.append(cross_entropy(q, [power / sum(powers) for power in powers]))
-        of_tiles += [cross_entropy(q, tile) for tile in tiles]
-    expected = np.mean(of_photos) + part_weight * np.mean(of_tiles)
-    for asked in [wanted] if share else [wanted, labels]:
-        loss = masked_loss(logits, labels, asked, dropped, sharpness, part_weight)
-        assert loss.item() == pytest.approx(expected)
+        of_photos.append(cross_entropy(q, [each / sum(powers) for each in powers]))
+    recipe = TileRecipe(
+        parts_per_photo=4, dropped=dropped, power=power, sharpness=sharpness, part_weight=part_weight
+    )
+    for of_parts, part_targets in ((of_tiles, None), (of_taught, thought)):
+        expected = np.mean(of_photos) + part_weight * np.mean(of_parts)
+        for asked in [wanted] if share else [wanted, labels]:
+            loss = objective(recipe, logits.flatten(0, 1), labels, asked, part_targets)
+            assert loss.item() == pytest.approx(expected)
 
 
 def test_provable_loss_is_the_literal_loop():
@@ -255,14 +264,25 @@ def test_a_teacher_says_what_it_thinks_of_a_photo_and_its_mirror_image(photos):
     assert (asked.max(dim=1).values < 0.99).all()
 
 
+def test_a_teacher_of_tiles_says_what_it_thinks_of_each():
+    tiles = torch.rand(6, 3, 16, 16)
+    wanted = taught_tiles(Tiny(), tiles, torch.tensor([2, 0]), 0.25)
+    for number, said in enumerate(Tiny()(tiles).tolist()):
+        expected = 0.25 * torch.tensor(softmax(said))
+        expected[(2, 0)[number // 3]] += 0.75
+        assert torch.allclose(wanted[number], expected)
+
+
 def test_training_wants_what_the_teacher_says(photos, tmp_path):
-    """A teacher that is sure of the next class, taken at its word, teaches it."""
+    """A teacher of tiles that is sure of the next class, taken at its word, teaches it."""
 
     class Contrary(Tiny):
         def forward(self, images):
             return 9 * images.mean(dim=(2, 3)).roll(1, dims=1)
 
-    recipe = replace(RECIPE, steps=60, peak_rate=0.1, relative=False, teacher_share=1.0, dropped=0)
+    recipe = replace(
+        RECIPE, steps=60, peak_rate=0.1, relative=False, teacher_share=1.0, part_weight=50.0, dropped=0
+    )
     for teacher, moved in ((None, 0), (Contrary(), 1)):
         path = tmp_path / f"{moved}.pt"
         base = train(Tiny(), photos, (32, 32), recipe, path, teacher=teacher)

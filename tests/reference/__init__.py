@@ -51,7 +51,7 @@ def windows(rows, cols, k_h, k_w, wrapping=False):
 
 
 def evidence(u, kind, c_h=math.inf):
-    """û, cell by cell: the logit, the confidence (softmax) or its cube, or the prediction (confidence > 0.2), clipped."""
+    """û, cell by cell: the logit, the confidence (softmax), its cube, or the prediction (above 0.2), clipped."""
     C, rows, cols = u.shape
     û = np.zeros(u.shape)
     for i in range(rows):
