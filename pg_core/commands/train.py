@@ -18,7 +18,7 @@ from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRe
 
 _EPILOG = """\
 networks:
-  tiles      EfficientNet-Lite0 on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224
+  tiles      EfficientNet-Lite on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224
   bands      column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)
   pointwise  a small receptive field on 32x32 images, for CIFAR-10's ten classes
   interval   the same for interval bounds, against patches of one size
@@ -45,7 +45,7 @@ class _Study:
 
 
 _STUDIES = {
-    "tiles": _Study(Tiles(), TileRecipe(), "imagenette"),
+    "tiles": _Study(Tiles(lite=2), TileRecipe(), "imagenette"),
     "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
     "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval"),
     "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),

@@ -53,12 +53,12 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
 def _tiles(description: Description) -> "Network":
     import torch
 
-    from pg_core.models.efficientnet import SHA256, fold_batch_norm, pretrained
+    from pg_core.models.efficientnet import LITES, fold_batch_norm, pretrained
     from pg_core.models.network import Network
     from pg_core.models.tiles import Tiles
 
     names, groups = class_groups(description.labels)
-    base = fold_batch_norm(pretrained()).to(memory_format=torch.channels_last)
+    base = fold_batch_norm(pretrained(LITES[0])).to(memory_format=torch.channels_last)
     return Network(
         description.name,
         Tiles(base, description.receptive_field, 128, groups),
@@ -66,7 +66,7 @@ def _tiles(description: Description) -> "Network":
         description.image_size,
         description.receptive_field,
         description.evidence,
-        SHA256,
+        LITES[0].sha256,
         # Google's own normalisation; ImageNet's mean and deviation cost eleven points of accuracy.
         mean=(0.5, 0.5, 0.5),
         deviation=(0.5, 0.5, 0.5),

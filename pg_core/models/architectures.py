@@ -9,13 +9,18 @@ from pg_core.geometry import ReceptiveField, Size
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """EfficientNet-Lite0, batch normalisation folded, on square tiles of `tile` pixels, `stride` apart, of which it
-    sees `side`."""
+    """EfficientNet-Lite, batch normalisation folded, on square tiles of `tile` pixels, `stride` apart, of which it
+    sees `side`; `lite` is its number in the family, 0, 1 or 2."""
 
     kind: ClassVar[str] = "tiles"
     tile: int = 33
     stride: int = 11
     side: int = 64
+    lite: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lite not in (0, 1, 2):
+            raise ValueError(f"expected EfficientNet-Lite0, 1 or 2, got {self.lite}")
 
     @property
     def receptive_field(self) -> ReceptiveField:

@@ -97,7 +97,7 @@ MODELS: dict[str, Description] = {
             "Trained tiles, the ten ImageNette classes",
             (224, 224),
             _square(33, 11),
-            Evidence.CONFIDENCE,
+            Evidence.SHARPENED,
             "imagenette",
         ),
         Description(

@@ -7,7 +7,7 @@ from pg_core.models import architectures
 from pg_core.models.architectures import Architecture
 from pg_core.models.bands import BandNetwork
 from pg_core.models.descriptions import CIFAR10, Description, class_groups
-from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm
+from pg_core.models.efficientnet import LITES, EfficientNetLite, fold_batch_norm
 from pg_core.models.interval_net import IntervalNet, LocalIntervalNet
 from pg_core.models.narrow_bands import BandClassifier, NarrowBands
 from pg_core.models.network import CheckpointError, Network, PlacedNetwork, load_state
@@ -30,8 +30,8 @@ _KINDS: dict[type[Architecture], type[Network]] = {
 def untrained(architecture: Architecture, classes: int) -> nn.Module:
     """The part with weights, as random as torch makes it."""
     match architecture:
-        case architectures.Tiles():
-            return fold_batch_norm(EfficientNetLite0(classes).eval())
+        case architectures.Tiles(lite=lite):
+            return fold_batch_norm(EfficientNetLite(LITES[lite], classes).eval())
         case architectures.Bands(width=width):
             return BandClassifier(architecture.image_size[0], width, classes)
         case architectures.Pointwise(field, stride, width, blocks):

@@ -22,7 +22,7 @@ from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
 from pg_core.models import CIFAR10, IMAGENETTE
 from pg_core.models.architectures import Architecture, Pointwise, Tiles
-from pg_core.models.efficientnet import EfficientNetLite0, fold_batch_norm, pretrained
+from pg_core.models.efficientnet import LITES, EfficientNetLite, fold_batch_norm, pretrained
 from pg_core.models.network import CheckpointError, State, choose_device, load_state
 from pg_core.models.shipped import Card, read_weights
 from pg_core.models.trained import untrained
@@ -49,10 +49,10 @@ _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupEr
 
 
 def starting_point(network: Architecture, recipe: Recipe, start: Card | None = None) -> nn.Module:
-    """Where training begins: with the weights of a card, or for tiles with the pretrained EfficientNet-Lite0 and for
+    """Where training begins: with the weights of a card, or for tiles with the pretrained EfficientNet-Lite and for
     small images with random weights. Raises CheckpointError for weights of another network."""
     if isinstance(network, Tiles):
-        base: nn.Module = tile_classifier(IMAGENETTE)
+        base: nn.Module = tile_classifier(IMAGENETTE, network.lite)
     else:
         if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
             network = replace(network, stride=recipe.training_stride)
@@ -63,10 +63,10 @@ def starting_point(network: Architecture, recipe: Recipe, start: Card | None = N
     return base
 
 
-def tile_classifier(classes: tuple[int, ...], frozen_blocks: int = 3) -> EfficientNetLite0:
-    """Where training begins: the pretrained EfficientNet-Lite0 with batch normalisation folded and a head for
+def tile_classifier(classes: tuple[int, ...], lite: int = 0, frozen_blocks: int = 3) -> EfficientNetLite:
+    """Where training begins: the pretrained EfficientNet-Lite with batch normalisation folded and a head for
     some of ImageNet's classes; its first layers, whose backward pass costs most, stay as they are."""
-    network = pretrained()
+    network = pretrained(LITES[lite])
     head = nn.Linear(network._fc.in_features, len(classes))
     with torch.no_grad():
         head.weight.copy_(network._fc.weight[list(classes)])

