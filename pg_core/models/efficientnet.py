@@ -94,6 +94,11 @@ class SameConv(nn.Conv2d):
             _same_padding(n, k, s)
             for n, k, s in zip(values.shape[-2:], self.kernel_size, self.stride, strict=True)
         )
+        if (top, left) == (bottom, right):
+            # Saves a copy of the widest tensor of each block.
+            return F.conv2d(
+                values, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups
+            )
         return super().forward(F.pad(values, (left, right, top, bottom)))
 
 
@@ -115,8 +120,8 @@ class Block(nn.Module):
 
     def forward(self, values: Float[Tensor, "batch channels height width"]) -> Tensor:
         """The block's output at ceil(size / stride)."""
-        inner = F.relu6(self._bn0(self._expand_conv(values))) if self.expanding else values
-        inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
+        inner = F.relu6(self._bn0(self._expand_conv(values)), inplace=True) if self.expanding else values
+        inner = F.relu6(self._bn1(self._depthwise_conv(inner)), inplace=True)
         inner = self._bn2(self._project_conv(inner))
         return values + inner if self.shortcut else inner
 
@@ -141,10 +146,10 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:
         """Logits of whole images (here: of tiles)."""
-        values = F.relu6(self._bn0(self._conv_stem(images)))
+        values = F.relu6(self._bn0(self._conv_stem(images)), inplace=True)
         for block in self._blocks:
             values = block(values)
-        values = F.relu6(self._bn1(self._conv_head(values)))
+        values = F.relu6(self._bn1(self._conv_head(values)), inplace=True)
         return self._fc(values.mean(dim=(2, 3)))
 
 
