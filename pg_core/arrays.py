@@ -25,8 +25,7 @@ its proof; it keeps the sums of a hostile map exact, where one value of 1e20 wou
 VOTE_THRESHOLD = 0.2
 """A location predicts each class whose confidence is above this (evidence type `prediction`)."""
 
-
-SHARPNESS = 3
+SHARPENED_POWER = 3
 """The power of the confidence that `sharpened` evidence is: 2 to 4 do about as well for tiles."""
 
 
@@ -63,7 +62,7 @@ def clip(
     if evidence is Evidence.PREDICTION:
         values = (values > VOTE_THRESHOLD).astype(np.float64)
     if evidence is Evidence.SHARPENED:
-        values = values**SHARPNESS
+        values = values**SHARPENED_POWER
     return np.rint(np.clip(values, 0.0, top) / step) * step
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Shaped
 
-from pg_core.arrays import SHARPNESS, Evidence, EvidenceMap, Scores, scale
+from pg_core.arrays import SHARPENED_POWER, Evidence, EvidenceMap, Scores, scale
 from pg_core.defences.base import Certificate
 from pg_core.defences.exact import (
     Cells,
@@ -207,7 +207,7 @@ def _contents(
     map_size = other.windows.map_size
     top, (_, step) = defence.top(map_size), scale(map_size, defence.evidence, defence.clip_high)
     full, whole = np.full(other.held.shape[1], top), defence.evidence is Evidence.PREDICTION
-    power = {Evidence.CONFIDENCE: 1, Evidence.SHARPENED: SHARPNESS}.get(defence.evidence, 0)
+    power = {Evidence.CONFIDENCE: 1, Evidence.SHARPENED: SHARPENED_POWER}.get(defence.evidence, 0)
     shared = power > 0
     alone = options[-1] if shared else options[0]
     yield alone.cells * top, full

@@ -273,15 +273,23 @@ def test_a_teacher_of_tiles_says_what_it_thinks_of_each():
         assert torch.allclose(wanted[number], expected)
 
 
-def test_training_wants_what_the_teacher_says(photos, tmp_path):
-    """A teacher of tiles that is sure of the next class, taken at its word, teaches it."""
+@pytest.mark.parametrize("kind", [replace(RECIPE, part_weight=50.0, dropped=0), WholeRecipe()])
+def test_training_wants_what_the_teacher_says(kind, photos, tmp_path):
+    """A teacher of tiles or of photos that is sure of the next class, taken at its word, teaches it."""
 
     class Contrary(Tiny):
         def forward(self, images):
             return 9 * images.mean(dim=(2, 3)).roll(1, dims=1)
 
     recipe = replace(
-        RECIPE, steps=60, peak_rate=0.1, relative=False, teacher_share=1.0, part_weight=50.0, dropped=0
+        kind,
+        photos_per_step=4,
+        steps=60,
+        warmup=2,
+        peak_rate=0.1,
+        relative=False,
+        held_out=2,
+        teacher_share=1.0,
     )
     for teacher, moved in ((None, 0), (Contrary(), 1)):
         path = tmp_path / f"{moved}.pt"
