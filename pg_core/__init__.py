@@ -13,6 +13,7 @@ from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Verdi
 from pg_core.defences.clipping import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.interval import IntervalBounds
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -38,6 +39,7 @@ __all__ = [
     "CoveringMasks",
     "Defence",
     "Evidence",
+    "FeatureMasking",
     "Finding",
     "Footprints",
     "ImageError",

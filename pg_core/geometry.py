@@ -336,7 +336,7 @@ class Windows:
     def largest_others(
         self, values: Float64[np.ndarray, "*batch rows columns"]
     ) -> tuple[WindowValues, WindowValues]:
-        """For each window w, how much another window w' can take of the values (>= 0) outside w.
+        """For each window w, how much another window w' can take of the values outside w; w itself takes nothing.
 
         The largest SUM(w' ⊙ values ⊙ (1 - w)) over all windows w', and over those that overlap w: m and m_o
         of section 5. Windows that overlap w are tried by their distance from it, fewer than 2k along each

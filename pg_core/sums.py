@@ -18,8 +18,8 @@ def integral(
 def largest_apart(
     values: Float64[np.ndarray, "*batch positions"], size: int, wrapping: bool
 ) -> Float64[np.ndarray, "*batch positions"]:
-    """For each position along an axis, the largest of the values (>= 0) of windows that share no cell with the window
-    there; 0 if there is none."""
+    """For each position along an axis, the largest of the values of windows that share no cell with the window
+    there, at least 0."""
     positions = values.shape[-1]
     best = np.zeros_like(values)
     if wrapping:

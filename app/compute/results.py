@@ -12,8 +12,10 @@ from pg_core.results import RESULTS, Evaluation
 
 _IN_BRIEF = {Data.IMAGENETTE: (2.0,), Data.CIFAR10: (0.4, 2.4)}
 """Shares of the image, in per cent, at which a network is described in a line."""
-_DEFENDED = ("masking", "mask-ds", "interval")
+_TRAINED_FOR = ("masking", "mask-ds", "interval")
 """The defence that a network was trained for is one of these."""
+_DEFENDED = (*_TRAINED_FOR, "feature-masking")
+"""What a network is described with: double masking certifies more of the same evidence."""
 
 
 def evaluations() -> dict[str, Evaluation]:
@@ -97,7 +99,7 @@ def table_run(evaluation: Evaluation) -> int:
         number
         for number, run in enumerate(evaluation.runs)
         for height, width in (run.setting.patch_size,)
-        if run.setting.defence in _DEFENDED
+        if run.setting.defence in _TRAINED_FOR
         and not run.setting.threshold
         and any(comparison.same_share(100 * height * width / (rows * columns), share) for share in shares)
     ]
@@ -105,14 +107,15 @@ def table_run(evaluation: Evaluation) -> int:
 
 
 def measured_networks() -> list[dict[str, str]]:
-    """A row for each network that was measured here, with robust masking at T = 0 or interval bounds, beside the
-    published figure."""
+    """A row for each network that was measured here, with robust masking at T = 0, double masking of evidence or
+    interval bounds, beside the published figure."""
     return [
         {
             "Network": point.network,
             "Receptive field": str(MODELS[point.network].receptive_field),
             "Photos": f"{point.data}, {described(point)}",
             "Patch": f"{point.patch} of {point.image}",
+            "Defence": point.method,
             "Source": str(point.origin),
             "Clean, %": str(point.clean),
             "Certified, %": str(point.certified),
@@ -133,8 +136,8 @@ def in_brief(model: str) -> str:
 
 
 def _measured_in_brief(model: str) -> list[str]:
-    """A sentence for each patch: robust masking at T = 0 or interval bounds on each set of photos, and the published
-    figure."""
+    """A sentence for each patch and defence (robust masking at T = 0, double masking of evidence, interval bounds):
+    what came out on each set of photos, and the published figure."""
     by_patch: dict[str, list[Point]] = {}
     for each, shares in _IN_BRIEF.items():
         for point in comparison.table_4(points(), each):
@@ -143,14 +146,14 @@ def _measured_in_brief(model: str) -> list[str]:
                 and point.defence in _DEFENDED
                 and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
             ):
-                by_patch.setdefault(f"{point.patch} patch on {point.image}", []).append(point)
+                by_patch.setdefault(f"{point.patch} patch on {point.image}, {point.method}", []).append(point)
     return [
         f"{patch}, clean / certified in %: "
         + "; ".join(
             f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
             for point in own
         )
-        + f"; as published {_beside(own[0])}."
+        + f"; published: {_beside(own[0])}."
         for patch, own in by_patch.items()
     ]
 
@@ -161,7 +164,7 @@ def _published_in_brief(model: str) -> str:
         f"for {point.method} {point.clean} / {point.certified} ({point.data}, {point.patch} of {point.image})"
         for point in points()
         if point.origin is Origin.PUBLISHED
-        and point.defence in _DEFENDED
+        and point.defence in _TRAINED_FOR
         and MODELS[model].title.startswith(point.network)
         and point.image.startswith("{}x{}".format(*MODELS[model].image_size))
         and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))

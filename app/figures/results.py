@@ -23,6 +23,7 @@ _COLOURS = {
     "clipping": "#e69f00",
     "smoothing": "#cc79a7",
     "detection": "#56b4e9",
+    "feature-masking": "#882255",
     "double-masking": "#d55e00",
     "undefended": "#999999",
 }

@@ -38,6 +38,10 @@ _BOUNDS[Kind.DETECTION] = (
     "log of the confidence in '{label}' without the window",
     "log of τ, or of the confidence in '{rival}' if that is larger",
 )
+_BOUNDS[Kind.FEATURE_MASKING] = (
+    "the lead of '{label}' over '{rival}' in evidence outside the window",
+    "the most of this lead that the best other window takes, from both",
+)
 _BOUNDS[Kind.DOUBLE_MASKING] = (
     "the logit of '{label}' under the worst pair of a mask that hides the patch and any other",
     "the logit of '{rival}' under the same two masks",
@@ -117,12 +121,12 @@ def show(chosen: Choices | None) -> None:
 
 def _settings(chosen: Choices, fitting: Fitting) -> None:
     """What the sidebar does not ask, and the start of what takes long, with its progress."""
-    with st.expander("Settings of detection, and double masking (PatchCleanser)"):
+    with st.expander("Settings of detection, and double masking of pixels (PatchCleanser)"):
         choices_of_lineup.ask_alert_threshold()
         st.markdown(
-            "Double masking takes two rounds of grey masks, one of which hides the patch wherever it is; any "
-            "classifier will do, here the undefended network. If the label leads under every pair of masks, no patch "
-            "can change it."
+            "Double masking takes two rounds of masks, one of which hides the patch wherever it is: if the label "
+            "leads under every pair of masks, no patch can change it. Evidence is masked in sums, at once; masks of "
+            "grey pixels suit any classifier, here the undefended network, which runs again for each pair."
         )
         choices_of_lineup.ask_masks_per_axis()
         if not st.button("Run the network under every pair of masks"):

@@ -13,6 +13,7 @@ from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.interval import IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     SMOOTHING = "smoothing"
     DETECTION = "detection"
     INTERVAL = "interval"
+    FEATURE_MASKING = "feature-masking"
     DOUBLE_MASKING = "double-masking"
 
     @property
@@ -51,7 +53,8 @@ TITLES = {
     Kind.SMOOTHING: "de-randomized smoothing",
     Kind.DETECTION: "detection, or an alert",
     Kind.INTERVAL: "interval bounds",
-    Kind.DOUBLE_MASKING: "double masking",
+    Kind.FEATURE_MASKING: "double masking of evidence",
+    Kind.DOUBLE_MASKING: "double masking of pixels",
 }
 
 
@@ -111,6 +114,8 @@ class Fitting:
                         "interval bounds need the layers of a small network that was trained for them"
                     )
                 return IntervalBounds(self.layers, self.patch_size)
+            case Kind.FEATURE_MASKING:
+                return FeatureMasking(window, self.evidence, self.clip_high, wrapping)
             case Kind.DOUBLE_MASKING:
                 return PatchCleanser(self.masks)
 

@@ -110,7 +110,7 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     told = compute.in_brief("imagenette")
     evaluation = results.read_all()["imagenette-unseen"]
     assert f"n = {evaluation.n:,}" in told
-    assert "as published for Mask-BN (BagNet-17) 95.0 / 86.7" in told
+    assert "published: for Mask-BN (BagNet-17) 95.0 / 86.7" in told
     current = evaluation.configuration.weights_sha256 == read_card("imagenette").sha256
     assert ("with other weights" not in told) == current
     assert compute.in_brief("tiles") == "Not measured here."

@@ -12,6 +12,7 @@ from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Rule,
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -39,6 +40,8 @@ DEFENCES = (
     (Smoothing.columns((8, 5), 2, (2, 2)), MAPS[:, :, :1]),
     (Smoothing((6, 5), (2, 2), (2, 1), rule=Rule.PUBLISHED), MAPS),
     (MaskedDetection((2, 2), 0.4), MAPS),
+    (FeatureMasking((2, 2)), MAPS),
+    (FeatureMasking((1, 2), Evidence.SHARPENED, wrapping=True), MAPS[:, :, :1]),
     (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2)), PAIRS),
     (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2), Rule.PUBLISHED), PAIRS),
     (IntervalBounds(LAYERS, (2, 2)), RANDOM.random((4, 3, 6, 5))),
