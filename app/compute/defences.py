@@ -8,10 +8,12 @@ import numpy as np
 import streamlit as st
 
 from app.compute import Choice, Photo, features, network
+from pg_core.arrays import clip
 from pg_core.covering import CoveringMasks
 from pg_core.defences.base import ALERT, Verdict
 from pg_core.defences.catalogue import TITLES, Fitting
 from pg_core.defences.double_masking import PairLogits
+from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.geometry import Window
 from pg_core.layered import layers_of
 from pg_core.lineup import Contender, Lineup, line_up
@@ -107,7 +109,8 @@ def lines(found: Lineup) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """The numbers of a defence at a malicious window, or at the worst place of the patch in it; `place` in words."""
+    """The numbers of a defence at a malicious window, or at the worst place of the patch in it; `place` in words.
+    `broken` is what it says of a witness, where it has one to show."""
 
     place: str
     label: str
@@ -116,6 +119,7 @@ class Reckoning:
     upper: float
     margin: float
     tolerance: float
+    broken: str | None
 
 
 def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None:
@@ -129,11 +133,22 @@ def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None
         f"the window at {place}" if certificate.windows == found.windows else f"the patch at pixel {place}",
         named(found, int(certificate.label)),
         named(found, int(certificate.rival[at])),
-        *(
-            float(a[at])
-            for a in (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
-        ),
+        float(certificate.lower[at]),
+        float(certificate.upper[at]),
+        float(certificate.margin[at]),
+        float(certificate.tolerance[at]),
+        _broken(found, one, window, at),
     )
+
+
+def _broken(found: Lineup, one: Contender, window: Window, at: tuple[int, int]) -> str | None:
+    """The class that double masking of evidence predicts if the malicious window is all the rival's."""
+    if not isinstance(one.defence, FeatureMasking) or one.certificate.margin[at] > 0:
+        return None
+    evidence = clip(found.features.local_logits, one.defence.evidence, one.defence.clip_high)
+    label, rival = int(one.certificate.label), int(one.certificate.rival[at])
+    said = one.defence.broken(evidence, label, rival, window)
+    return None if said is None else named(found, int(said.label))
 
 
 def places(found: Lineup, one: Contender) -> str:

@@ -185,4 +185,9 @@ def _conclusion(one: Contender, reckoned: Reckoning) -> str:
         )
     if reckoned.margin > 0:
         return f"'{reckoned.label}' is ahead, but by less than the float tolerance, {reckoned.tolerance:.2g}."
+    if reckoned.broken is not None:
+        return (
+            f"With as much as evidence can be for '{reckoned.rival}' in every cell of the window, it says "
+            f"'{reckoned.broken}': broken in feature space. Whether pixels can do that is another question."
+        )
     return f"'{reckoned.rival}' can draw level with '{reckoned.label}', or pass it, as far as this defence can tell."

@@ -23,7 +23,7 @@ from pg_core.arrays import (
 )
 from pg_core.defences.base import Certificate, labels_of
 from pg_core.defences.double_masking import DoubleMasking
-from pg_core.geometry import Size, Window, Windows
+from pg_core.geometry import Size, Window, Windows, cells
 
 _CELLS_AT_A_TIME = 2**21
 """Of masked maps in memory at once, 16 MB for each intermediate array."""
@@ -107,6 +107,19 @@ class FeatureMasking:
             rival=rival,
             tolerance=np.broadcast_to(np.asarray(moved)[..., None, None], shape),
         )
+
+    def broken(self, evidence: EvidenceMap, label: int, rival: int, window: Window) -> DoubleMasking | None:
+        """What the two rounds say of one map if a malicious window has as much for a rival in every cell as evidence
+        can have, and nothing for the others: a witness, unless it is the label. None then; without a finite c_h it
+        is one wherever the margin is negative, else it may not be."""
+        windows = self._windows(evidence)
+        inside = cells(window, windows.map_size)
+        attacked = evidence.copy()
+        attacked[..., *inside] = 0.0
+        top, step = scale(windows.map_size, self.evidence, self.clip_high)
+        attacked[rival][inside] = np.rint(top / step) * step
+        said = self.mask(attacked)
+        return None if said.label == label else said
 
     def _windows(self, evidence: EvidenceMap) -> Windows:
         rows, columns = evidence.shape[-2:]

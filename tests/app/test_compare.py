@@ -189,3 +189,14 @@ def test_the_threshold_of_an_alert_reaches_detection(page):
     page.slider(key="alert-threshold").set_value(0.99).run()
     assert not page.exception
     assert float(margin()) < float(before)
+
+
+def test_a_failing_window_of_double_masking_is_broken_by_its_witness(page):
+    page.selectbox(key="network").select("cifar10").run()
+    page.number_input(key="share").set_value(12.0).run()
+    page.selectbox(key="lineup-One defence").select(Kind.FEATURE_MASKING).run()
+    assert not page.exception
+    own = next(row for row in rows(page) if row["Defence"] == TITLES[Kind.FEATURE_MASKING])
+    assert (own["Verdict"], own["This window"]) == ("✘ not certified", "✘ not proved")
+    told = next(box.value for box in page.caption if box.value.startswith("double masking of evidence"))
+    assert "broken in feature space" in told

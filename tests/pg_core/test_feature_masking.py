@@ -12,6 +12,7 @@ from pg_core.defences import feature_masking as module
 from pg_core.defences.base import Verdict
 from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.masking import RobustMasking
+from pg_core.geometry import Window
 from tests import reference
 from tests.reference import double_masking as literal
 
@@ -123,9 +124,17 @@ def test_every_window_without_a_margin_is_broken_where_evidence_has_no_limit(dra
     W, û = boxes(defence, local_logits), clip(local_logits)
     certificate = defence.certify(local_logits)
     for n in np.flatnonzero(certificate.margin < 0):
-        rival = certificate.rival.flat[n]
-        broken = filled(û, W[n], CEILING * (np.arange(len(û)) == rival))
-        assert defence.mask(broken).label != certificate.label
+        label, rival = int(certificate.label), int(certificate.rival.flat[n])
+        attacked = filled(û, W[n], CEILING * (np.arange(len(û)) == rival))
+        said = defence.broken(û, label, rival, certificate.windows.at(int(n)))
+        assert said is not None
+        assert said.label == defence.mask(attacked).label != label
+
+
+def test_a_window_that_holds_has_no_witness():
+    û = np.zeros((2, 1, 5))
+    û[0] = 1
+    assert FeatureMasking((1, 1)).broken(û, 0, 1, Window(0, 2, 1, 1)) is None
 
 
 def test_failing_windows_are_drawn():
