@@ -10,6 +10,8 @@ from app import compute
 from app.compute import Choice, Photo
 from pg_core.analysis import Analysis
 from pg_core.cases import CaseEvidence, cases
+from pg_core.defences.base import Certificate
+from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.masking import RobustMasking
 from pg_core.diagnosis import Diagnosis, Failure, diagnose, failures
 from pg_core.geometry import Window
@@ -37,6 +39,18 @@ def failing(
     """Every window that is not certified; a program or more for each at T > 0."""
     analysis = compute.analysis(photo, choice, defence, threat, label)
     return tuple(failures(analysis.defence, analysis.masking, analysis.certificate))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+def double_masking(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+) -> Certificate:
+    """What double masking of the same evidence proves, which is never less at T = 0."""
+    analysis = compute.analysis(photo, choice, defence, threat, label)
+    fitted = analysis.defence
+    other = FeatureMasking(fitted.window_size, fitted.evidence, fitted.clip_high, fitted.wrapping)
+    features = analysis.features
+    return other.certify(features.local_logits, int(analysis.certificate.label), features.delta)
 
 
 def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:

@@ -14,7 +14,7 @@ from app.figures import cases as case_figures
 from app.figures import debugger as figures
 from app.views.opening import Opened, opened, proved
 from pg_core.analysis import Analysis
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Certificate, Verdict
 from pg_core.diagnosis import Account, Diagnosis
 from pg_core.geometry import Window
 from pg_core.witness import Standing, Witness
@@ -53,6 +53,9 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
     windows.controls(analysis, malicious, chosen.photo)
     _window(analysis, told, standing)
+    if standing is not Standing.CERTIFIED:
+        settings = chosen.choice, tried.defence, tried.threat, analysis.label
+        _double_masking(analysis, debugging.double_masking(chosen.photo, *settings), malicious)
     _bounds(analysis, told)
     if witness is not None:
         _witness(analysis, witness)
@@ -122,6 +125,26 @@ def _window(analysis: Analysis, told: Diagnosis, standing: Standing) -> None:
             f"{figures.why_rival(told.rival, threshold)}\n"
             f"- margin = {told.label.bound:.4g} - {told.rival.bound:.4g} = {told.margin:+.4g}."
         )
+
+
+def _double_masking(analysis: Analysis, other: Certificate, window: Window) -> None:
+    """Whether the same evidence, masked otherwise, proves what robust masking does not."""
+    at = window.top, window.left
+    margin, rival = float(other.margin[at]), analysis.classes[int(other.rival[at])]
+    unproved = int((other.margin <= other.tolerance).sum())
+    if other.prediction != other.label:
+        told = f"does not predict '{analysis.label}' even without a patch"
+    elif margin > other.tolerance[at]:
+        told = f"**proves this window**: under any second mask '{analysis.label}' leads '{rival}' by {margin:.4g}"
+        told += (
+            f"; {unproved} of {other.windows.count} windows fail there" if unproved else ", and all others"
+        )
+    else:
+        told = f"does not prove this window either: its lead over '{rival}' under the worst is {margin:+.4g}"
+    st.markdown(
+        f"*Double masking of evidence* (page *Compare*) takes this window and any other from all classes alike. It "
+        f"{told}."
+    )
 
 
 def _where(account: Account) -> str:

@@ -5,7 +5,7 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pg_core import Bound, RobustMasking, analyse, examine, load_model, sample_path
+from pg_core import Bound, FeatureMasking, RobustMasking, analyse, examine, load_model, sample_path
 from pg_core.diagnosis import diagnose, failures
 from pg_core.witness import judge
 from tests.app.test_page import PATIENCE
@@ -60,6 +60,20 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert "✘ broken in feature space" in text(page)
     _, witness = judge(told.defence, told.masking, told.certificate, worst)
     assert f"predicts **'{told.classes[witness.prediction]}'** instead of **'espresso'**" in text(page)
+
+
+def test_the_worst_window_is_tried_with_double_masking_of_the_same_evidence(page, told):
+    defence = told.defence
+    other = FeatureMasking(defence.window_size, defence.evidence)
+    certificate = other.certify(told.features.local_logits, int(told.certificate.label), told.features.delta)
+    at = told.certificate.worst.top, told.certificate.worst.left
+    proves = (
+        certificate.prediction == certificate.label and certificate.margin[at] > certificate.tolerance[at]
+    )
+    assert ("**proves this window**" in text(page)) == proves
+    assert ("does not prove this window either" in text(page)) != proves
+    assert f"{certificate.margin[at]:.4g}" in text(page)
+    assert told.classes[certificate.rival[at]] in text(page)
 
 
 def test_the_table_lists_every_failing_window_and_can_be_filtered(page, told):
