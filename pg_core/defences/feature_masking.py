@@ -155,17 +155,20 @@ def _least_leads(
     Int[np.ndarray, "window_rows window_columns"],
 ]:
     """The label's lead outside each window, what a second one takes of it, and for which class the rest is least."""
-    rivals = np.delete(np.arange(len(evidence)), label)
-    leads = evidence[label] - evidence[rivals]
-    outside = leads.sum(axis=(-2, -1))[:, None, None] - windows.sums(leads)
-    # No second mask takes more of a lead than of the label's evidence: most of many classes need not be looked at.
     most, _ = windows.largest_others(evidence[label])
-    near = ((outside - most) <= outside.min(axis=0)).any(axis=(-2, -1))
-    rivals, leads, outside = rivals[near], leads[near], outside[near]
-    taken, _ = windows.largest_others(leads)
-    least = first_largest(np.moveaxis(taken - outside, 0, -1))[None]
-    return (
-        np.take_along_axis(outside, least, axis=0)[0],
-        np.take_along_axis(taken, least, axis=0)[0],
-        rivals[least[0]],
-    )
+    margin, lower, upper = (np.full(windows.shape, np.inf) for _ in range(3))
+    rival = np.full(windows.shape, len(evidence))
+    leads = evidence[label] - evidence
+    outside = leads.sum(axis=(-2, -1))[:, None, None] - windows.sums(leads)
+    # No second mask takes more of a lead than of the label's evidence: beside the strongest rival, which comes first,
+    # most classes need not be looked at.
+    least = outside - most
+    for c in np.argsort(least.min(axis=(-2, -1)), kind="stable").tolist():
+        if c == label or (least[c] > margin).all():
+            continue
+        taken, _ = windows.largest_others(leads[c])
+        rest = outside[c] - taken
+        nearer = (rest < margin) | ((rest == margin) & (c < rival))
+        margin[nearer], lower[nearer], upper[nearer] = rest[nearer], outside[c][nearer], taken[nearer]
+        rival[nearer] = c
+    return lower, upper, rival
