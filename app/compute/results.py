@@ -136,9 +136,9 @@ def in_brief(model: str) -> str:
 
 
 def _measured_in_brief(model: str) -> list[str]:
-    """A sentence for each patch and defence (robust masking at T = 0, double masking of evidence, interval bounds):
-    what came out on each set of photos, and the published figure."""
-    by_patch: dict[str, list[Point]] = {}
+    """Sentences for each patch: what came out on each set of photos with robust masking at T = 0 or interval bounds,
+    and the published figure; and with double masking of evidence."""
+    by_patch: dict[tuple[str, str], list[Point]] = {}
     for each, shares in _IN_BRIEF.items():
         for point in comparison.table_4(points(), each):
             if (
@@ -146,15 +146,19 @@ def _measured_in_brief(model: str) -> list[str]:
                 and point.defence in _DEFENDED
                 and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
             ):
-                by_patch.setdefault(f"{point.patch} patch on {point.image}, {point.method}", []).append(point)
+                by_patch.setdefault((f"{point.patch} patch on {point.image}", point.method), []).append(point)
     return [
-        f"{patch}, clean / certified in %: "
+        f"{patch}, {method}, clean / certified in %: "
         + "; ".join(
             f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
             for point in own
         )
         + f"; published: {_beside(own[0])}."
-        for patch, own in by_patch.items()
+        if own[0].defence in _TRAINED_FOR
+        else f"{method.capitalize()}: "
+        + "; ".join(f"{point.origin} ({described(point)}) {point.clean} / {point.certified}" for point in own)
+        + "."
+        for (patch, method), own in by_patch.items()
     ]
 
 

@@ -140,7 +140,7 @@ def _double_masking(analysis: Analysis, other: Certificate, window: Window) -> N
             f"; {unproved} of {other.windows.count} windows fail there" if unproved else ", and all others"
         )
     else:
-        told = f"does not prove this window either: its lead over '{rival}' under the worst is {margin:+.4g}"
+        told = f"does not prove this window either: its least lead over '{rival}' is {margin:+.4g}"
     st.markdown(
         f"*Double masking of evidence* (page *Compare*) takes this window and any other from all classes alike. It "
         f"{told}."
