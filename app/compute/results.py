@@ -79,8 +79,11 @@ def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
 
 
 def names(data: Data) -> list[str]:
-    """The files with evaluations on some data."""
-    return [name for name, evaluation in evaluations().items() if comparison.data_of(evaluation) is data]
+    """The files with evaluations on some data, first those of the defence that a network was trained for."""
+    own = {name: each for name, each in evaluations().items() if comparison.data_of(each) is data}
+    return sorted(
+        own, key=lambda name: all(run.setting.defence not in _TRAINED_FOR for run in own[name].runs)
+    )
 
 
 def title(name: str) -> str:
@@ -128,9 +131,10 @@ def measured_networks() -> list[dict[str, str]]:
 
 
 def in_brief(model: str) -> str:
-    """What is known of the accuracy of a network, in a few words; or that nothing is, or can be read."""
+    """What is known of the accuracy of a network, a paragraph for each patch and defence; or that nothing is, or can
+    be read."""
     try:
-        return " ".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
+        return "\n\n".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
     except ValueError as error:
         return f"Its accuracies cannot be read: {error}."
 
