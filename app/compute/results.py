@@ -151,19 +151,19 @@ def _measured_in_brief(model: str) -> list[str]:
                 and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
             ):
                 by_patch.setdefault((f"{point.patch} patch on {point.image}", point.method), []).append(point)
-    return [
-        f"{patch}, {method}, clean / certified in %: "
-        + "; ".join(
-            f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
-            for point in own
-        )
-        + f"; published: {_beside(own[0])}."
-        if own[0].defence in _TRAINED_FOR
-        else f"{method.capitalize()}: "
-        + "; ".join(f"{point.origin} ({described(point)}) {point.clean} / {point.certified}" for point in own)
-        + "."
-        for (patch, method), own in by_patch.items()
+    return [_told(patch, own) for (patch, _), own in by_patch.items()]
+
+
+def _told(patch: str, own: list[Point]) -> str:
+    """What came out of one defence against one patch, on each set of photos."""
+    if own[0].defence not in _TRAINED_FOR:
+        shares = [f"{point.origin} ({described(point)}) {point.clean} / {point.certified}" for point in own]
+        return f"{own[0].method.capitalize()}: {'; '.join(shares)}."
+    shares = [
+        f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
+        for point in own
     ]
+    return f"{patch}, {own[0].method}, clean / certified in %: {'; '.join(shares)}; published: {_beside(own[0])}."
 
 
 def _published_in_brief(model: str) -> str:
