@@ -149,7 +149,7 @@ def placements_in(placements: Placements, classes: tuple[str, ...]) -> Data:
         "findings": placements.findings.reshape(-1).tolist(),
         "rivals": index.reshape(-1).tolist(),
         "names": [classes[rival] for rival in rivals.tolist()],
-        "unseen": (Finding.UNSEEN if predicted else Finding.FAILING).value,
+        "unseen": (Finding.UNSEEN if predicted else Finding.NOT_CERTIFIED).value,
         "benign": placements.benign,
     }
 
@@ -166,9 +166,7 @@ def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str
 
 def _windows(clean: Analysis) -> Data:
     certificate = clean.certificate
-    holds = "certified" if clean.defence.sound else "passes the published bound"
-    verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
-    return {"margin": _float64(certificate.margin), "verdicts": verdicts.reshape(-1).tolist()}
+    return {"margin": _float64(certificate.margin), "verdicts": certificate.verdicts.reshape(-1).tolist()}
 
 
 def _box(box: Box) -> list[int]:

@@ -1,7 +1,7 @@
 // What is known of the patch where it is now, in words: what is proved, without the server; what the network says,
 // for the place that it has answered for last. Numbers are shown for the place that they belong to, or not at all.
 
-const SIGNS = { certified: '✔', unseen: '✔', failing: '✘', undecided: '?' };
+const SIGNS = { certified: '✔', unseen: '✔', 'not certified': '✘', undecided: '?' };
 
 // What is proved of a placement, out of the table of distinct footprints; nothing for a patch of another size.
 function provedAt(box, placements, stage) {

@@ -6,10 +6,10 @@ print(pg_core.analyse("photo.jpg", model, defence))
 """
 
 from pg_core.analysis import Analysis, analyse, examine
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.covering import CoveringMasks
 from pg_core.datasets import SAMPLES, sample_path
-from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Verdict
+from pg_core.defences.base import ALERT, Certificate, Claim, Defence, Prediction, Verdict
 from pg_core.defences.clipping import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.double_masking import PatchCleanser
@@ -26,7 +26,7 @@ from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
 from pg_core.placements import Finding, Placements, certify_placements, largest_patches
-from pg_core.witness import Standing, Witness, find_witness, judge, standings
+from pg_core.witness import WindowStatus, Witness, find_witness, window_status, window_statuses
 
 __all__ = [
     "ALERT",
@@ -36,9 +36,10 @@ __all__ = [
     "Bound",
     "BoundedEvidence",
     "Certificate",
+    "Claim",
     "CoveringMasks",
     "Defence",
-    "Evidence",
+    "EvidenceType",
     "FeatureMasking",
     "Finding",
     "Footprints",
@@ -57,11 +58,11 @@ __all__ = [
     "RobustMasking",
     "Smoothing",
     "Space",
-    "Standing",
     "Threat",
     "Undefended",
     "Verdict",
     "Window",
+    "WindowStatus",
     "Windows",
     "Witness",
     "analyse",
@@ -69,12 +70,12 @@ __all__ = [
     "examine",
     "extract",
     "find_witness",
-    "judge",
     "largest_patches",
     "load_model",
     "mean_logits",
     "pair_logits",
     "sample_path",
-    "standings",
     "update",
+    "window_status",
+    "window_statuses",
 ]

@@ -22,6 +22,7 @@ from pg_core.images import Framing, Space, Threat
 from pg_core.models.local import LocalModel
 from pg_core.placements import Placements, certify_placements, largest_patches
 from pg_core.progress import Report
+from pg_core.schema import SCHEMA
 
 Summary = dict[str, object]
 """Numbers and words only, as JSON takes them."""
@@ -123,23 +124,25 @@ class Analysis(Answer):
                 f"the patch can touch all {_times(windows.map_size)} of them; the only window is the whole map, and "
                 "no evidence is left outside it."
             )
-        if self.verdict is Verdict.CERTIFIED and not self.defence.sound:
+        if self.verdict is Verdict.UNPROVED:
             return (
-                f"Nothing is proved against a {patch}: the published bound, which is wrong for T > 0, holds in "
-                "every window."
+                f"Nothing is proved against a {patch}: the published bound is wrong for T > 0, so its certificate "
+                f"claims nothing (its margin is positive in {windows.count - certificate.failing.sum()} of "
+                f"{windows.count} windows)."
             )
         if self.verdict is Verdict.CERTIFIED:
             return f"No {patch} can change '{self.label}'."
         if self.verdict is Verdict.UNDECIDED:
             return (
                 f"Undecided against a {patch}: every margin is positive, but {certificate.undecided.sum()} "
-                f"of {windows.count} are within the float tolerance."
+                f"of {windows.count} are within the tolerance, which is estimated."
             )
         worst = certificate.worst
         missing = -float(certificate.margin[worst.top, worst.left])
         lacks = f"lacks {missing:.4g} of evidence" if missing > 0 else "is no more than a tie"
         return (
-            f"Not certified against a {patch}: {certificate.failing.sum()} of {windows.count} windows fail. "
+            f"Not certified against a {patch}: {certificate.failing.sum()} of {windows.count} windows are not "
+            "certified. "
             f"The worst, at row {worst.top}, column {worst.left}, {lacks} for "
             f"'{self.label}' against '{self.rival(worst)}'."
         )
@@ -147,6 +150,7 @@ class Analysis(Answer):
     def summary(self) -> Summary:
         """The numbers of the analysis, for JSON; classes by name."""
         return {
+            "schema": SCHEMA,
             "model": self.features.model,
             "statement": self.sentence(),
             "patch_size": self.threat.patch_size,
@@ -170,7 +174,11 @@ class Analysis(Answer):
             ("undefended", self.undefended_prediction),
             ("defended", self.prediction),
             ("label", self.label),
-            ("verdict", f"{self.verdict}, {certificate.failing.sum()} of {certificate.windows.count} fail"),
+            (
+                "verdict",
+                f"{self.verdict}, {certificate.proved.sum()} of {certificate.windows.count} windows proved",
+            ),
+            ("claim", str(certificate.claim)),
             (
                 "worst window",
                 f"row {at[0]}, column {at[1]}: lower {certificate.lower[at]:.4f}, upper "
@@ -245,6 +253,7 @@ def summarise(
     rival = int(certificate.rival[at])
     return {
         "verdict": certificate.verdict,
+        "claim": certificate.claim,
         "window_size": certificate.windows.window_size,
         "map_size": certificate.windows.map_size,
         "threshold": defence.threshold,
@@ -252,8 +261,9 @@ def summarise(
         "clip_high": None if math.isinf(defence.clip_high) else defence.clip_high,
         "bound": defence.bound,
         "windows": certificate.windows.count,
-        "failing_windows": int(certificate.failing.sum()),
-        "undecided_windows": int(certificate.undecided.sum()),
+        "windows_proved": int(certificate.proved.sum()),
+        "windows_not_certified": int(certificate.failing.sum()),
+        "windows_undecided": int(certificate.undecided.sum()),
         "tolerance": float(certificate.tolerance[at]),
         "smallest_margin": float(certificate.margin[at]),
         "worst": {

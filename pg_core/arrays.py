@@ -29,7 +29,7 @@ SHARPENED_POWER = 3
 """The power of the confidence that `sharpened` evidence is: 2 to 4 do about as well for tiles."""
 
 
-class Evidence(StrEnum):
+class EvidenceType(StrEnum):
     """What a location says for a class: its logit, its confidence (softmax over the classes) or a vote; those are
     [PG]'s. Or, not published, its confidence to the third power, not normalised again: what is not sure of any class
     then hardly counts for the others, while one that is sure of the label keeps its say."""
@@ -41,7 +41,7 @@ class Evidence(StrEnum):
 
 
 def clip(
-    local_logits: LocalLogits, evidence: Evidence = Evidence.LOGITS, clip_high: float = math.inf
+    local_logits: LocalLogits, evidence: EvidenceType = EvidenceType.LOGITS, clip_high: float = math.inf
 ) -> EvidenceMap:
     """The clipped evidence û = clip(u, 0, c_h) of each class at each location ([PG] section 4.1; c_l = 0).
 
@@ -57,23 +57,23 @@ def clip(
     values = np.asarray(local_logits, np.float64)
     if not np.isfinite(values).all():
         raise ValueError("expected finite local logits, got NaN or infinite values")
-    if evidence is not Evidence.LOGITS:
+    if evidence is not EvidenceType.LOGITS:
         values = confidence(values)
-    if evidence is Evidence.PREDICTION:
+    if evidence is EvidenceType.PREDICTION:
         values = (values > VOTE_THRESHOLD).astype(np.float64)
-    if evidence is Evidence.SHARPENED:
+    if evidence is EvidenceType.SHARPENED:
         values = values**SHARPENED_POWER
     return np.rint(np.clip(values, 0.0, top) / step) * step
 
 
-def scale(map_size: tuple[int, int], evidence: Evidence, clip_high: float) -> tuple[float, float]:
+def scale(map_size: tuple[int, int], evidence: EvidenceType, clip_high: float) -> tuple[float, float]:
     """The largest value that evidence can have (to half a step), and the step of the grid that it lies on.
 
     Raises ValueError for a c_h that is not positive, or so small that its grid has no room in float64.
     """
     if not clip_high >= 2.0**-900:
         raise ValueError(f"expected clip_high > 0 (and no less than 2**-900), got {clip_high}")
-    top = min(clip_high, CEILING if evidence is Evidence.LOGITS else 1.0)
+    top = min(clip_high, CEILING if evidence is EvidenceType.LOGITS else 1.0)
     return top, 2.0 ** (math.ceil(math.log2(map_size[0] * map_size[1] * top)) - 52)
 
 
@@ -85,7 +85,7 @@ def confidence(local_logits: LocalLogits) -> EvidenceMap:
 
 
 def evidence_error(
-    local_logits: LocalLogits, evidence: Evidence, clip_high: float, delta: float
+    local_logits: LocalLogits, evidence: EvidenceType, clip_high: float, delta: float
 ) -> Float64[np.ndarray, "*batch"]:
     """By how much an error of `delta` in every local logit can move the evidence of a class, summed over any
     cells.
@@ -95,7 +95,7 @@ def evidence_error(
     """
     if not delta >= 0:
         raise ValueError(f"expected delta >= 0, got {delta}")
-    if evidence is Evidence.PREDICTION and delta > 0:
+    if evidence is EvidenceType.PREDICTION and delta > 0:
         doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
         return np.asarray(doubtful.sum(axis=(-2, -1)).max(axis=-1), np.float64)
     rows, columns = local_logits.shape[-2:]

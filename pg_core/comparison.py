@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pg_core.defences.base import Claim
 from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Size
 from pg_core.latex import tabular
@@ -44,7 +45,8 @@ class Point:
     """One defence against patches that cover `patch_per_cent` of the image.
 
     `network` is a name of MODELS, or as published; `photos` names the set and `n` counts it; `image` says what the
-    patch is put on. No shares: infeasible, as the authors say.
+    patch is put on, `claim` what certified means. Without clean accuracy it is infeasible, as the authors say; without
+    certified accuracy nothing is claimed, or the published figure could not be checked.
     """
 
     origin: Origin
@@ -59,8 +61,19 @@ class Point:
     method: str
     threshold: float | None
     parameters: str
+    claim: Claim
     clean: Share | None
     certified: Share | None
+
+    @property
+    def in_words(self) -> tuple[str, str]:
+        """Clean and certified accuracy, as a table shows them."""
+        if self.clean is None:
+            return "infeasible", "infeasible"
+        if self.certified is None:
+            return str(self.clean), "nothing is claimed" if self.claim is Claim.NOTHING else "–"
+        alert = " (label or alert)" if self.claim is Claim.LABEL_OR_ALERT else ""
+        return str(self.clean), f"{self.certified}{alert}"
 
 
 COLUMNS = (
@@ -73,24 +86,24 @@ COLUMNS = (
     "photos",
     "n",
     "T",
+    "claim",
     "clean",
     "clean_low",
     "clean_high",
-    "clean_from_memory",
     "certified",
     "certified_low",
     "certified_high",
-    "certified_from_memory",
 )
 
 
 def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> tuple[Point, ...]:
-    """A point for each run whose certificates prove something; `shipped` is the SHA-256 of each network's weights."""
+    """A point for each run that claims something, and for the network without a defence; `shipped` is the SHA-256 of
+    each network's weights."""
     return tuple(
         _measured(evaluation, run, shipped)
         for evaluation in evaluations
         for run in evaluation.runs
-        if run.setting.sound
+        if run.setting.claim is not Claim.NOTHING or run.setting.defence == Kind.UNDEFENDED
     )
 
 
@@ -110,6 +123,7 @@ def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
             cell.method,
             0.0 if cell.defence in ("masking", "mask-ds") else None,
             "the authors' setting",
+            Claim.LABEL,
             cell.clean,
             cell.certified,
         )
@@ -154,6 +168,7 @@ def as_csv(points: Iterable[Point]) -> str:
                 point.photos,
                 point.n,
                 point.threshold,
+                point.claim,
                 *_numbers(point.clean),
                 *_numbers(point.certified),
             ]
@@ -162,15 +177,14 @@ def as_csv(points: Iterable[Point]) -> str:
 
 
 def as_latex(points: Iterable[Point]) -> str:
-    """A table for LaTeX; figures marked * are quoted from memory of the published table."""
+    """A table for LaTeX."""
     rows = [
         (
             point.patch,
             point.method,
             point.network,
             f"{point.origin} ({described(point)})",
-            "infeasible" if point.clean is None else str(point.clean),
-            "" if point.certified is None else str(point.certified),
+            *point.in_words,
         )
         for point in points
     ]
@@ -218,8 +232,9 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
         TITLES[Kind(kind)] if kind in set(Kind) else kind,
         run.setting.threshold,
         run.setting.parameters,
+        run.setting.claim,
         run.clean.in_per_cent,
-        run.certified.in_per_cent,
+        None if run.certified is None else run.certified.in_per_cent,
     )
 
 
@@ -231,6 +246,5 @@ def _resized(data: Data, image_size: Size) -> str:
 
 def _numbers(share: Share | None) -> list[object]:
     if share is None:
-        return ["", "", "", ""]
-    low, high = share.interval or ("", "")
-    return [share.per_cent, low, high, "*" if share.remembered else ""]
+        return ["", "", ""]
+    return [share.per_cent, *(share.interval or ("", ""))]

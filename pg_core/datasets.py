@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.arrays import CEILING, Evidence
+from pg_core.arrays import CEILING, EvidenceType
 from pg_core.images import ImageError
 
 
@@ -120,7 +120,7 @@ def labelled_photos(
     return photos
 
 
-def read_local_logits(path: Path, evidence: Evidence) -> LocalLogitMaps:
+def read_local_logits(path: Path, evidence: EvidenceType) -> LocalLogitMaps:
     """The arrays [rows, columns, classes] of an .npz file by their names, classes first.
 
     The file may be hostile: no pickle is read, and no more than fits into 2 GB of float64. Raises ValueError
@@ -165,7 +165,7 @@ def class_index(label: object, classes: int, name: str) -> int:
     return label
 
 
-def _checked(array: object, name: str, evidence: Evidence) -> Float64[np.ndarray, "classes rows columns"]:
+def _checked(array: object, name: str, evidence: EvidenceType) -> Float64[np.ndarray, "classes rows columns"]:
     if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype.kind not in "fiu":
         found = (
             f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else "other data"
@@ -180,7 +180,7 @@ def _checked(array: object, name: str, evidence: Evidence) -> Float64[np.ndarray
     values = np.ascontiguousarray(array.transpose(2, 0, 1), np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"expected finite values in '{name}', got NaN or infinite ones")
-    if evidence is Evidence.LOGITS and values.max() > CEILING:
+    if evidence is EvidenceType.LOGITS and values.max() > CEILING:
         raise ValueError(
             f"'{name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) "
             "by a constant, which changes no verdict on logits"

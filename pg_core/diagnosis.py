@@ -11,10 +11,10 @@ from enum import StrEnum
 import numpy as np
 
 from pg_core.cases import Case, cases
-from pg_core.defences.exact import Surroundings
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.tight import Surroundings
 from pg_core.geometry import Window
-from pg_core.witness import Standing, duel, find_contents
+from pg_core.witness import WindowStatus, duel, find_contents, without_witness
 
 
 class Branch(StrEnum):
@@ -29,9 +29,9 @@ class Branch(StrEnum):
     LEMMA = "lemma"
     """Lemma 1: t/(1 - T)."""
     HIDDEN = "hidden"
-    """Exact: e* is the most evidence that hides in w below T; t + e*."""
+    """Tight bound: e* is the most evidence that hides in w below T; t + e*."""
     MASKED = "masked"
-    """Exact: whatever is in w, some window is detected; t."""
+    """Tight bound: whatever is in w, some window is detected; t."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Failure:
     rival: int
     margin: float
     missing: float
-    standing: Standing
+    status: WindowStatus
     winner: int | None = None
     label_case: Case | None = None
     winner_case: Case | None = None
@@ -104,20 +104,18 @@ def failures(defence: RobustMasking, masking: Masking, certificate: MaskingCerti
     Witnesses are tried on Algorithm 1 with label and rival alone: a class that the rival beats is not predicted.
     """
     label = int(certificate.label)
-    for row, column in np.argwhere(certificate.margin <= certificate.tolerance).tolist():
+    for row, column in np.argwhere(~certificate.proved).tolist():
         window = certificate.windows.window(row, column)
         margin, rival = float(certificate.margin[row, column]), int(certificate.rival[row, column])
         missing = float(certificate.tolerance[row, column]) - margin
         found = find_contents(defence, masking, label, window)
         if found is None:
-            standing = Standing.TIED if margin == 0 else Standing.UNDECIDED
-            yield Failure(window, rival, margin, missing, standing)
+            yield Failure(window, rival, margin, missing, without_witness(certificate, (row, column)))
             continue
         benign, attacked = duel(masking, label, window, found)
         of_label, of_winner = cases(defence, benign, defence.mask(attacked), window)
-        yield Failure(
-            window, rival, margin, missing, Standing.BROKEN, found[0], of_label.case, of_winner.case
-        )
+        status, winner = WindowStatus.COUNTEREXAMPLE, found[0]
+        yield Failure(window, rival, margin, missing, status, winner, of_label.case, of_winner.case)
 
 
 def _of_label(

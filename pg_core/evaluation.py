@@ -19,7 +19,7 @@ import numpy as np
 
 from pg_core.arrays import LocalLogits
 from pg_core.datasets import LabelledPhoto
-from pg_core.defences.base import Defence, Verdict
+from pg_core.defences.base import Claim, Defence, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.double_masking import PatchCleanser
 from pg_core.defences.masking import RobustMasking
@@ -29,7 +29,7 @@ from pg_core.geometry import Size
 from pg_core.images import read, to_pixels
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
-from pg_core.outcomes import Outcome, Ruling, append, resume
+from pg_core.outcomes import DefenceResult, PhotoResult, append, resume
 from pg_core.progress import Pace, Report
 from pg_core.proportion import Proportion
 from pg_core.results import Accuracy, Configuration, Evaluation, Setting
@@ -50,7 +50,7 @@ class Trial:
     def setting(self) -> Setting:
         """The same in words and numbers."""
         threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
-        return Setting(self.patch_size, str(self.kind), threshold, self.defence.sound, str(self.defence))
+        return Setting(self.patch_size, str(self.kind), threshold, self.defence.claim, str(self.defence))
 
 
 def evaluate(
@@ -114,33 +114,33 @@ def judge(
     trials: Sequence[Trial],
     delta: float = 0.0,
     views: Mapping[Trial, np.ndarray] | None = None,
-) -> tuple[Outcome, ...]:
+) -> tuple[PhotoResult, ...]:
     """What each defence says of each photo, all photos at once; delta is the error of a local logit, views what
     those see that look at something else."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
-    rulings: list[list[Ruling]] = [[] for _ in photos]
+    results: list[list[DefenceResult]] = [[] for _ in photos]
     for trial in trials:
         seen = local_logits if views is None else views.get(trial, local_logits)
         certificates = trial.defence.certify(seen, labels, 0.0 if trial.kind.sees_pixels else delta)
         least = certificates.margin.min(axis=(-2, -1))
-        for index, own in enumerate(rulings):
+        for index, own in enumerate(results):
             certificate, margin = certificates[index], float(least[index])
             own.append(
-                Ruling(
+                DefenceResult(
                     int(certificate.prediction),
                     certificate.verdict,
                     margin if math.isfinite(margin) else None,
                 )
             )
     return tuple(
-        Outcome(photo.name, photo.label, int(undefended[index]), delta, tuple(rulings[index]))
+        PhotoResult(photo.name, photo.label, int(undefended[index]), delta, tuple(results[index]))
         for index, photo in enumerate(photos)
     )
 
 
 def count(
-    configuration: Configuration, photos: Sequence[LabelledPhoto], outcomes: Sequence[Outcome]
+    configuration: Configuration, photos: Sequence[LabelledPhoto], outcomes: Sequence[PhotoResult]
 ) -> Evaluation:
     """The accuracies that the outcomes of photos add up to. Every verdict is counted, one that is absent as
     0."""
@@ -149,10 +149,11 @@ def count(
     for index, setting in enumerate(configuration.settings):
         verdicts: tuple[Counter[Verdict], ...] = tuple(Counter() for _ in configuration.classes)
         for outcome in outcomes:
-            verdicts[outcome.label][outcome.rulings[index].verdict] += 1
-        clean = sum(outcome.rulings[index].prediction == outcome.label for outcome in outcomes)
+            verdicts[outcome.label][outcome.results[index].verdict] += 1
+        clean = sum(outcome.results[index].prediction == outcome.label for outcome in outcomes)
         certified = sum(own[Verdict.CERTIFIED] for own in verdicts)
-        runs.append(Accuracy(setting, Proportion(clean, n), Proportion(certified, n), verdicts))
+        claimed = None if setting.claim is Claim.NOTHING else Proportion(certified, n)
+        runs.append(Accuracy(setting, Proportion(clean, n), claimed, verdicts))
     undefended = sum(outcome.undefended == outcome.label for outcome in outcomes)
     delta = max((outcome.delta for outcome in outcomes), default=0.0)
     names = "\n".join(sorted(photo.name for photo in photos))

@@ -107,12 +107,11 @@ class Lineup:
         return box.top + row, box.left + column
 
     def proves(self, one: Contender, window: Window) -> bool:
-        """Whether no content of a malicious window can change the prediction of a defence, which is the label."""
+        """Whether what the certificate of a defence claims is proved for a malicious window."""
         certificate, box = one.certificate, self.positions(one, window)
-        if box is None or certificate.prediction != certificate.label or not one.defence.sound:
+        if box is None:
             return False
-        part = np.s_[box.top : box.bottom, box.left : box.right]
-        return bool((certificate.margin[part] > certificate.tolerance[part]).all())
+        return bool(certificate.proved[box.top : box.bottom, box.left : box.right].all())
 
     def differing(self, window: Window) -> tuple[Contender, Contender] | None:
         """The first defence that proves a malicious window, and the first (after the undefended network) that does

@@ -18,7 +18,7 @@ _BEGINNING = b'{"configuration": '
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class DefenceResult:
     """What one defence says of one photo: its prediction, the verdict on the true class, the least margin (None if
     there is no bound)."""
 
@@ -28,17 +28,17 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PhotoResult:
     """One photo under all defences of a run, in their order; delta as in `LocalFeatures`."""
 
     photo: str
     label: int
     undefended: int
     delta: float
-    rulings: tuple[Ruling, ...]
+    results: tuple[DefenceResult, ...]
 
 
-def resume(path: Path, configuration: JSON) -> dict[str, Outcome]:
+def resume(path: Path, configuration: JSON) -> dict[str, PhotoResult]:
     """The outcomes in a file of an earlier run, by photo, up to a line cut short, which is removed; a new or
     empty file gets the configuration as its first line.
 
@@ -47,7 +47,7 @@ def resume(path: Path, configuration: JSON) -> dict[str, Outcome]:
     """
     content = path.read_bytes() if path.exists() else b""
     complete = content[: content.rfind(b"\n") + 1]
-    outcomes: list[Outcome] = []
+    outcomes: list[PhotoResult] = []
     if complete:
         try:
             first, *rest = [json.loads(line) for line in complete.splitlines()]
@@ -71,7 +71,7 @@ def resume(path: Path, configuration: JSON) -> dict[str, Outcome]:
     return {outcome.photo: outcome for outcome in outcomes}
 
 
-def append(path: Path, outcome: Outcome) -> None:
+def append(path: Path, outcome: PhotoResult) -> None:
     """Add a line, which is on the disk when this returns."""
     _write(path, asdict(outcome))
 
@@ -83,10 +83,11 @@ def _write(path: Path, line: JSON) -> None:
         os.fsync(file.fileno())
 
 
-def _outcome(line: Mapping[str, Any]) -> Outcome:
-    rulings = tuple(
-        Ruling(int(r["prediction"]), Verdict(r["verdict"]), r["smallest_margin"]) for r in line["rulings"]
+def _outcome(line: Mapping[str, Any]) -> PhotoResult:
+    results = tuple(
+        DefenceResult(int(r["prediction"]), Verdict(r["verdict"]), r["smallest_margin"])
+        for r in line["results"]
     )
-    return Outcome(
-        str(line["photo"]), int(line["label"]), int(line["undefended"]), float(line["delta"]), rulings
+    return PhotoResult(
+        str(line["photo"]), int(line["label"]), int(line["undefended"]), float(line["delta"]), results
     )

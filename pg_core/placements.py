@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Shaped
 
 from pg_core.arrays import first_largest
-from pg_core.defences.base import Certificate
+from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.footprints import Footprints, FootprintValues, PairValues
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, Windows
@@ -26,10 +26,10 @@ class Finding(StrEnum):
     """No content of the patch there changes the prediction."""
     UNSEEN = "unseen"
     """The same, because no feature sees the patch."""
-    FAILING = "failing"
+    NOT_CERTIFIED = "not certified"
     """No proof. At T = 0 a content of the footprint, in feature space, makes a rival win or draw level."""
     UNDECIDED = "undecided"
-    """The margin is positive, but within the float tolerance."""
+    """The margin is positive, but within the tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class Placements:
         """What is known of each distinct footprint: values of `Finding`."""
         predicted, margin = self.prediction == self.label, self.margin
         known = np.where(margin > self.tolerance, Finding.CERTIFIED.value, Finding.UNDECIDED.value)
-        return np.where(predicted & (margin > 0), known, Finding.FAILING.value)
+        return np.where(predicted & (margin > 0), known, Finding.NOT_CERTIFIED.value)
 
     @property
     def finding_map(self) -> Shaped[np.ndarray, "placement_rows placement_columns"]:
         """What is known of each placement, by the pixel row and column of the patch's top left."""
-        unseen = Finding.UNSEEN if self.prediction == self.label else Finding.FAILING
+        unseen = Finding.UNSEEN if self.prediction == self.label else Finding.NOT_CERTIFIED
         return self._expanded(self.findings, unseen.value)
 
     @property
@@ -91,7 +91,7 @@ class Placements:
         """What is known of one placement."""
         row, column = int(self.footprints.row_of[top]), int(self.footprints.column_of[left])
         if min(row, column) < 0:
-            unseen = Finding.UNSEEN if self.prediction == self.label else Finding.FAILING
+            unseen = Finding.UNSEEN if self.prediction == self.label else Finding.NOT_CERTIFIED
             return Placed(unseen, self.benign)
         return Placed(
             Finding(str(self.findings[row, column])),
@@ -143,13 +143,13 @@ def certify_placements(
     A rival, with t outside F, at most `top` in each of the |F| cells and e in all of F. If a mask is detected, the
     largest is removed, so that min over M of SUM((v + a) ⊙ (1 - M)) is left. That never falls as a grows, and is
     largest at a = top everywhere: t + top |F| - max over M of SUM(M ⊙ (v + top F)). At T = 0 this is attained, for
-    every footprint, by a content that is legal for every kind of evidence; so the bounds are exact. If no mask is
+    every footprint, by a content that is legal for every evidence type. If no mask is
     detected, t + e is left, where e <= top |F| and, if masks contain F, e + k_c <= T(t + e) for the one that holds
     most besides it: t + e <= (t - k_c)/(1 - T). Where no mask contains F, Algorithm 1 leaves part of a to the rival;
     nothing is proved if `top` is large, as for logits without clipping, and often much if it is 1.
 
     At T > 0 a footprint inside a window takes the window's bounds where their margin is larger: its contents are among
-    the window's. Bounds that are not sound are not used.
+    the window's. Bounds of a certificate that claims nothing are not used.
     """
     windows, threshold = masking.windows, defence.threshold
     if masking.label.ndim:
@@ -174,7 +174,7 @@ def certify_placements(
         tolerance + rounding + jump,
         float(scores[label] - np.delete(scores, label).max()),
     )
-    return _by_windows(found, certificate, pairs) if threshold and defence.sound else found
+    return _by_windows(found, certificate, pairs) if threshold and certificate.claim is Claim.LABEL else found
 
 
 def largest_patches(
@@ -192,7 +192,7 @@ def largest_patches(
     A certificate of a square is one of every patch inside it, for the same defence: such a patch touches some of the
     same pixels and no others, so whatever it holds, the square could hold too. (A defence fitted to another patch is
     another defence, and may prove more or less.) Sides are tried from 1 up to the first that is certified nowhere; at
-    T = 0, where the bounds are exact, no larger one is. At T > 0 the side is proved, and a larger one may be safe.
+    T = 0, where the bounds are attained, no larger one is. At T > 0 the side is proved, and a larger one may be safe.
     """
     sides, found = np.zeros(image_size, np.int64), None
     # From twice the image on, every square is the image.

@@ -51,15 +51,13 @@ class Proportion:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Per cent of photos, with a 95 % interval where they were counted here; `remembered` if it is quoted from
-    memory of a published table, which `*` marks."""
+    """Per cent of photos, with a 95 % interval where they were counted here."""
 
     per_cent: float
     interval: tuple[float, float] | None = None
-    remembered: bool = False
 
     def __str__(self) -> str:
         if self.interval is None:
-            return f"{self.per_cent:.1f}{' *' if self.remembered else ''}"
+            return f"{self.per_cent:.1f}"
         low, high = self.interval
         return f"{self.per_cent:.1f} [{low:.1f}, {high:.1f}]"

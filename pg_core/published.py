@@ -1,6 +1,6 @@
-"""Accuracies as published, to set beside what is measured here: [PG] Table 4 and BagCert (section 11).
+"""Accuracies as published, to set beside what is measured here (section 11).
 
-A figure marked `*` is quoted from memory of the published table.
+Only figures that were checked against their source are in the file.
 """
 
 import csv
@@ -15,7 +15,8 @@ PUBLISHED = Path(__file__).parents[1] / "assets" / "results" / "published.csv"
 @dataclass(frozen=True, slots=True)
 class Published:
     """One cell of a published table: a method against patches that cover `patch_per_cent` of an image of the size
-    named in `image`. `defence` is the name of its kind here. No figures: the authors call it infeasible."""
+    named in `image`; `source` cites the table. `defence` is the name of its kind here. Without any figure the authors
+    call it infeasible; a certified accuracy that could not be checked is left out."""
 
     source: str
     data: str
@@ -41,8 +42,8 @@ def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
                     row["method"],
                     row["network"],
                     row["defence"],
-                    _share(row["clean"], row["clean_mark"]),
-                    _share(row["certified"], row["certified_mark"]),
+                    _share(row["clean"]),
+                    _share(row["certified"]),
                 )
                 for row in csv.DictReader(lines)
             )
@@ -50,7 +51,5 @@ def read(path: Path = PUBLISHED) -> tuple[Published, ...]:
         raise ValueError(f"{path.name}: not the table of published figures") from error
 
 
-def _share(number: str, mark: str) -> Share | None:
-    if mark not in ("", "*"):
-        raise ValueError(f"expected no mark or *, got {mark!r}")
-    return Share(float(number), remembered=mark == "*") if number else None
+def _share(number: str) -> Share | None:
+    return Share(float(number)) if number else None

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.outcomes import JSON
 from pg_core.proportion import Proportion
+from pg_core.schema import SCHEMA
 
 RESULTS = Path(__file__).parents[1] / "assets" / "results"
 
@@ -21,13 +22,13 @@ RESULTS = Path(__file__).parents[1] / "assets" / "results"
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A defence against patches of one size, in pixels of the image that the network sees. `defence` is the name
-    of its kind, `threshold` its T if it has one, `sound` whether its certificates prove anything, `parameters` says
-    all of it."""
+    of its kind, `threshold` its T if it has one, `claim` what its certificates claim, `parameters` says all of
+    it."""
 
     patch_size: Size
     defence: str
     threshold: float | None
-    sound: bool
+    claim: Claim
     parameters: str
 
     def summary(self) -> JSON:
@@ -36,25 +37,26 @@ class Setting:
             "patch_size": list(self.patch_size),
             "threshold": self.threshold,
             "defence": self.defence,
-            "sound": self.sound,
+            "claim": self.claim,
             "parameters": self.parameters,
         }
 
     def __str__(self) -> str:
         height, width = self.patch_size
         threshold = "" if self.threshold is None else f", T = {self.threshold:g}"
-        doubt = "" if self.sound else " (proves nothing)"
-        return f"{height}x{width} pixels, {self.defence}{threshold}{doubt}"
+        claim = "" if self.claim is Claim.LABEL else f" (claims: {self.claim})"
+        return f"{height}x{width} pixels, {self.defence}{threshold}{claim}"
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """One defence over all photos. `clean` counts right defended predictions, `certified` the photos whose true
-    class no patch can take away, `verdicts` each verdict for the photos of each class, in the network's order."""
+    """One defence over all photos. `clean` counts right defended predictions, `certified` the photos for whose true
+    class the claim is proved (None where nothing is claimed), `verdicts` each verdict for the photos of each class, in
+    the network's order."""
 
     setting: Setting
     clean: Proportion
-    certified: Proportion
+    certified: Proportion | None
     verdicts: tuple[Mapping[Verdict, int], ...]
 
     @property
@@ -68,8 +70,8 @@ class Accuracy:
             **self.setting.summary(),
             "clean_accuracy": self.clean.share,
             "clean_interval": list(self.clean.interval),
-            "certified_accuracy": self.certified.share,
-            "certified_interval": list(self.certified.interval),
+            "certified_accuracy": None if self.certified is None else self.certified.share,
+            "certified_interval": None if self.certified is None else list(self.certified.interval),
             "verdicts": self.counted,
             "verdicts_by_class": {
                 name: {str(verdict): own[verdict] for verdict in Verdict if own.get(verdict)}
@@ -134,6 +136,7 @@ class Evaluation:
     def summary(self) -> JSON:
         """Numbers and words only, as JSON takes them; intervals are Wilson's, 95 %."""
         return {
+            "schema": SCHEMA,
             "n": self.n,
             "undefended_accuracy": self.undefended.share,
             "undefended_interval": list(self.undefended.interval),
@@ -145,7 +148,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         first = f"{self.configuration.model}, {self.folder}, n = {self.n}, undefended {self.undefended}"
-        runs = [f"  {run.setting}: clean {run.clean}, certified {run.certified}" for run in self.runs]
+        runs = [
+            f"  {run.setting}: clean {run.clean}, certified {run.certified or 'nothing'}" for run in self.runs
+        ]
         return "\n".join([first, *runs])
 
 
@@ -198,7 +203,8 @@ def _consistent(evaluation: Evaluation) -> bool:
     """Whether the accuracies are those that the verdicts add up to."""
     return evaluation.configuration.settings == tuple(run.setting for run in evaluation.runs) and all(
         sum(counted.values()) == run.clean.n == evaluation.n
-        and counted[Verdict.CERTIFIED] == run.certified.count
+        and counted[Verdict.CERTIFIED] == (run.certified.count if run.certified else 0)
+        and (run.certified is None) == (run.setting.claim is Claim.NOTHING)
         and counted[Verdict.MISCLASSIFIED] + counted[Verdict.ALERT] == evaluation.n - run.clean.count
         for run in evaluation.runs
         for counted in (run.counted,)
@@ -210,7 +216,7 @@ def _accuracy(run: Mapping[str, Any], n: int, classes: tuple[str, ...]) -> Accur
     return Accuracy(
         _setting(run),
         _proportion(run["clean_accuracy"], n),
-        _proportion(run["certified_accuracy"], n),
+        None if run["certified_accuracy"] is None else _proportion(run["certified_accuracy"], n),
         tuple(
             Counter({Verdict(verdict): int(count) for verdict, count in by_class.get(name, {}).items()})
             for name in classes
@@ -224,7 +230,7 @@ def _setting(content: Mapping[str, Any]) -> Setting:
         _size(content["patch_size"]),
         str(content["defence"]),
         None if threshold is None else float(threshold),
-        bool(content["sound"]),
+        Claim(content["claim"]),
         str(content["parameters"]),
     )
 

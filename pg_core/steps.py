@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from pg_core.arrays import first_largest
+from pg_core.defences.base import Claim
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.diagnosis import diagnose
 from pg_core.geometry import Window
@@ -29,10 +30,10 @@ class Line(StrEnum):
     CLEAN = "if Algorithm 1 does not predict y: return not certified"
     WINDOWS = "for each window w of W, which may be malicious:"
     UPPER = "    upper ← the largest SUM(û_y' ⊙ (1 - w))/(1 - T) of all y' ≠ y"
-    UPPER_EXACT = "    upper ← the most that any y' ≠ y keeps of û_y' ⊙ (1 - w), at most t/(1 - T)"
+    UPPER_TIGHT = "    upper ← the most that any y' ≠ y keeps of û_y' ⊙ (1 - w), at most t/(1 - T)"
     OUTSIDE = "    t ← SUM(û_y ⊙ (1 - w)); m ← the most that a window w' holds of û_y ⊙ (1 - w)"
     LOWER = "    lower ← t - m if m > T t, else t - m_o, with m_o of the w' that overlap w"
-    LOWER_EXACT = "    lower ← t - m if m > T t, else t less what a w' takes that can be detected"
+    LOWER_TIGHT = "    lower ← t - m if m > T t, else t less what a w' takes that can be detected"
     LOWER_PUBLISHED = "    lower ← t - m if m > T t, else t"
     MARGIN = "    margin ← lower - upper"
     CERTIFY = "return certified if every margin is positive, else not certified"
@@ -43,8 +44,8 @@ ALGORITHM_1 = (Line.CLASSES, Line.CLIP, Line.DETECT, Line.COMPARE, Line.SCORE, L
 
 def algorithm_2(bound: Bound) -> tuple[Line, ...]:
     """The lines of Algorithm 2 with the bounds that are used."""
-    lower = {Bound.SOUND: Line.LOWER, Bound.EXACT: Line.LOWER_EXACT, Bound.PUBLISHED: Line.LOWER_PUBLISHED}
-    upper = Line.UPPER_EXACT if bound is Bound.EXACT else Line.UPPER
+    lower = {Bound.SOUND: Line.LOWER, Bound.TIGHT: Line.LOWER_TIGHT, Bound.PUBLISHED: Line.LOWER_PUBLISHED}
+    upper = Line.UPPER_TIGHT if bound is Bound.TIGHT else Line.UPPER
     return Line.CLEAN, Line.WINDOWS, upper, Line.OUTSIDE, lower[bound], Line.MARGIN, Line.CERTIFY
 
 
@@ -121,6 +122,7 @@ def _certificate(
         ("windows", float(certificate.windows.count)),
         ("failing", float(certificate.failing.sum())),
         ("undecided", float(certificate.undecided.sum())),
+        ("claimed", float(certificate.claim is not Claim.NOTHING)),
         ("certified", float(certificate.certified)),
     )
     yield Step(Line.CERTIFY, label, counts)

@@ -12,9 +12,10 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Shaped
 
-from pg_core.arrays import SHARPENED_POWER, Evidence, EvidenceMap, Scores, scale
-from pg_core.defences.base import Certificate
-from pg_core.defences.exact import (
+from pg_core.arrays import SHARPENED_POWER, EvidenceMap, EvidenceType, Scores, scale
+from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.masking import Masking, RobustMasking
+from pg_core.defences.tight import (
     Cells,
     Surroundings,
     cornered_content,
@@ -24,21 +25,23 @@ from pg_core.defences.exact import (
     shared_contents,
     straddling,
 )
-from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.geometry import Window, cells
 
 
-class Standing(StrEnum):
+class WindowStatus(StrEnum):
     """What is known of one malicious window in feature space."""
 
     CERTIFIED = "certified"
     """No content of the window changes the prediction: its margin is above the tolerance."""
-    BROKEN = "broken"
-    """A witness changes the prediction."""
-    TIED = "tied"
-    """The margin is zero, and no rival at the tie comes before the label: not proved, and not broken."""
+    COUNTEREXAMPLE = "feature-space counterexample"
+    """A witness changes the prediction: evidence inside the window, legal for its type. Pixels need not attain it."""
+    TIED = "tie"
+    """The margin is zero, and no rival at the tie comes before the label: no certificate, and no counterexample."""
     UNDECIDED = "undecided"
-    """Neither: within the tolerance, or between a bound and what the range of the evidence allows at T > 0."""
+    """The margin is positive, but within the tolerance."""
+    OPEN = "open"
+    """Neither certificate nor counterexample: at T > 0, between a bound and what the range of the evidence allows; or
+    the certificate claims nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -78,9 +81,9 @@ def find_witness(
     """A witness against the label of one map at a malicious window, for one rival or the first that has one.
 
     At T = 0 there is one wherever the margin is negative, and where it is zero if the tie rule favours a rival.
-    At T > 0 the same holds of the exact bound within the precision of the solver, but for votes, where no whole
-    number may attain it, and for confidences, where label and rival may want the same cells (sharpened ones may
-    have a witness that is not found). Raises ValueError for a rival that is the label.
+    At T > 0 the same holds of the tight bound within the precision of the solver for logits. Votes are whole and may
+    not attain it; of confidence and sharpened evidence label and rival may want the same cells, and a witness of
+    sharpened evidence may not be found. Raises ValueError for a rival that is the label.
     """
     if label == rival:
         raise ValueError(f"expected a rival other than the label, got {rival} for both")
@@ -127,34 +130,40 @@ def duel(
     return benign, _filled(benign, window, (0, 1), contents)
 
 
-def judge(
+def window_status(
     defence: RobustMasking, masking: Masking, certificate: Certificate, window: Window
-) -> tuple[Standing, Witness | None]:
-    """What is known of one malicious window of one map, with the witness that breaks it.
-
-    A margin of a bound that is not sound proves nothing: the window is broken or undecided.
-    """
+) -> tuple[WindowStatus, Witness | None]:
+    """What is known of one malicious window of one map, with the witness that is its counterexample."""
     at = window.top, window.left
-    if _certified(defence, certificate)[at]:
-        return Standing.CERTIFIED, None
+    if certificate.proved[at]:
+        return WindowStatus.CERTIFIED, None
     found = find_witness(defence, masking, int(certificate.label), window)
-    return (_unbroken(certificate, at) if found is None else Standing.BROKEN), found
+    return (without_witness(certificate, at) if found is None else WindowStatus.COUNTEREXAMPLE), found
 
 
-def standings(
+def window_statuses(
     defence: RobustMasking, masking: Masking, certificate: Certificate
 ) -> Shaped[np.ndarray, "window_rows window_columns"]:
-    """What is known of every malicious window of one map: the values of `Standing`.
+    """What is known of every malicious window of one map: the values of `WindowStatus`.
 
-    As `judge`, but Algorithm 1 runs on label and rival alone: a class that the rival beats is not predicted.
+    As `window_status`, but Algorithm 1 runs on label and rival alone: a class that the rival beats is not predicted.
     """
     label = int(certificate.label)
-    known = np.full(certificate.windows.shape, Standing.CERTIFIED.value, dtype="U9")
-    for row, column in np.argwhere(~_certified(defence, certificate)):
+    longest = max(map(len, WindowStatus))
+    known = np.full(certificate.windows.shape, WindowStatus.CERTIFIED.value, dtype=f"U{longest}")
+    for row, column in np.argwhere(~certificate.proved):
         window = certificate.windows.window(int(row), int(column))
         found = find_contents(defence, masking, label, window)
-        known[row, column] = Standing.BROKEN if found else _unbroken(certificate, (int(row), int(column)))
+        at = int(row), int(column)
+        known[at] = WindowStatus.COUNTEREXAMPLE if found else without_witness(certificate, at)
     return known
+
+
+def without_witness(certificate: Certificate, at: tuple[int, int]) -> WindowStatus:
+    """What is known of a window of one map that is neither proved nor has a witness."""
+    if certificate.margin[at] == 0:
+        return WindowStatus.TIED
+    return WindowStatus.UNDECIDED if certificate.verdicts[at] == Verdict.UNDECIDED else WindowStatus.OPEN
 
 
 def _filled(
@@ -166,16 +175,6 @@ def _filled(
     for index, content in zip(classes, contents, strict=True):
         filled[index][inside] = content.reshape(window.size)
     return filled
-
-
-def _certified(
-    defence: RobustMasking, certificate: Certificate
-) -> Shaped[np.ndarray, "window_rows window_columns"]:
-    return np.asarray((certificate.margin > certificate.tolerance) & defence.sound)
-
-
-def _unbroken(certificate: Certificate, at: tuple[int, int]) -> Standing:
-    return Standing.TIED if certificate.margin[at] == 0 else Standing.UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,8 +205,8 @@ def _contents(
     """
     map_size = other.windows.map_size
     top, (_, step) = defence.top(map_size), scale(map_size, defence.evidence, defence.clip_high)
-    full, whole = np.full(other.held.shape[1], top), defence.evidence is Evidence.PREDICTION
-    power = {Evidence.CONFIDENCE: 1, Evidence.SHARPENED: SHARPENED_POWER}.get(defence.evidence, 0)
+    full, whole = np.full(other.held.shape[1], top), defence.evidence is EvidenceType.PREDICTION
+    power = {EvidenceType.CONFIDENCE: 1, EvidenceType.SHARPENED: SHARPENED_POWER}.get(defence.evidence, 0)
     shared = power > 0
     alone = options[-1] if shared else options[0]
     yield alone.cells * top, full

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pg_core import Evidence, ReceptiveField
+from pg_core import EvidenceType, ReceptiveField
 from pg_core.models.local import Part
 
 
@@ -13,7 +13,7 @@ class Colours:
     classes = ("red", "green", "blue")
     image_size = (48, 64)
     receptive_field = ReceptiveField((12, 12), (4, 4))
-    evidence = Evidence.LOGITS
+    evidence = EvidenceType.LOGITS
     part = Part.MIDDLE
 
     def __init__(self):

@@ -12,7 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app import compute
 from app.choices import networks
 from app.compute import Choice, Photo
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import LocalFeatures
@@ -202,7 +202,7 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     evidence = (
         st.selectbox(
             "Evidence",
-            list(Evidence),
+            list(EvidenceType),
             key=evidence_key,
             help="What a location says for a class: its logit, its confidence (softmax over the classes), a vote "
             "(confidence above 0.2), or its confidence sharpened: to the third power, which is not published.",
@@ -214,14 +214,14 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
         clip_high = st.number_input("c_h", 0.01, 65536.0, key="clip_high")
     bound = st.selectbox(
         "Lower bound",
-        [Bound.SOUND, Bound.EXACT, Bound.PUBLISHED],
+        [Bound.SOUND, Bound.TIGHT, Bound.PUBLISHED],
         key="bound",
-        help="Exact is what an adversary attains in feature space, by a linear program for each window that "
-        "the sound bound refuses; at T = 0 the two agree. The bound published in 2021 is wrong for T > 0: a "
+        help="Tight solves a linear program for each window that the sound bound refuses; an adversary in feature "
+        "space attains it for logits, and at T = 0 the two agree. The bound published in 2021 is wrong for T > 0: a "
         "patch can make the mask take more of the true class than it allows for; it is here for comparison.",
     )
     if bound is Bound.PUBLISHED and threshold > 0:
-        st.warning("The published bound is wrong for T > 0. Its certificates prove nothing.")
+        st.warning("The published bound is wrong for T > 0: its certificates claim nothing.")
     field = description.receptive_field
     window = field.window_size(patch_size)
     st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")

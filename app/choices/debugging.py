@@ -9,11 +9,11 @@ import streamlit as st
 
 from app import compute
 from app.choices import Choices
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.defences.masking import RobustMasking
 from pg_core.diagnosis import Failure
 from pg_core.images import Space, Threat
-from pg_core.witness import Standing
+from pg_core.witness import WindowStatus
 
 _BASE = "whatif-base"
 _THRESHOLD, _CLIP, _EVIDENCE = "whatif-threshold", "whatif-clip", "whatif-evidence"
@@ -52,7 +52,7 @@ def what_if(chosen: Choices) -> WhatIf:
         "Patch height", 1, space[0], key=_HEIGHT, help="In pixels, as in the sidebar."
     )
     width = fourth.number_input("Patch width", 1, space[1], key=_WIDTH)
-    evidence = fifth.selectbox("Evidence", list(Evidence), key=_EVIDENCE)
+    evidence = fifth.selectbox("Evidence", list(EvidenceType), key=_EVIDENCE)
     last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
     field = compute.described(chosen.choice).receptive_field
@@ -69,13 +69,13 @@ def what_if(chosen: Choices) -> WhatIf:
 def filtered(failures: Sequence[Failure], classes: Sequence[str]) -> list[Failure]:
     """The failures that a person wants to see."""
     rivals = sorted({failure.rival for failure in failures})
-    known = [standing for standing in Standing if any(f.standing is standing for f in failures)]
+    known = [status for status in WindowStatus if any(f.status is status for f in failures)]
     cases = sorted({str(f.label_case) for f in failures if f.label_case})
     first, second, third = st.columns(3)
     by_rival = first.multiselect(
         "Rival", rivals, format_func=lambda index: classes[index], key="failing-rival", placeholder="all"
     )
-    by_standing = second.multiselect("Standing", known, key="failing-standing", placeholder="all")
+    by_status = second.multiselect("Status", known, key="failing-status", placeholder="all")
     by_case = third.multiselect(
         "Label's case", cases, key="failing-case", placeholder="all", help="In the witness, by Figure 5."
     )
@@ -83,7 +83,7 @@ def filtered(failures: Sequence[Failure], classes: Sequence[str]) -> list[Failur
         failure
         for failure in failures
         if (not by_rival or failure.rival in by_rival)
-        and (not by_standing or failure.standing in by_standing)
+        and (not by_status or failure.status in by_status)
         and (not by_case or str(failure.label_case) in by_case)
     ]
 

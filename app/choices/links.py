@@ -14,7 +14,7 @@ import streamlit as st
 from app import compute
 from app.choices import PER_CENT, PIXELS, Choices, networks, patch, windows
 from app.compute.patches import Contents, Motif, Simulation
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound
 from pg_core.geometry import Box, Window
@@ -166,7 +166,7 @@ def _read_evidence(text: str) -> None:
     model = st.session_state.get("network", next(iter(MODELS)))
     own = networks.own_networks()
     name = model if model in MODELS else own[model].description.name
-    st.session_state[f"evidence-{name}"] = Evidence(text)
+    st.session_state[f"evidence-{name}"] = EvidenceType(text)
 
 
 def _read_clip(text: str) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.compute import Choice, networks
 from app.compute.results import in_brief
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
 from pg_core.models.local import Part
@@ -84,7 +84,9 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
     with left:
         image_size = _pair("Image height", "Image width", 224, 224, "own-image")
         field, base, side = _tiles() if tiles else _field()
-        evidence = st.selectbox("Evidence", list(Evidence), 1, key="own-evidence") or Evidence.CONFIDENCE
+        evidence = (
+            st.selectbox("Evidence", list(EvidenceType), 1, key="own-evidence") or EvidenceType.CONFIDENCE
+        )
         part = (
             st.selectbox(
                 "Part of the photo that becomes the image",

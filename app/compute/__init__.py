@@ -16,7 +16,7 @@ import streamlit as st
 from PIL import Image
 
 from app.compute import networks
-from pg_core import images
+from pg_core import images, witness
 from pg_core.analysis import Analysis, examine
 from pg_core.datasets import sample_path
 from pg_core.defences.masking import RobustMasking
@@ -25,7 +25,7 @@ from pg_core.geometry import Size, Window
 from pg_core.images import Framing, Threat
 from pg_core.models import MODELS, Description, load_model
 from pg_core.models.own import OwnNetwork
-from pg_core.witness import Standing, Witness, judge
+from pg_core.witness import WindowStatus, Witness
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -115,9 +115,9 @@ def analysis(
     return examine(features(photo, choice), defence, threat, label)
 
 
-def standing(clean: Analysis, window: Window) -> tuple[Standing, Witness | None]:
-    """Whether a malicious window is certified, or broken in feature space, with the witness that breaks it."""
-    return judge(clean.defence, clean.masking, clean.certificate, window)
+def window_status(clean: Analysis, window: Window) -> tuple[WindowStatus, Witness | None]:
+    """What is known of a malicious window, with the witness that is its feature-space counterexample."""
+    return witness.window_status(clean.defence, clean.masking, clean.certificate, window)
 
 
 def order_of_classes(seen: LocalFeatures) -> list[str]:

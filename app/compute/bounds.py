@@ -1,4 +1,4 @@
-"""How many windows each of the three bounds proves: published, sound, exact."""
+"""How many windows each of the three bounds proves: published, sound, tight."""
 
 from dataclasses import dataclass, replace
 
@@ -13,12 +13,12 @@ from pg_core.images import Threat
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Windows, and how many of them have a margin above the tolerance by each bound; those that only the published one
-    accepts, and those that only the exact one adds to the sound."""
+    accepts, and those that only the tight one adds to the sound."""
 
     windows: int
     published: int
     sound: int
-    exact: int
+    tight: int
     refused: int
     added: int
 
@@ -27,10 +27,10 @@ class Compared:
 def compared(
     photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
 ) -> Compared:
-    """The three bounds on a photo; for the exact one, linear programs are solved. The defence's own is ignored."""
+    """The three bounds on a photo; for the tight one, linear programs are solved. The defence's own is ignored."""
     certificates = [
         analysis(photo, choice, replace(defence, bound=bound), threat, label).certificate for bound in Bound
     ]
-    published, sound, exact = (found.margin > found.tolerance for found in certificates)
-    counts = (published, sound, exact, published & ~sound, exact & ~sound)
+    published, sound, tight = (found.margin > found.tolerance for found in certificates)
+    counts = (published, sound, tight, published & ~sound, tight & ~sound)
     return Compared(sound.size, *(int(np.count_nonzero(proved)) for proved in counts))

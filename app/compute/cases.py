@@ -21,7 +21,7 @@ class Filling(StrEnum):
     """What the malicious window holds."""
 
     PATCH = "the simulated patch"
-    WITNESS = "the witness that breaks it"
+    WITNESS = "the witness"
     PHOTO = "the photo as it is"
 
 
@@ -43,7 +43,7 @@ def example(case: Case) -> go.Figure:
 def fillings(clean: Analysis, shown: Answer, footprint: Window | None, window: Window) -> list[Filling]:
     """What the window can be filled with here; the simulated patch takes its own window along."""
     patched = [Filling.PATCH] if footprint is not None and shown is not clean else []
-    _, witness = compute.standing(clean, window)
+    _, witness = compute.window_status(clean, window)
     return [*patched, *([] if witness is None else [Filling.WITNESS]), Filling.PHOTO]
 
 
@@ -58,7 +58,7 @@ def filled(
         here = np.ravel_multi_index((window.top, window.left), windows.shape)
         window = window if around[here] else windows.containing(footprint)
     elif filling is Filling.WITNESS:
-        _, witness = compute.standing(clean, window)
+        _, witness = compute.window_status(clean, window)
         masking = masking if witness is None else witness.masking
     return Filled(window, masking, cases(clean.defence, clean.masking.evidence, masking, window))
 

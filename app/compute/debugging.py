@@ -21,15 +21,15 @@ from pg_core.witness import Witness
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many windows fail under the settings of the sidebar and under others, of how many; and how many of the same
-    windows fail no longer, and newly, where the windows are the same."""
+    """How many windows are proved under the settings of the sidebar and under others, of how many; and how many of the
+    same windows are newly proved, and no longer, where the windows are the same."""
 
     before: int
     before_of: int
     after: int
     after_of: int
-    healed: int | None
-    broken: int | None
+    gained: int | None
+    lost: int | None
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
@@ -64,19 +64,19 @@ def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, .
 
 
 def change(base: Analysis, other: Analysis) -> Change:
-    """What other settings do to the windows that fail."""
+    """What other settings do to the windows that are proved."""
     before, after = base.certificate, other.certificate
-    healed = broken = None
+    gained = lost = None
     if before.windows == after.windows:
-        healed = int(np.count_nonzero(before.failing & ~after.failing))
-        broken = int(np.count_nonzero(after.failing & ~before.failing))
+        gained = int(np.count_nonzero(after.proved & ~before.proved))
+        lost = int(np.count_nonzero(before.proved & ~after.proved))
     return Change(
-        int(before.failing.sum()),
+        int(before.proved.sum()),
         before.windows.count,
-        int(after.failing.sum()),
+        int(after.proved.sum()),
         after.windows.count,
-        healed,
-        broken,
+        gained,
+        lost,
     )
 
 
@@ -89,7 +89,7 @@ def failure_table(analysis: Analysis, shown: Sequence[Failure]) -> list[dict[str
             "margin": failure.margin,
             "rival": analysis.classes[failure.rival],
             "missing evidence": failure.missing,
-            "standing": str(failure.standing),
+            "status": str(failure.status),
             "label's case": failure.label_case and str(failure.label_case),
             "winner": None if failure.winner is None else analysis.classes[failure.winner],
             "winner's case": failure.winner_case and str(failure.winner_case),

@@ -10,7 +10,7 @@ import streamlit as st
 from app.compute import Choice, Photo, features, network
 from pg_core.arrays import clip
 from pg_core.covering import CoveringMasks
-from pg_core.defences.base import ALERT, Verdict
+from pg_core.defences.base import ALERT, Claim, Verdict
 from pg_core.defences.catalogue import TITLES, Fitting
 from pg_core.defences.double_masking import PairLogits
 from pg_core.defences.feature_masking import FeatureMasking
@@ -22,7 +22,8 @@ from pg_core.progress import Report
 
 VERDICTS = {
     Verdict.CERTIFIED: "✔ certified",
-    Verdict.VULNERABLE: "✘ not certified",
+    Verdict.UNPROVED: "? unproved",
+    Verdict.NOT_CERTIFIED: "✘ not certified",
     Verdict.UNDECIDED: "? undecided",
     Verdict.MISCLASSIFIED: "✘ another label",
     Verdict.ALERT: "! alert",
@@ -60,7 +61,7 @@ def _lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None, w
 
 
 def table(found: Lineup, window: Window) -> list[dict[str, str]]:
-    """A row for each defence: prediction, verdict, failing windows, smallest margin, what of this window, time."""
+    """A row for each defence: prediction, verdict, windows proved, smallest margin, what of this window, time."""
     rows = []
     for one in found.contenders:
         certificate = one.certificate
@@ -70,8 +71,8 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
             {
                 "Defence": TITLES[one.kind],
                 "Prediction": named(found, int(one.prediction.label)),
-                "Verdict": VERDICTS[certificate.verdict] if one.defence.sound else "? proves nothing",
-                "Failing": f"{certificate.failing.sum()} of {certificate.windows.count} {places(found, one)}",
+                "Verdict": _verdict(one),
+                "Proved": f"{certificate.proved.sum()} of {certificate.windows.count} {places(found, one)}",
                 "Smallest margin": f"{margin:+.4g}",
                 "This window": "✔ proved" if found.proves(one, window) else "✘ not proved",
                 "Time": f"{one.seconds * 1000:.0f} ms",
@@ -85,6 +86,13 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
     return rows
 
 
+def _verdict(one: Contender) -> str:
+    """The verdict of a defence, with what certified means where it is not that the label stays."""
+    certificate = one.certificate
+    alert = certificate.verdict is Verdict.CERTIFIED and certificate.claim is Claim.LABEL_OR_ALERT
+    return VERDICTS[certificate.verdict] + (": label or alert" if alert else "")
+
+
 def named(found: Lineup, label: int) -> str:
     """A class by its name; an alert is no class."""
     return "an alert" if label == ALERT else found.features.classes[label]
@@ -94,7 +102,8 @@ def lines(found: Lineup) -> str:
     """CSV: a line for each defence and malicious window, with the names of the glossary."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["defence", "row", "column", "lower", "upper", "margin", "tolerance", "label", "rival"])
+    names = ["row", "column", "lower", "upper", "margin", "tolerance", "verdict", "label", "rival"]
+    writer.writerow(["defence", "claim", *names])
     for one in found.contenders:
         certificate = one.certificate
         label = named(found, int(certificate.label))
@@ -102,15 +111,16 @@ def lines(found: Lineup) -> str:
         places = np.indices(certificate.windows.shape).reshape(2, -1).T.tolist()
         values = np.stack([number.reshape(-1) for number in numbers], axis=-1).tolist()
         rivals = certificate.rival.reshape(-1).tolist()
-        for at, bounds, rival in zip(places, values, rivals, strict=True):
-            writer.writerow([one.kind, *at, *bounds, label, named(found, rival)])
+        verdicts = certificate.verdicts.reshape(-1).tolist()
+        for at, bounds, verdict, rival in zip(places, values, verdicts, rivals, strict=True):
+            writer.writerow([one.kind, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
     return text.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
     """The numbers of a defence at a malicious window, or at the worst place of the patch in it; `place` in words.
-    `broken` is what it says of a witness, where it has one to show."""
+    `attacked` is what it predicts on a witness, where it has one."""
 
     place: str
     label: str
@@ -119,7 +129,7 @@ class Reckoning:
     upper: float
     margin: float
     tolerance: float
-    broken: str | None
+    attacked: str | None
 
 
 def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None:
@@ -137,17 +147,17 @@ def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None
         float(certificate.upper[at]),
         float(certificate.margin[at]),
         float(certificate.tolerance[at]),
-        _broken(found, one, window, at),
+        _attacked(found, one, window, at),
     )
 
 
-def _broken(found: Lineup, one: Contender, window: Window, at: tuple[int, int]) -> str | None:
-    """The class that double masking of evidence predicts if the malicious window is all the rival's."""
+def _attacked(found: Lineup, one: Contender, window: Window, at: tuple[int, int]) -> str | None:
+    """The class that double masking on features predicts if the malicious window is all the rival's."""
     if not isinstance(one.defence, FeatureMasking) or one.certificate.margin[at] > 0:
         return None
     evidence = clip(found.features.local_logits, one.defence.evidence, one.defence.clip_high)
     label, rival = int(one.certificate.label), int(one.certificate.rival[at])
-    said = one.defence.broken(evidence, label, rival, window)
+    said = one.defence.attacked_prediction(evidence, label, rival, window)
     return None if said is None else named(found, int(said.label))
 
 

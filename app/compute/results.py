@@ -71,8 +71,8 @@ def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
             "Defence": point.method,
             "Network": point.network,
             "Source": f"{point.origin}: {described(point)}",
-            "Clean, %": "infeasible" if point.clean is None else str(point.clean),
-            "Certified, %": "infeasible" if point.certified is None else str(point.certified),
+            "Clean, %": point.in_words[0],
+            "Certified, %": point.in_words[1],
         }
         for point in chosen
     ]
@@ -110,7 +110,7 @@ def table_run(evaluation: Evaluation) -> int:
 
 
 def measured_networks() -> list[dict[str, str]]:
-    """A row for each network that was measured here, with robust masking at T = 0, double masking of evidence or
+    """A row for each network that was measured here, with robust masking at T = 0, double masking on features or
     interval bounds, beside the published figure."""
     return [
         {
@@ -121,7 +121,7 @@ def measured_networks() -> list[dict[str, str]]:
             "Defence": point.method,
             "Source": str(point.origin),
             "Clean, %": str(point.clean),
-            "Certified, %": str(point.certified),
+            "Certified, %": point.in_words[1],
             "As published, clean / certified": _beside(point),
         }
         for each in _IN_BRIEF
@@ -141,7 +141,7 @@ def in_brief(model: str) -> str:
 
 def _measured_in_brief(model: str) -> list[str]:
     """Sentences for each patch: what came out on each set of photos with robust masking at T = 0 or interval bounds,
-    and the published figure; and with double masking of evidence."""
+    and the published figure; and with double masking on features."""
     by_patch: dict[tuple[str, str], list[Point]] = {}
     for each, shares in _IN_BRIEF.items():
         for point in comparison.table_4(points(), each):

@@ -13,7 +13,7 @@ from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, Board, mirrored
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.geometry import Window
 from pg_core.steps import ALGORITHM_1, Line, Step, algorithm_2, trace_certificate, trace_prediction
-from pg_core.witness import Standing
+from pg_core.witness import WindowStatus
 
 
 class Algorithm(StrEnum):
@@ -54,8 +54,8 @@ def photo_scenes(algorithm: Algorithm, clean: Analysis, shown: Answer, window: W
     if algorithm is Algorithm.CERTIFICATE:
         return [Scene.PHOTO]
     patched = [Scene.PATCHED] if shown is not clean else []
-    broken = compute.standing(clean, window)[0] is Standing.BROKEN
-    return [Scene.PHOTO, *patched, *([Scene.WITNESS] if broken else [])]
+    attacked = compute.window_status(clean, window)[0] is WindowStatus.COUNTEREXAMPLE
+    return [Scene.PHOTO, *patched, *([Scene.WITNESS] if attacked else [])]
 
 
 def board_scenes(algorithm: Algorithm) -> list[Scene]:
@@ -71,7 +71,7 @@ def photo_subject(clean: Analysis, shown: Answer, window: Window, scene: Scene) 
     if scene is Scene.PATCHED:
         masking, logits = shown.masking, shown.features.local_logits
     elif scene is Scene.WITNESS:
-        _, witness = compute.standing(clean, window)
+        _, witness = compute.window_status(clean, window)
         if witness is not None:
             masking = witness.masking
             logits = masking.evidence

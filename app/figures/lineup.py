@@ -18,7 +18,8 @@ PLACES = "place"
 
 MARKS = {
     Verdict.CERTIFIED: "✔",
-    Verdict.VULNERABLE: "✘",
+    Verdict.UNPROVED: "?",
+    Verdict.NOT_CERTIFIED: "✘",
     Verdict.UNDECIDED: "?",
     Verdict.MISCLASSIFIED: "✘",
     Verdict.ALERT: "!",
@@ -59,7 +60,7 @@ def maps(found: Lineup, window: Window) -> go.Figure:
                 "orientation": "h",
                 "title": {"text": "margin, in units of the largest of its own map", "side": "top"},
                 "tickvals": [-1, 0, 1],
-                "ticktext": ["-1: fails", "0: tie", "+1: holds"],
+                "ticktext": ["-1: not certified", "0: tie", "+1: certified"],
                 "thickness": 9,
                 "outlinewidth": 0,
             },
@@ -70,15 +71,14 @@ def maps(found: Lineup, window: Window) -> go.Figure:
 
 def title(one: Contender) -> str:
     """The name of a defence, and what it says of the photo."""
-    mark = MARKS[one.certificate.verdict] if one.defence.sound else "?"
-    return f"{mark} {TITLES[one.kind]}"
+    return f"{MARKS[one.certificate.verdict]} {TITLES[one.kind]}"
 
 
 def in_words(found: Lineup, window: Window) -> str:
     """The maps for those who cannot see them."""
     said = [
         f"{TITLES[one.kind]}: {'proves' if found.proves(one, window) else 'does not prove'} the window, "
-        f"{int(one.certificate.failing.sum())} of {one.certificate.windows.count} fail"
+        f"{int(one.certificate.proved.sum())} of {one.certificate.windows.count} proved"
         for one in found.contenders
     ]
     return f"Margin maps at row {window.top}, column {window.left}. " + "; ".join(said)
@@ -89,12 +89,10 @@ def _margins(found: Lineup, one: Contender) -> go.Heatmap:
     rows, columns = (places.reshape(-1) for places in _worst(certificate.margin, step))
     shape = tuple(-(-count // step) for count in certificate.windows.shape)
     names = np.array(found.features.classes, dtype=object)
-    holds = "proved" if one.defence.sound else "passes a bound that proves nothing"
-    verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
     told = (
         np.array([f"{value:.4g}" for value in certificate.margin[rows, columns]], dtype=object),
         names[certificate.rival[rows, columns]],
-        verdicts[rows, columns],
+        certificate.verdicts[rows, columns],
     )
     place = "window at" if certificate.windows == found.windows else "patch at pixel"
     worst = "" if step == 1 else f", the worst of {step}x{step}"

@@ -14,7 +14,7 @@ from pg_core.placements import Finding, Placements
 
 _HEIGHT = 500
 _SYMBOLS = {
-    Finding.FAILING: ("x-thin-open", "fails"),
+    Finding.NOT_CERTIFIED: ("x-thin-open", "not certified"),
     Finding.UNDECIDED: ("circle-open", "undecided"),
     Finding.UNSEEN: ("square-open", "seen by no feature"),
 }

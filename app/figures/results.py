@@ -43,7 +43,8 @@ _OTHER_MARK = "hexagram-open"
 _VERDICTS = {
     Verdict.CERTIFIED: ("certified", style.AFTER, ""),
     Verdict.UNDECIDED: ("undecided", "#f0e442", "."),
-    Verdict.VULNERABLE: ("right, but some window fails", "#e69f00", "/"),
+    Verdict.NOT_CERTIFIED: ("right, but not certified", "#e69f00", "/"),
+    Verdict.UNPROVED: ("right; nothing is claimed", "#999999", "\\"),
     Verdict.ALERT: ("alert without any patch", "#cc79a7", "+"),
     Verdict.MISCLASSIFIED: ("wrong without any patch", "#d55e00", "x"),
 }

@@ -99,8 +99,6 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
     margin = certificate.margin
     reach = max(float(np.abs(margin).max()), 1e-9)
     rivals = np.array(analysis.classes, dtype=object)[certificate.rival]
-    holds = "certified" if analysis.defence.sound else "passes the published bound"
-    verdicts = np.where(certificate.failing, "fails", np.where(certificate.undecided, "undecided", holds))
     figure.add_trace(
         go.Heatmap(
             z=margin,
@@ -108,7 +106,7 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
             zmax=reach,
             colorscale=style.DIVERGING,
             colorbar=_colour_bar(),
-            customdata=np.stack([rivals, verdicts], axis=-1),
+            customdata=np.stack([rivals, certificate.verdicts], axis=-1),
             hovertemplate="window at row %{y}, column %{x}: %{customdata[1]}<br>margin <b>%{z:.4g}</b>"
             "<br>rival %{customdata[0]}<extra></extra>",
             meta=WINDOWS,
@@ -117,7 +115,7 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
         4,
     )
     for flags, symbol, name in (
-        (certificate.failing, "x-thin-open", "fails"),
+        (certificate.failing, "x-thin-open", "not certified"),
         (certificate.undecided, "circle-open", "undecided"),
     ):
         rows, columns = np.nonzero(flags)

@@ -91,7 +91,7 @@ def scores_step(masking: Masking, classes: Sequence[str], chosen: int, count: in
 
 
 def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.Figure:
-    """The margins that are known so far, crosses where one fails, and a frame around the last."""
+    """The margins that are known so far, crosses where one is not positive, and a frame around the last."""
     margin = np.full(certificate.windows.shape, np.nan)
     told = [step for step in known if step.line is Line.MARGIN and step.window is not None]
     for step in told:
@@ -115,7 +115,7 @@ def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.F
             x=columns,
             y=rows,
             mode="markers",
-            name="fails",
+            name="not certified",
             marker={"symbol": "x-thin-open", "size": 10, "color": "#111111", "line": {"width": 1.5}},
             hoverinfo="skip",
         )
@@ -157,7 +157,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
             return f"Without a patch, Algorithm 1 predicts {name} with s = {numbers['s']}."
         case Line.WINDOWS:
             return f"Say that {_at(step.window)} is malicious: the adversary can put anything there."
-        case Line.UPPER | Line.UPPER_EXACT:
+        case Line.UPPER | Line.UPPER_TIGHT:
             return (
                 f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and it keeps at most "
                 f"upper = {numbers['upper']}."
@@ -167,7 +167,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
                 f"Of SUM(û) = {numbers['SUM(û)']} for {name}, t = {numbers['t']} lies outside w. One other window "
                 f"holds m = {numbers['m']} of it."
             )
-        case Line.LOWER | Line.LOWER_EXACT | Line.LOWER_PUBLISHED:
+        case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
             sign = ">" if step.number("m") > step.number("T t") else "≤"
             lost = "" if step.other is None else f", and {_at(step.other)} costs it most"
             return (
@@ -180,9 +180,11 @@ def said(step: Step, classes: Sequence[str]) -> str:
                 f"{_at(step.window).capitalize()}: margin = {numbers['lower']} - {numbers['upper']} = "
                 f"{numbers['margin']} against {name}: {holds}."
             )
+    undecided = "" if not step.number("undecided") else f", {numbers['undecided']} undecided"
     verdict = "✔ certified" if step.number("certified") else "✘ not certified"
-    doubt = "" if not step.number("undecided") else f", {numbers['undecided']} within the float tolerance"
-    return f"{numbers['failing']} of {numbers['windows']} windows fail{doubt}: {verdict} for {name}."
+    if not step.number("claimed"):
+        verdict = "? unproved"
+    return f"{numbers['failing']} of {numbers['windows']} windows are not certified{undecided}: {verdict} for {name}."
 
 
 def _at(window: Window | None) -> str:
@@ -193,9 +195,9 @@ def _left_out(step: Step) -> list[Window]:
     """The cells that the line masks, or takes as malicious."""
     if step.line is Line.SCORE:
         return [] if step.other is None else [step.other]
-    if step.line in (Line.UPPER, Line.UPPER_EXACT, Line.OUTSIDE):
+    if step.line in (Line.UPPER, Line.UPPER_TIGHT, Line.OUTSIDE):
         return [step.window] if step.window is not None else []
-    if step.line in (Line.LOWER, Line.LOWER_EXACT, Line.LOWER_PUBLISHED):
+    if step.line in (Line.LOWER, Line.LOWER_TIGHT, Line.LOWER_PUBLISHED):
         return [window for window in (step.window, step.other) if window is not None]
     return []
 

@@ -10,6 +10,7 @@ from app.compute.defences import Reckoning
 from app.figures import lineup as figures
 from app.maps_canvas import maps_canvas
 from app.views.opening import opened
+from pg_core.defences.base import Claim
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
@@ -98,7 +99,7 @@ def show(chosen: Choices | None) -> None:
     st.caption(
         "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
         "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
-        "holds; red fails, with a cross; a circle is undecided, within the float tolerance. Click any map, or use "
+        "is certified; red, with a cross, is not; a circle is undecided, within the tolerance. Click any map, or use "
         "the arrow keys, to mark a window in all; where a defence certifies places of the patch in pixels, the box "
         "holds all places whose footprint lies in the window."
     )
@@ -121,11 +122,11 @@ def show(chosen: Choices | None) -> None:
 
 def _settings(chosen: Choices, fitting: Fitting) -> None:
     """What the sidebar does not ask, and the start of what takes long, with its progress."""
-    with st.expander("Settings of detection, and double masking of pixels (PatchCleanser)"):
+    with st.expander("Settings of PatchGuard++ (detection), and PatchCleanser (double masking on pixels)"):
         choices_of_lineup.ask_alert_threshold()
         st.markdown(
             "Double masking takes two rounds of masks, one of which hides the patch wherever it is: if the label "
-            "leads under every pair of masks, no patch can change it. Evidence is masked in sums, at once; masks of "
+            "leads under every pair of masks, no patch can change it. On features it masks sums, at once; masks of "
             "grey pixels suit any classifier, here the undefended network, which runs again for each pair."
         )
         choices_of_lineup.ask_masks_per_axis()
@@ -175,19 +176,26 @@ def _account(found: Lineup, one: Contender, window: Window) -> None:
 def _conclusion(one: Contender, reckoned: Reckoning) -> str:
     if one.certificate.prediction != one.certificate.label:
         return f"It does not predict '{reckoned.label}' even without a patch, so there is nothing to prove."
-    if not one.defence.sound:
-        return "Its bound is wrong for T > 0, and proves nothing."
-    if reckoned.margin > reckoned.tolerance and one.kind is Kind.DETECTION:
+    if one.certificate.claim is Claim.NOTHING and one.kind is Kind.UNDEFENDED:
+        return "Without a defence nothing is claimed: one logit in the window may be as large as the patch makes it."
+    if one.certificate.claim is Claim.NOTHING:
+        return "Its bound is wrong for T > 0, and claims nothing."
+    if reckoned.margin > reckoned.tolerance and one.certificate.claim is Claim.LABEL_OR_ALERT:
         return f"Whatever is there, the answer is '{reckoned.label}' or an alert."
     if reckoned.margin > reckoned.tolerance:
         return (
             f"Whatever is there, '{reckoned.label}' stays ahead of '{reckoned.rival}', its strongest rival."
         )
     if reckoned.margin > 0:
-        return f"'{reckoned.label}' is ahead, but by less than the float tolerance, {reckoned.tolerance:.2g}."
-    if reckoned.broken is not None:
+        return f"'{reckoned.label}' is ahead, but by less than the estimated tolerance, {reckoned.tolerance:.2g}."
+    if reckoned.attacked is not None:
         return (
             f"With as much as evidence can be for '{reckoned.rival}' in every cell of the window, it says "
-            f"'{reckoned.broken}': broken in feature space. Whether pixels can do that is another question."
+            f"'{reckoned.attacked}': a feature-space counterexample. Whether pixels can do that is another question."
         )
-    return f"'{reckoned.rival}' can draw level with '{reckoned.label}', or pass it, as far as this defence can tell."
+    if one.kind is Kind.FEATURE_MASKING and reckoned.margin < 0:
+        return (
+            "No certificate, and the content that is a witness for logits without c_h is none here: not known. "
+            f"'{reckoned.rival}' may or may not be able to pass '{reckoned.label}'."
+        )
+    return f"'{reckoned.rival}' can draw level with '{reckoned.label}', or pass it, as far as this bound can tell."

@@ -17,14 +17,15 @@ from pg_core.analysis import Analysis
 from pg_core.defences.base import Certificate, Verdict
 from pg_core.diagnosis import Account, Diagnosis
 from pg_core.geometry import Window
-from pg_core.witness import Standing, Witness
+from pg_core.witness import WindowStatus, Witness
 
-_MARKS = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?"}
-_STANDINGS = {
-    Standing.CERTIFIED: "✔ certified: no content of this window changes the prediction",
-    Standing.BROKEN: "✘ broken in feature space: a witness changes the prediction",
-    Standing.TIED: "✘ tied: the rival can draw level, which is no certificate, but not win",
-    Standing.UNDECIDED: "? undecided: neither proved nor broken by a witness",
+_MARKS = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?", Verdict.UNPROVED: "?"}
+_STATUSES = {
+    WindowStatus.CERTIFIED: "✔ certified: no content of this window changes the prediction",
+    WindowStatus.COUNTEREXAMPLE: "✘ feature-space counterexample: a witness changes the prediction",
+    WindowStatus.TIED: "✘ tie: the rival can draw level, which is no certificate, but not win",
+    WindowStatus.UNDECIDED: "? undecided: the margin is positive, but within the tolerance, which is estimated",
+    WindowStatus.OPEN: "? open: neither a certificate nor a counterexample",
 }
 
 
@@ -49,11 +50,11 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     place = None if seen.simulation is None else seen.simulation.patch
     malicious = windows.malicious_window(analysis, place, chosen.photo)
     told = debugging.diagnosis(analysis, malicious)
-    standing, witness = compute.standing(analysis, malicious)
+    status, witness = compute.window_status(analysis, malicious)
     st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
     windows.controls(analysis, malicious, chosen.photo)
-    _window(analysis, told, standing)
-    if standing is not Standing.CERTIFIED:
+    _window(analysis, told, status)
+    if status is not WindowStatus.CERTIFIED:
         settings = chosen.choice, tried.defence, tried.threat, analysis.label
         _double_masking(analysis, debugging.double_masking(chosen.photo, *settings), malicious)
     _bounds(analysis, told)
@@ -65,7 +66,7 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
 
 def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
     change = debugging.change(base, analysis)
-    mark = _MARKS.get(analysis.verdict, "✘") if analysis.defence.sound else "?"
+    mark = _MARKS.get(analysis.verdict, "✘")
     if not tried.differences:
         st.markdown(
             f"{mark} **{analysis.sentence()}** Change T, c_h, the patch or the evidence above, and see at once what "
@@ -77,18 +78,16 @@ def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
         if base.verdict != analysis.verdict
         else f"still {base.verdict}"
     )
-    counts = (
-        f"{change.before} of {change.before_of} windows fail → **{change.after} of {change.after_of}** fail"
-    )
-    if change.healed is not None:
-        counts += f" ({change.healed} fail no longer, {change.broken} fail now)"
+    counts = f"{change.before} of {change.before_of} windows proved → **{change.after} of {change.after_of}** proved"
+    if change.gained is not None:
+        counts += f" ({change.gained} newly, {change.lost} no longer)"
     st.markdown(
         f"{mark} With {', '.join(tried.differences)}: {verdict}; {counts}. {analysis.sentence()} "
         "*Everything below is about these settings.*"
     )
 
 
-def _window(analysis: Analysis, told: Diagnosis, standing: Standing) -> None:
+def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
     label, rival = analysis.classes[told.label.label], analysis.classes[told.rival.label]
     left, right = st.columns([5, 6], gap="large")
     with left:
@@ -111,10 +110,10 @@ def _window(analysis: Analysis, told: Diagnosis, standing: Standing) -> None:
         second.metric(
             "Missing evidence",
             f"{max(told.missing, 0):.4g}",
-            help=f"How much more '{label}' would have to keep here, the float tolerance included.",
+            help=f"How much more '{label}' would have to keep here, the tolerance included, which is estimated.",
         )
         third.metric("Rival", rival, help="The class that comes closest to the label at this window.")
-        st.markdown(f"**{_STANDINGS[standing]}.**")
+        st.markdown(f"**{_STATUSES[status]}.**")
         threshold = analysis.defence.threshold
         st.markdown(
             f"- **'{label}' keeps at least {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
@@ -131,18 +130,20 @@ def _double_masking(analysis: Analysis, other: Certificate, window: Window) -> N
     """Whether the same evidence, masked otherwise, proves what robust masking does not."""
     at = window.top, window.left
     margin, rival = float(other.margin[at]), analysis.classes[int(other.rival[at])]
-    unproved = int((other.margin <= other.tolerance).sum())
+    unproved = int((~other.proved).sum())
     if other.prediction != other.label:
         told = f"does not predict '{analysis.label}' even without a patch"
-    elif margin > other.tolerance[at]:
+    elif other.proved[at]:
         told = f"**proves this window**: under any second mask '{analysis.label}' leads '{rival}' by {margin:.4g}"
         told += (
-            f"; {unproved} of {other.windows.count} windows fail there" if unproved else ", and all others"
+            f"; {unproved} of {other.windows.count} windows are not proved there"
+            if unproved
+            else ", and all others"
         )
     else:
         told = f"does not prove this window either: its least lead over '{rival}' is {margin:+.4g}"
     st.markdown(
-        f"*Double masking of evidence* (page *Compare*) takes this window and any other from all classes alike. It "
+        f"*Double masking on features* (page *Compare*) takes this window and any other from all classes alike. It "
         f"{told}."
     )
 
@@ -168,7 +169,7 @@ def _bounds(analysis: Analysis, told: Diagnosis) -> None:
 
 
 def _witness(analysis: Analysis, witness: Witness) -> None:
-    st.subheader("The witness: evidence that breaks it")
+    st.subheader("The witness: a feature-space counterexample")
     label, winner = analysis.classes[witness.label], analysis.classes[witness.prediction]
     left, right = st.columns([6, 5], gap="large")
     with left:
@@ -212,7 +213,7 @@ def _failing(chosen: Choices, tried: WhatIf, analysis: Analysis) -> None:
     settings = chosen.choice, tried.defence, tried.threat, analysis.label
     slot, key = st.empty(), (chosen.photo.digest, *settings)
     # Without a threshold no witness needs a program.
-    waiting = choices.progress(slot, "Looking for a witness in every window that fails …", *key)
+    waiting = choices.progress(slot, "Looking for a witness in every window that is not certified …", *key)
     with waiting if tried.defence.threshold else nullcontext():
         failing = debugging.failing(chosen.photo, *settings)
     slot.empty()

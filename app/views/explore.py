@@ -20,7 +20,7 @@ from pg_core.defences.base import Verdict
 from pg_core.figure import Format
 from pg_core.geometry import Patch, Window
 from pg_core.images import Space
-from pg_core.witness import Standing
+from pg_core.witness import WindowStatus
 
 _CANVAS = "stage"
 
@@ -35,7 +35,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         return
     clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
     _verdict(slot, clean)
-    # Filled last: the exact bound may take a moment.
+    # Filled last: the tight bound may take a moment.
     about_bounds = st.empty()
     stage = st.container()
     patch.controls(clean, chosen.patch_size)
@@ -43,7 +43,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
         "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
         "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
-        "Blue margins are certified; red ones, crossed out, fail; circles are undecided."
+        "Blue margins are certified; red ones, crossed out, are not; circles are undecided."
     )
     with stage:
         patch.expect_canvas()
@@ -120,15 +120,13 @@ def _scores(seen: Opened) -> None:
 def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
     words = clean.sentence()
     match clean.verdict:
-        case Verdict.CERTIFIED if not clean.defence.sound:
-            slot.warning(f"? {words}")
         case Verdict.CERTIFIED:
             slot.success(f"✔ Certified. {words}")
-        case Verdict.VULNERABLE:
+        case Verdict.NOT_CERTIFIED:
             slot.error(f"✘ {words}")
-        case Verdict.UNDECIDED:
+        case Verdict.UNDECIDED | Verdict.UNPROVED:
             slot.warning(f"? {words}")
-        case Verdict.MISCLASSIFIED:
+        case Verdict.MISCLASSIFIED | Verdict.ALERT:
             slot.warning(f"✘ {words}")
 
 
@@ -138,11 +136,11 @@ def _photo_alone(clean: Analysis) -> None:
     columns = st.columns(4)
     columns[0].metric("Undefended prediction", clean.undefended_prediction)
     columns[1].metric("Defended prediction", clean.prediction)
-    columns[2].metric("Failing windows", f"{certificate.failing.sum()} of {certificate.windows.count}")
+    columns[2].metric("Windows proved", f"{certificate.proved.sum()} of {certificate.windows.count}")
     columns[3].metric(
         "Smallest margin",
         f"{certificate.margin[worst.top, worst.left]:+.3f}",
-        help="A margin is a proof if it is above the float tolerance, "
+        help="A margin is a proof if it is above the tolerance, which is estimated: "
         f"{certificate.tolerance[worst.top, worst.left]:.2g} here.",
     )
 
@@ -157,7 +155,7 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
         ("m", "the most that another window holds of it", certificate.other[at]),
         ("lower", f"what '{clean.label}' keeps at least", certificate.lower[at]),
         ("upper", f"what the rival '{clean.rival(malicious)}' can reach", certificate.upper[at]),
-        ("margin", "lower - upper; certified if positive", certificate.margin[at]),
+        ("margin", "lower - upper; certified if above the tolerance", certificate.margin[at]),
     )
     table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
@@ -165,19 +163,21 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
 
 
 def _in_feature_space(clean: Analysis, malicious: Window) -> str:
-    standing, witness = compute.standing(clean, malicious)
-    if standing is Standing.CERTIFIED:
+    status, witness = compute.window_status(clean, malicious)
+    if status is WindowStatus.CERTIFIED:
         return "✔ **Certified**: no content of this window changes the prediction."
     if witness is not None:
         scores = witness.scores
         return (
-            "✘ **Broken in feature space**: there is evidence for this window with which Algorithm 1, run on it, "
+            "✘ **Feature-space counterexample**: there is evidence for this window with which Algorithm 1, run on it, "
             f"predicts '{clean.classes[witness.prediction]}' ({scores[witness.prediction]:.4f}) instead of "
             f"'{clean.label}' ({scores[witness.label]:.4f}). Whether pixels can bring it about is another question."
         )
-    if standing is Standing.TIED:
-        return "✘ **Tied**: the rival can draw level, which is no certificate, but not win."
-    return "? **Undecided**: neither proved nor broken by a witness."
+    if status is WindowStatus.TIED:
+        return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."
+    if status is WindowStatus.UNDECIDED:
+        return "? **Undecided**: the margin is positive, but within the tolerance, which is estimated."
+    return "? **Open**: neither a certificate nor a counterexample."
 
 
 def _patched(clean: Analysis, shown: Answer, patch: Patch) -> None:

@@ -56,11 +56,11 @@ def _known() -> None:
 
 def _measured() -> None:
     st.markdown(
-        "Robust masking with T = 0, double masking of the same evidence, or interval bounds for the network that was "
+        "Robust masking with T = 0, double masking on features, or interval bounds for the network that was "
         "trained for them, against patches on the image that the network sees, with 95 % Wilson intervals; more on "
         "the page *Results*. The photos are JPEGs, ImageNette's probably enlarged from 160 pixels, CIFAR-10's "
         "strongly compressed. `val` is made of photos that the networks' ImageNet weights were trained on; of "
-        "`unseen` they have seen none. Figures marked * are quoted from memory of the published table."
+        "`unseen` they have seen none."
     )
     try:
         st.table(results.measured_networks(), border="horizontal", hide_index=True)

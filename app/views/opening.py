@@ -76,10 +76,10 @@ def proved(
 ) -> Analysis:
     """The analysis under these settings; the slot says so where programs for many windows may take their time."""
     settings = chosen.photo, chosen.choice, defence, threat, label
-    if defence.bound is not Bound.EXACT or defence.threshold == 0:
+    if defence.bound is not Bound.TIGHT or defence.threshold == 0:
         return compute.analysis(*settings)
     with choices.progress(
-        slot, "Solving programs for the exact bounds …", chosen.photo.digest, *settings[1:]
+        slot, "Solving programs for the tight bounds …", chosen.photo.digest, *settings[1:]
     ):
         return compute.analysis(*settings)
 

@@ -14,14 +14,15 @@ from app.compute import placements as computed
 from app.figures import placements as figures
 from app.views import opening
 from pg_core.analysis import Analysis
+from pg_core.defences.base import Claim
 from pg_core.geometry import Patch
 from pg_core.placements import Finding, Placed, Placements
 
 _MARKS = {
     Finding.CERTIFIED: "✔ **Certified**: no content of the patch there changes the prediction.",
     Finding.UNSEEN: "✔ **Seen by no feature**: whatever the patch shows there, the prediction stays.",
-    Finding.FAILING: "✘ **Fails**: no proof.",
-    Finding.UNDECIDED: "? **Undecided**: the margin is positive, but within the float tolerance.",
+    Finding.NOT_CERTIFIED: "✘ **Not certified**: no proof.",
+    Finding.UNDECIDED: "? **Undecided**: the margin is positive, but within the tolerance, which is estimated.",
 }
 
 
@@ -39,7 +40,7 @@ def show(chosen: Choices | None) -> None:
     slot.empty()
     key = chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label
     clean = compute.analysis(*key)
-    if not clean.defence.sound:
+    if clean.certificate.claim is Claim.NOTHING:
         st.info("The published bound is wrong for T > 0; the maps of this page use the sound one.")
     if choices_of_placements.shown_map() == Map.FINDINGS:
         _findings(clean, chosen, asked.label)
@@ -66,7 +67,7 @@ def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
             f"Margin of the patch at every place: {found.share:.1%} of the places certified",
         )
         st.caption(
-            "A point is the middle of the patch. Blue is certified; red and crossed out fails; circles are undecided; "
+            "A point is the middle of the patch. Blue is certified; red, crossed out, is not; circles are undecided; "
             "squares are seen by no feature. Solid black: the patch looked at. Dashed pink: its footprint. Colours "
             "end at what the label keeps at most."
         )
@@ -85,8 +86,10 @@ def _reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
         return words
     footprint = placed.footprint
     rival = clean.classes[placed.rival]
-    if placed.finding is Finding.FAILING and clean.defence.threshold == 0:
-        words = "✘ **Fails**: in feature space, some content of the patch lets a rival win or draw level."
+    if placed.finding is Finding.NOT_CERTIFIED and clean.defence.threshold == 0:
+        words = (
+            "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level."
+        )
     return (
         f"{words}\n\n{footprint.height}x{footprint.width} features see the patch at row {patch.top}, column "
         f"{patch.left}. '{clean.label}' keeps at least {placed.lower:.4f}, '{rival}' reaches at most "
@@ -98,7 +101,7 @@ def _counts(clean: Analysis, found: Placements) -> None:
     counts, (rows, columns) = found.counts, found.footprints.placements
     first, second = st.columns(2)
     first.metric("Places certified", f"{100 * found.share:.1f} %")
-    second.metric("Places that fail", f"{counts[Finding.FAILING]:,}")
+    second.metric("Places not certified", f"{counts[Finding.NOT_CERTIFIED]:,}")
     height, width = found.footprints.patch_size
     others = [f"{counts[kind]:,} {kind}" for kind in (Finding.UNDECIDED, Finding.UNSEEN) if counts[kind]]
     down, across = found.footprints.shape

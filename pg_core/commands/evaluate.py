@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
@@ -83,7 +83,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
     evaluate_folder.add_argument(
-        "--evidence", choices=list(Evidence), type=Evidence, help="default: what suits the model"
+        "--evidence", choices=list(EvidenceType), type=EvidenceType, help="default: what suits the model"
     )
     evaluate_folder.add_argument("--bound", choices=list(Bound), default=Bound.SOUND, type=Bound)
     evaluate_folder.add_argument(

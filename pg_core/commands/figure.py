@@ -14,7 +14,7 @@ models:
 
 examples:
   python -m pg_core figure photo.jpg --patch-size 2% -o figure.pdf
-  python -m pg_core figure photo.jpg --model imagenette --threshold 0.2 --bound exact -o figure.svg
+  python -m pg_core figure photo.jpg --model imagenette --threshold 0.2 --bound tight -o figure.svg
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg_core.analysis import Analysis, examine
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import extract
@@ -56,8 +56,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--evidence",
-        choices=list(Evidence),
-        type=Evidence,
+        choices=list(EvidenceType),
+        type=EvidenceType,
         help="default: what suits the model, and logits where there is none",
     )
     command.add_argument(
@@ -65,8 +65,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         choices=list(Bound),
         default=Bound.SOUND,
         type=Bound,
-        help="sound (default); exact: what is attained in feature space, at T > 0 by linear programs; published: "
-        "wrong for T > 0, for comparison",
+        help="sound (default); tight: by linear programs at T > 0, attained in feature space for logits; "
+        "published: wrong for T > 0, claims nothing there, for comparison",
     )
     command.add_argument(
         "--label", metavar="NAME", help="class to certify, name or index; default: the defended prediction"

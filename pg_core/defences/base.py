@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from pg_core.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
@@ -29,12 +29,25 @@ class Verdict(StrEnum):
     """The defended prediction is not the label, without any patch."""
     ALERT = "alert"
     """The defence raises an alert, without any patch: no answer, which counts as a wrong one."""
-    VULNERABLE = "vulnerable"
-    """Some malicious window has no positive margin."""
+    UNPROVED = "unproved"
+    """The certificate claims nothing, whatever its margins are."""
+    NOT_CERTIFIED = "not certified"
+    """Some malicious window has no positive margin: a proof is missing there, which is not an attack."""
     CERTIFIED = "certified"
-    """No patch inside any malicious window can change the defended prediction, which is the label."""
+    """What the certificate claims holds for a patch in any malicious window; the defended prediction is the label."""
     UNDECIDED = "undecided"
-    """Every margin is positive, but one is within the float tolerance of the network: not certified."""
+    """Every margin is positive, but one is within the tolerance: not certified."""
+
+
+class Claim(StrEnum):
+    """What a certificate says of every patch inside a malicious window whose margin is above the tolerance."""
+
+    LABEL = "keeps the label"
+    """The defended prediction stays the label."""
+    LABEL_OR_ALERT = "keeps the label or raises an alert"
+    """It stays the label, or the defence raises an alert (PatchGuard++): no other class is predicted."""
+    NOTHING = "nothing"
+    """Margins are shown for comparison: of a bound that is wrong, or of a network without a defence."""
 
 
 class Rule(StrEnum):
@@ -67,7 +80,8 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
-    """Bounds for the label and for its best rival at each position of `windows`, with or without *batch.
+    """Bounds for the label and for its best rival at each position of `windows`, with or without *batch, and what they
+    claim.
 
     lower is what the label keeps at least and upper what the rival reaches at most, both in the defence's own
     units, if the adversary has that window; lower - upper is the margin. A margin counts as positive above
@@ -75,6 +89,7 @@ class Certificate:
     of what the defence sees: cells of a map of local logits, or pixels.
     """
 
+    claim: Claim
     windows: Windows
     label: Labels
     prediction: Labels
@@ -98,10 +113,27 @@ class Certificate:
         return (self.margin > 0) & (self.margin <= self.tolerance)
 
     @property
+    def proved(self) -> WindowFlags:
+        """Malicious windows for which the claim is proved: something is claimed, the label is predicted, and the
+        margin is above the tolerance."""
+        possible = (self.prediction == self.label) & (self.claim is not Claim.NOTHING)
+        return np.asarray(possible)[..., None, None] & (self.margin > self.tolerance)
+
+    @property
+    def verdicts(self) -> Shaped[np.ndarray, "window_rows window_columns"]:
+        """The verdict on each malicious window of one image: values of `Verdict`."""
+        self._require_one()
+        if self.prediction != self.label or self.claim is Claim.NOTHING:
+            return np.full(self.windows.shape, self.verdict.value)
+        flags = [self.failing, self.undecided]
+        return np.select(
+            flags, [Verdict.NOT_CERTIFIED.value, Verdict.UNDECIDED.value], Verdict.CERTIFIED.value
+        )
+
+    @property
     def certified(self) -> Bool[np.ndarray, "*batch"]:
-        """Whether the label is predicted and every margin is above the tolerance."""
-        proved = (self.margin > self.tolerance).all(axis=(-2, -1))
-        return np.asarray(proved & (self.prediction == self.label))
+        """Whether the claim is proved for every malicious window."""
+        return np.asarray(self.proved.all(axis=(-2, -1)))
 
     @property
     def verdict(self) -> Verdict:
@@ -111,8 +143,10 @@ class Certificate:
             return Verdict.ALERT
         if self.prediction != self.label:
             return Verdict.MISCLASSIFIED
+        if self.claim is Claim.NOTHING:
+            return Verdict.UNPROVED
         if self.failing.any():
-            return Verdict.VULNERABLE
+            return Verdict.NOT_CERTIFIED
         return Verdict.CERTIFIED if self.certified else Verdict.UNDECIDED
 
     @property
@@ -129,8 +163,8 @@ class Certificate:
         name = type(self).__name__
         if self.label.ndim:
             return f"{name}(batch of {self.label.shape}, {self.certified.sum()} certified)"
-        count = self.windows.count
-        return f"{name}({self.verdict}, label {self.label}, {self.failing.sum()} of {count} windows fail)"
+        proved = f"{self.proved.sum()} of {self.windows.count} windows proved"
+        return f"{name}({self.verdict}, label {self.label}, claims: {self.claim}, {proved})"
 
     def _require_one(self) -> None:
         if self.label.ndim:
@@ -145,8 +179,8 @@ class Defence(Protocol):
     """
 
     @property
-    def sound(self) -> bool:
-        """Whether its certificates prove anything; false for bounds that are shown for comparison only."""
+    def claim(self) -> Claim:
+        """What its certificates claim; each of them carries it."""
 
     def predict(self, seen: Seen, /) -> Prediction:
         """The defended prediction of one image or of a batch."""

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Defence
 from pg_core.defences.clipping import BoundedEvidence, Squashing
@@ -48,13 +48,13 @@ class Kind(StrEnum):
 TITLES = {
     Kind.UNDEFENDED: "no defence",
     Kind.MASKING: "robust masking",
-    Kind.MASK_DS: "robust masking of bands",
-    Kind.CLIPPING: "bounded evidence",
+    Kind.MASK_DS: "robust masking (Mask-DS)",
+    Kind.CLIPPING: "CBN (bounded evidence)",
     Kind.SMOOTHING: "de-randomized smoothing",
-    Kind.DETECTION: "detection, or an alert",
-    Kind.INTERVAL: "interval bounds",
-    Kind.FEATURE_MASKING: "double masking of evidence",
-    Kind.DOUBLE_MASKING: "double masking of pixels",
+    Kind.DETECTION: "PatchGuard++ (detection)",
+    Kind.INTERVAL: "IBP (interval bounds)",
+    Kind.FEATURE_MASKING: "double masking on features",
+    Kind.DOUBLE_MASKING: "PatchCleanser (double masking on pixels)",
 }
 
 
@@ -68,7 +68,7 @@ class Fitting:
 
     receptive_field: ReceptiveField
     image_size: Size
-    evidence: Evidence
+    evidence: EvidenceType
     patch_size: Size
     threshold: float = 0.0
     clip_high: float = math.inf
@@ -97,7 +97,7 @@ class Fitting:
                     window, self.threshold, self.evidence, self.clip_high, self.bound, wrapping
                 )
             case Kind.CLIPPING:
-                unbounded = self.evidence is Evidence.LOGITS and math.isinf(self.clip_high)
+                unbounded = self.evidence is EvidenceType.LOGITS and math.isinf(self.clip_high)
                 squashing = Squashing.TANH if unbounded else Squashing.CLIP
                 return BoundedEvidence(window, squashing, self.evidence, self.clip_high, wrapping)
             case Kind.SMOOTHING:

@@ -7,12 +7,13 @@ votes of bands, whose certificate counts the bands that a patch meets: `pg_core.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from pg_core.arrays import (
-    Evidence,
+    EvidenceType,
     Labels,
     LocalLogits,
     clip,
@@ -22,7 +23,7 @@ from pg_core.arrays import (
     scale,
     strongest_rival,
 )
-from pg_core.defences.base import Certificate, Prediction, labels_of
+from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
 
 SLOPE, SHIFT = 0.05, -1.0
@@ -46,9 +47,10 @@ class BoundedEvidence:
     (whose c_h, if given, is below 1).
     """
 
+    claim: ClassVar[Claim] = Claim.LABEL
     window_size: Size
     squashing: Squashing = Squashing.TANH
-    evidence: Evidence = Evidence.LOGITS
+    evidence: EvidenceType = EvidenceType.LOGITS
     clip_high: float = math.inf
     wrapping: bool = False
 
@@ -57,17 +59,12 @@ class BoundedEvidence:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         scale((1, 1), self.evidence, self.clip_high)
         unclipped = math.isinf(self.clip_high)
-        if self.squashing is Squashing.TANH and not (unclipped and self.evidence is Evidence.LOGITS):
+        if self.squashing is Squashing.TANH and not (unclipped and self.evidence is EvidenceType.LOGITS):
             raise ValueError(
                 f"expected logits without clip_high for tanh, got {self.evidence} and {self.clip_high}"
             )
-        if self.squashing is Squashing.CLIP and unclipped and self.evidence is Evidence.LOGITS:
+        if self.squashing is Squashing.CLIP and unclipped and self.evidence is EvidenceType.LOGITS:
             raise ValueError("expected a finite clip_high for logits, got inf: nothing would be bounded")
-
-    @property
-    def sound(self) -> bool:
-        """Always: all classes are compared, not the runner-up alone as in the published code."""
-        return True
 
     def __str__(self) -> str:
         height, width = self.window_size
@@ -110,6 +107,7 @@ class BoundedEvidence:
         cells = windows.window_size[0] * windows.window_size[1]
         tolerance = np.broadcast_to(2 * self._error(local_logits, delta)[..., None, None], best.shape)
         return Certificate(
+            claim=self.claim,
             windows=windows,
             label=labels,
             prediction=predicted,
@@ -126,12 +124,12 @@ class BoundedEvidence:
     def _scale(self, map_size: Size) -> tuple[float, float]:
         squashed = self.squashing is Squashing.TANH
         # tanh has the range of a confidence, but for its sign.
-        return scale(map_size, Evidence.CONFIDENCE if squashed else self.evidence, self.clip_high)
+        return scale(map_size, EvidenceType.CONFIDENCE if squashed else self.evidence, self.clip_high)
 
     def _error(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
         if self.squashing is Squashing.CLIP:
             return evidence_error(local_logits, self.evidence, self.clip_high, delta)
-        return evidence_error(local_logits, Evidence.CONFIDENCE, math.inf, SLOPE * delta)
+        return evidence_error(local_logits, EvidenceType.CONFIDENCE, math.inf, SLOPE * delta)
 
 
 def _map_size(local_logits: LocalLogits) -> Size:

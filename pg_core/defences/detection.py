@@ -6,13 +6,14 @@ class or an alert, and an alert on a clean image is wrong. It leaves out what to
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from pg_core.arrays import (
     CEILING,
-    Evidence,
+    EvidenceType,
     Labels,
     LocalLogits,
     WindowFlags,
@@ -23,7 +24,7 @@ from pg_core.arrays import (
     scale,
     strongest_rival,
 )
-from pg_core.defences.base import ALERT, Certificate, Prediction, labels_of
+from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
 
 _ROUNDING = 2.0**-50
@@ -53,6 +54,7 @@ class MaskedDetection:
     rounded to a grid on which sums are exact: what is masked leaves no trace, however large.
     """
 
+    claim: ClassVar[Claim] = Claim.LABEL_OR_ALERT
     window_size: Size
     alert_threshold: float = 0.5
     wrapping: bool = False
@@ -62,11 +64,6 @@ class MaskedDetection:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         if not 0 <= self.alert_threshold <= 1:
             raise ValueError(f"expected 0 <= alert_threshold <= 1, got {self.alert_threshold}")
-
-    @property
-    def sound(self) -> bool:
-        """What is certified is that a patch leaves the label or raises an alert."""
-        return True
 
     def __str__(self) -> str:
         height, width = self.window_size
@@ -96,11 +93,12 @@ class MaskedDetection:
         upper = np.maximum(_log_confidence(masked, best), log_threshold)
         if not delta >= 0:
             raise ValueError(f"expected delta >= 0, got {delta}")
-        _, step = scale(windows.map_size, Evidence.LOGITS, math.inf)
+        _, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)
         moved = 2 * (delta + step) if delta > 0 else 0.0
         # Where a confidence is next to 0, its logarithm rounds as the logits do.
         size = np.minimum(np.maximum(np.abs(lower), np.abs(upper)), CEILING)
         return Certificate(
+            claim=self.claim,
             windows=windows,
             label=labels,
             prediction=detection.label,
@@ -118,7 +116,7 @@ class MaskedDetection:
             raise ValueError("expected finite local logits, got NaN or infinite values")
         rows, columns = local_logits.shape[-2:]
         windows = Windows((rows, columns), self.window_size, self.wrapping)
-        top, step = scale(windows.map_size, Evidence.LOGITS, math.inf)
+        top, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)
         values = np.rint(np.clip(np.asarray(local_logits, np.float64), -top, top) / step) * step
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
         return windows, values, outside / (rows * columns)

@@ -5,13 +5,14 @@ classifier: `pg_core.masked_views` fills the table. The certificate of each loca
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from pg_core.arrays import Labels, Scores, first_largest, of_label, strongest_rival
 from pg_core.covering import CoveringMasks
-from pg_core.defences.base import Certificate, Prediction, Rule, labels_of
+from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
 
 PairLogits = Float[np.ndarray, "*batch classes masks masks"]
 """Logits of the image under two masks, those of a single mask where they are the same; symmetric."""
@@ -35,13 +36,9 @@ class PatchCleanser:
     By the local rule each place of the patch is certified on its own, by the published one all or none.
     """
 
+    claim: ClassVar[Claim] = Claim.LABEL
     masks: CoveringMasks
     rule: Rule = Rule.LOCAL
-
-    @property
-    def sound(self) -> bool:
-        """Both rules are; the published one certifies less."""
-        return True
 
     def __str__(self) -> str:
         (height, width), (tall, wide) = self.masks.mask_size, self.masks.patch_size
@@ -89,6 +86,7 @@ class PatchCleanser:
             for values in (lower, upper, against)
         )
         return Certificate(
+            claim=self.claim,
             windows=self.masks.windows,
             label=labels,
             prediction=prediction.label,

@@ -7,13 +7,14 @@ certificate of each window, and that it is never less than that of robust maskin
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int
 
 from pg_core.arrays import (
-    Evidence,
     EvidenceMap,
+    EvidenceType,
     Labels,
     LocalLogits,
     clip,
@@ -21,7 +22,7 @@ from pg_core.arrays import (
     first_largest,
     scale,
 )
-from pg_core.defences.base import Certificate, labels_of
+from pg_core.defences.base import Certificate, Claim, labels_of
 from pg_core.defences.double_masking import DoubleMasking
 from pg_core.geometry import Size, Window, Windows, cells
 
@@ -39,8 +40,9 @@ class FeatureMasking:
     c_h > 0; wrapping is for maps of column bands.
     """
 
+    claim: ClassVar[Claim] = Claim.LABEL
     window_size: Size
-    evidence: Evidence = Evidence.LOGITS
+    evidence: EvidenceType = EvidenceType.LOGITS
     clip_high: float = math.inf
     wrapping: bool = False
 
@@ -49,16 +51,11 @@ class FeatureMasking:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         scale((1, 1), self.evidence, self.clip_high)
 
-    @property
-    def sound(self) -> bool:
-        """Always: nothing is detected, so that nothing depends on what the patch shows."""
-        return True
-
     def __str__(self) -> str:
         height, width = self.window_size
         clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
         wraps = " wrapping" if self.wrapping else ""
-        return f"double masking of evidence by all {height}x{width}{wraps} windows, {self.evidence}{clipped}"
+        return f"double masking on features by all {height}x{width}{wraps} windows, {self.evidence}{clipped}"
 
     def predict(self, local_logits: LocalLogits) -> DoubleMasking:
         """What the two rounds say; the second one only looks at the disagreers."""
@@ -73,7 +70,7 @@ class FeatureMasking:
         majority = first_largest(votes)
         disagreer = np.full(majority.shape, -1)
         for at in map(tuple, np.argwhere((one != majority[..., None]).any(axis=-1)).tolist()):
-            disagreer[at] = _first_standing(evidence[at], windows, one[at], int(majority[at]))
+            disagreer[at] = _first_consistent(evidence[at], windows, one[at], int(majority[at]))
         own = np.take_along_axis(one, np.maximum(disagreer, 0)[..., None], axis=-1)[..., 0]
         return DoubleMasking(np.where(disagreer < 0, majority, own), votes, one, majority, disagreer)
 
@@ -86,8 +83,9 @@ class FeatureMasking:
         Certified iff, for all masks j and classes c != y, SUM((û_y - û_c) ⊙ (1 - w) ⊙ (1 - j)) > 0. Then the mask w
         stands for y, whatever w holds, and contradicts as second mask every disagreer that stands for another class.
         Robust masking at T = 0 asks the label to lose two windows and the rival one; here both lose the same two, so
-        the margin is never smaller. It is exact in feature space without a finite c_h: where it is negative, enough of
-        a rival in every cell of w wins every mask but w, which j contradicts.
+        the margin is never smaller. It is exact in feature space for logits without a finite c_h only: where it is
+        negative, enough of a rival in every cell of w wins every mask but w, which j contradicts. With a finite range
+        a window of negative margin may have no witness, and is not known.
         """
         evidence = clip(local_logits, self.evidence, self.clip_high)
         prediction = self.mask(evidence)
@@ -99,6 +97,7 @@ class FeatureMasking:
             lower[at], upper[at], rival[at] = _least_leads(evidence[at], windows, int(labels[at]))
         moved = 2 * evidence_error(local_logits, self.evidence, self.clip_high, delta)
         return Certificate(
+            claim=self.claim,
             windows=windows,
             label=labels,
             prediction=prediction.label,
@@ -108,7 +107,9 @@ class FeatureMasking:
             tolerance=np.broadcast_to(np.asarray(moved)[..., None, None], shape),
         )
 
-    def broken(self, evidence: EvidenceMap, label: int, rival: int, window: Window) -> DoubleMasking | None:
+    def attacked_prediction(
+        self, evidence: EvidenceMap, label: int, rival: int, window: Window
+    ) -> DoubleMasking | None:
         """What the two rounds say of one map if a malicious window has as much for a rival in every cell as evidence
         can have, and nothing for the others: a witness, unless it is the label. None then; without a finite c_h it
         is one wherever the margin is negative, else it may not be."""
@@ -126,7 +127,7 @@ class FeatureMasking:
         return Windows((rows, columns), self.window_size, self.wrapping)
 
 
-def _first_standing(
+def _first_consistent(
     evidence: Float64[np.ndarray, "classes rows columns"],
     windows: Windows,
     one: Int[np.ndarray, "masks"],
@@ -141,9 +142,9 @@ def _first_standing(
         left = np.where(everywhere[masks], 0.0, evidence)
         outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)
         second = first_largest(np.moveaxis(outside, 1, -1)).reshape(len(masks), -1)
-        standing = masks[(second == one[masks][:, None]).all(axis=1)]
-        if len(standing):
-            return int(standing[0])
+        consistent = masks[(second == one[masks][:, None]).all(axis=1)]
+        if len(consistent):
+            return int(consistent[0])
     return -1
 
 

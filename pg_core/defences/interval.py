@@ -7,12 +7,13 @@ layer, which is merged with the difference of two classes. Networks are arrays h
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from pg_core.arrays import Labels, Scores, first_largest, strongest_rival
-from pg_core.defences.base import Certificate, Prediction, labels_of
+from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
 
 Images = Float[np.ndarray, "*batch channels height width"]
@@ -85,6 +86,7 @@ class Layers:
 class IntervalBounds:
     """The plain prediction of a network, certified by intervals at every placement of a patch (pixels)."""
 
+    claim: ClassVar[Claim] = Claim.LABEL
     network: Layers
     patch_size: Size
 
@@ -93,11 +95,6 @@ class IntervalBounds:
             raise ValueError(
                 f"expected a patch within {self.network.image_size} pixels, got {self.patch_size}"
             )
-
-    @property
-    def sound(self) -> bool:
-        """Intervals hold whatever the patch shows."""
-        return True
 
     def __str__(self) -> str:
         height, width = self.patch_size
@@ -124,6 +121,7 @@ class IntervalBounds:
         error = _error(self.network, delta)
         tolerance = np.broadcast_to(2 * (error[labels] + error.max())[..., None, None], least.shape)
         return Certificate(
+            claim=self.claim,
             windows=windows,
             label=labels,
             prediction=predicted,

@@ -1,7 +1,7 @@
 """Robust masking: [PG] Algorithm 1 (prediction) and Algorithm 2 (provable analysis) on local logits.
 
 Prediction and certificate share the clipping, the windows and the tie rule. It leaves out masks larger than
-the malicious window, and the programs behind the exact bound: see `pg_core.defences.exact`.
+the malicious window, and the programs behind the tight bound: see `pg_core.defences.tight`.
 """
 
 import math
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from pg_core.arrays import (
-    Evidence,
     EvidenceMap,
+    EvidenceType,
     Labels,
     LocalLogits,
     WindowValues,
@@ -24,8 +24,8 @@ from pg_core.arrays import (
     scale,
     strongest_rival,
 )
-from pg_core.defences.base import Certificate, Prediction, labels_of
-from pg_core.defences.exact import Surroundings, least_kept, most_kept
+from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
+from pg_core.defences.tight import Surroundings, least_kept, most_kept
 from pg_core.geometry import Size, Window, Windows
 
 
@@ -36,10 +36,12 @@ class Bound(StrEnum):
     """t - m if m > T t, else t ([PG] Algorithm 2 as printed). Wrong for T > 0: for comparison only."""
     SOUND = "sound"
     """t - m if m > T t, else t - m_o (the authors' correction of December 2021)."""
-    EXACT = "exact"
-    """As sound, and where that refuses a window at T > 0, what the adversary attains in feature space: t or t + e*
-    for each rival by a linear program, and only straddling windows that the range of the evidence lets it have
-    detected (section 6; derived). At T = 0 the sound bound is exact."""
+    TIGHT = "tight"
+    """As sound, and where that refuses a window at T > 0, the bounds of linear programs: t or t + e* for each rival,
+    and only straddling windows that the range of the evidence lets the adversary have detected (section 6; derived).
+    An adversary in feature space attains both at once for logits, with or without c_h. Votes are whole, so that no
+    content need attain e*; for confidence and sharpened evidence label and rival want the same cells, and each bound
+    is attained alone. At T = 0 the sound bound is attained for every evidence type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,7 +88,7 @@ class RobustMasking:
 
     window_size: Size
     threshold: float = 0.0
-    evidence: Evidence = Evidence.LOGITS
+    evidence: EvidenceType = EvidenceType.LOGITS
     clip_high: float = math.inf
     bound: Bound = Bound.SOUND
     wrapping: bool = False
@@ -99,9 +101,9 @@ class RobustMasking:
         scale((1, 1), self.evidence, self.clip_high)
 
     @property
-    def sound(self) -> bool:
-        """Whether the certificates prove anything: the published bound does so at T = 0 only."""
-        return self.bound is not Bound.PUBLISHED or self.threshold == 0
+    def claim(self) -> Claim:
+        """What certificates claim: nothing by the published bound at T > 0, for which it is wrong."""
+        return Claim.NOTHING if self.bound is Bound.PUBLISHED and self.threshold > 0 else Claim.LABEL
 
     def __str__(self) -> str:
         height, width = self.window_size
@@ -156,6 +158,7 @@ class RobustMasking:
         # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
         certificate = MaskingCertificate(
+            claim=self.claim,
             windows=masking.windows,
             label=labels,
             prediction=masking.label,
@@ -166,7 +169,7 @@ class RobustMasking:
             other=other,
             tolerance=np.asarray(tolerances + rounding)[..., None, None] + jump,
         )
-        if self.bound is Bound.EXACT and self.threshold > 0:
+        if self.bound is Bound.TIGHT and self.threshold > 0:
             return self._sharpened(certificate, masking, outside, tolerances, np.asarray(rounding))
         return certificate
 
@@ -185,7 +188,7 @@ class RobustMasking:
     ) -> MaskingCertificate:
         """The certificate with what the adversary attains in the windows that the plain bounds refuse."""
         windows, top = certificate.windows, self.top(certificate.windows.map_size)
-        votes = self.evidence is Evidence.PREDICTION
+        votes = self.evidence is EvidenceType.PREDICTION
         by_class = np.moveaxis(outside, -3, -1)
         lower, upper = certificate.lower.copy(), certificate.upper.copy()
         rival, tolerance = certificate.rival.copy(), certificate.tolerance.copy()

@@ -5,12 +5,13 @@ classifies a band wraps around the image, and so do the bands here.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.arrays import Labels, LocalLogits, confidence, first_largest, of_label, strongest_rival
-from pg_core.defences.base import Certificate, Prediction, Rule, labels_of
+from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
 from pg_core.geometry import Size, Windows
 
 VOTE_THRESHOLD = 0.2
@@ -27,6 +28,7 @@ class Smoothing:
     pixel, along the axes on which blocks end.
     """
 
+    claim: ClassVar[Claim] = Claim.LABEL
     image_size: Size
     block_size: Size
     patch_size: Size
@@ -57,11 +59,6 @@ class Smoothing:
     def blocks(cls, image_size: Size, side: int, patch_size: Size, stride: int = 1) -> "Smoothing":
         """Square blocks."""
         return cls(image_size, (side, side), patch_size, (stride, stride))
-
-    @property
-    def sound(self) -> bool:
-        """Both rules are; the published one certifies less."""
-        return True
 
     @property
     def map_size(self) -> Size:
@@ -128,6 +125,7 @@ class Smoothing:
         after = np.arange(votes.shape[-3]) > labels[..., None]
         upper, rival = strongest_rival(gained - after[..., None, None], labels)
         return Certificate(
+            claim=self.claim,
             windows=self.windows,
             label=labels,
             prediction=counted.label,

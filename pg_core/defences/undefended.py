@@ -1,11 +1,12 @@
 """The network without a defence: the mean of its unclipped local logits, of which nothing is certified."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from pg_core.arrays import Labels, LocalLogits, first_largest, of_label, strongest_rival
-from pg_core.defences.base import Certificate, Prediction, labels_of
+from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
 
 
@@ -16,13 +17,9 @@ class Undefended:
     A logit has no bound, so one cell is enough to make any class win: upper is infinite in every window.
     """
 
+    claim: ClassVar[Claim] = Claim.NOTHING
     window_size: Size = (1, 1)
     wrapping: bool = False
-
-    @property
-    def sound(self) -> bool:
-        """It proves nothing, and claims nothing."""
-        return True
 
     def __str__(self) -> str:
         return "no defence: mean of local logits"
@@ -47,6 +44,7 @@ class Undefended:
         _, rival = strongest_rival(outside, labels)
         own = of_label(outside, labels)
         return Certificate(
+            claim=self.claim,
             windows=windows,
             label=labels,
             prediction=predicted,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.local import Part
 
@@ -25,7 +25,7 @@ class Description:
     title: str
     image_size: Size
     receptive_field: ReceptiveField
-    evidence: Evidence
+    evidence: EvidenceType
     labels: str
     part: Part = Part.MIDDLE
     needs_checkpoint: bool = False
@@ -42,7 +42,7 @@ def _on_imagenet(name: str, title: str, field: ReceptiveField) -> Description:
         f"{title}, from a checkpoint",
         (224, 224),
         field,
-        Evidence.LOGITS,
+        EvidenceType.LOGITS,
         "checkpoint",
         needs_checkpoint=True,
     )
@@ -54,7 +54,7 @@ def _on_cifar(name: str, title: str, field: ReceptiveField) -> Description:
         f"{title} for CIFAR-10, from a checkpoint",
         (192, 192),
         field,
-        Evidence.LOGITS,
+        EvidenceType.LOGITS,
         "cifar10",
         Part.WHOLE,
         needs_checkpoint=True,
@@ -73,7 +73,7 @@ MODELS: dict[str, Description] = {
             "Tiles, everyday names",
             (448, 448),
             _square(128, 32),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "groups",
         ),
         Description(
@@ -81,7 +81,7 @@ MODELS: dict[str, Description] = {
             "Tiles, everyday names, coarse and fast",
             (448, 448),
             _square(128, 64),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "groups",
         ),
         Description(
@@ -89,7 +89,7 @@ MODELS: dict[str, Description] = {
             "Tiles, all 1,000 ImageNet classes",
             (448, 448),
             _square(128, 32),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "classes",
         ),
         Description(
@@ -97,7 +97,7 @@ MODELS: dict[str, Description] = {
             "Trained tiles, the ten ImageNette classes",
             (224, 224),
             _square(33, 11),
-            Evidence.SHARPENED,
+            EvidenceType.SHARPENED,
             "imagenette",
         ),
         Description(
@@ -105,7 +105,7 @@ MODELS: dict[str, Description] = {
             "Tiles, the ten ImageNette classes",
             (224, 224),
             _square(64, 16),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "imagenette",
         ),
         Description(
@@ -113,7 +113,7 @@ MODELS: dict[str, Description] = {
             "A field of 5 pixels, trained here for CIFAR-10",
             (32, 32),
             _square(5, 1),
-            Evidence.LOGITS,
+            EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
         ),
@@ -122,7 +122,7 @@ MODELS: dict[str, Description] = {
             "Bands of 4 columns, trained here for CIFAR-10",
             (32, 32),
             ReceptiveField((32, 4), (32, 1), wrapping=True),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "cifar10",
             Part.WHOLE,
         ),
@@ -131,7 +131,7 @@ MODELS: dict[str, Description] = {
             "For interval bounds against 5x5 patches, trained here for CIFAR-10",
             (32, 32),
             _square(5, 3),
-            Evidence.LOGITS,
+            EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
         ),
@@ -142,7 +142,7 @@ MODELS: dict[str, Description] = {
             "DS-25-ResNet-50, bands of 25 columns, from a checkpoint",
             (299, 299),
             ReceptiveField((299, 25), (299, 1), wrapping=True),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "checkpoint",
             Part.WHOLE,
             needs_checkpoint=True,
@@ -152,7 +152,7 @@ MODELS: dict[str, Description] = {
             "DS-4-ResNet-18, bands of 4 columns (CIFAR-10), from a checkpoint",
             (32, 32),
             ReceptiveField((32, 4), (32, 1), wrapping=True),
-            Evidence.CONFIDENCE,
+            EvidenceType.CONFIDENCE,
             "cifar10",
             Part.WHOLE,
             needs_checkpoint=True,

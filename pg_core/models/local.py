@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 
 Pixels = Float32[np.ndarray, "3 height width"]
@@ -51,7 +51,7 @@ class LocalModel(Protocol):
         """What a location sees."""
 
     @property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> EvidenceType:
         """The type of evidence that certifies best with this network."""
 
     def local_logits(

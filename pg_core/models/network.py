@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.models.local import Part, Pixels
 
@@ -40,7 +40,7 @@ class Network(nn.Module):
         classes: tuple[str, ...],
         image_size: Size,
         receptive_field: ReceptiveField,
-        evidence: Evidence,
+        evidence: EvidenceType,
         weights_sha256: str,
         mean: tuple[float, float, float],
         deviation: tuple[float, float, float],

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.descriptions import Description
 from pg_core.models.local import Part
@@ -62,7 +62,7 @@ class OwnNetwork:
     classes: tuple[str, ...]
     mean: Colour = (0.0, 0.0, 0.0)
     deviation: Colour = (1.0, 1.0, 1.0)
-    evidence: Evidence = Evidence.CONFIDENCE
+    evidence: EvidenceType = EvidenceType.CONFIDENCE
     part: Part = Part.MIDDLE
     base: str = ""
     side: int = 0
@@ -135,7 +135,7 @@ def read_card(text: str) -> OwnNetwork:
             if key in content:
                 red, green, blue = map(float, content[key])
                 content[key] = red, green, blue
-        content["evidence"] = Evidence(content.get("evidence", Evidence.CONFIDENCE))
+        content["evidence"] = EvidenceType(content.get("evidence", EvidenceType.CONFIDENCE))
         content["part"] = Part(content.get("part", Part.MIDDLE))
         return OwnNetwork(**content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -34,16 +34,16 @@ def test_the_line_counts_the_windows_that_change_between_the_bounds():
     app.selectbox(key="network").select("tiles-coarse").run()
     app.selectbox(key="sample").select("coffee").run()
     assert any(
-        "At T = 0 the published, the sound and the exact bound are the same" in box.value
+        "At T = 0 the published, the sound and the tight bound are the same" in box.value
         for box in app.caption
     )
     app.slider(key="threshold").set_value(0.3).run()
-    published, sound, exact = (proved(bound, 0.3) for bound in Bound)
-    assert exact.sum() > sound.sum()
+    published, sound, tight = (proved(bound, 0.3) for bound in Bound)
+    assert tight.sum() > sound.sum()
     for bound in Bound:
         app.selectbox(key="bound").select(bound).run()
         assert not app.exception
         (line,) = [box.value for box in app.caption if "Windows with a margin" in box.value]
         assert f"of {sound.size}, at T = 0.3: published bound {published.sum()}, " in line
-        assert f"sound {sound.sum()}, exact {exact.sum()}." in line
-        assert f"the exact one adds {(exact & ~sound).sum()} to the sound" in line
+        assert f"sound {sound.sum()}, tight {tight.sum()}." in line
+        assert f"the tight one adds {(tight & ~sound).sum()} to the sound" in line

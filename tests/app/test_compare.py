@@ -199,4 +199,4 @@ def test_a_failing_window_of_double_masking_is_broken_by_its_witness(page):
     own = next(row for row in rows(page) if row["Defence"] == TITLES[Kind.FEATURE_MASKING])
     assert (own["Verdict"], own["This window"]) == ("✘ not certified", "✘ not proved")
     told = next(box.value for box in page.caption if box.value.startswith("double masking of evidence"))
-    assert "broken in feature space" in told
+    assert "feature-space counterexample" in told

@@ -57,7 +57,7 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert metric(page, "Missing evidence") == f"{expected.missing:.4g}"
     assert f"**'espresso' keeps at least {expected.label.bound:.4g}.**" in text(page)
     assert f"lower = t - m = {expected.label.outside:.4g} - {expected.label.taken:.4g}" in text(page)
-    assert "✘ broken in feature space" in text(page)
+    assert "✘ feature-space counterexample" in text(page)
     _, witness = judge(told.defence, told.masking, told.certificate, worst)
     assert f"predicts **'{told.classes[witness.prediction]}'** instead of **'espresso'**" in text(page)
 
@@ -105,11 +105,11 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
     )
     before, after = told.certificate, larger.certificate
     assert (
-        f"With patch 64x64 → 128x128: still vulnerable; {before.failing.sum()} of 16 windows fail → "
-        f"**{after.failing.sum()} of {after.windows.count}** fail." in text(page)
+        f"With patch 64x64 → 128x128: still not certified; {before.proved.sum()} of 16 windows proved → "
+        f"**{after.proved.sum()} of {after.windows.count}** proved." in text(page)
     )
     next(button for button in page.button if button.label == "As in the sidebar").click().run()
-    assert "still vulnerable" not in text(page)
+    assert "still not certified" not in text(page)
     page.slider(key="whatif-threshold").set_value(0.3).run()
     page.number_input(key="whatif-clip").set_value(0.5).run()
     other = examine(
@@ -117,10 +117,10 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
         RobustMasking(before.windows.window_size, 0.3, model.evidence, 0.5),
         label="espresso",
     ).certificate
-    healed = (before.failing & ~other.failing).sum()
-    broken = (other.failing & ~before.failing).sum()
+    gained = (other.proved & ~before.proved).sum()
+    lost = (before.proved & ~other.proved).sum()
     assert "With T 0 → 0.3, c_h ∞ → 0.5" in text(page)
-    assert f"({healed} fail no longer, {broken} fail now)" in text(page)
+    assert f"({gained} newly, {lost} no longer)" in text(page)
 
 
 def test_the_settings_of_the_sidebar_are_where_what_if_begins(page):
@@ -131,7 +131,7 @@ def test_the_settings_of_the_sidebar_are_where_what_if_begins(page):
     assert "With T 0.2 → 0.1" in text(page)
 
 
-@pytest.mark.parametrize("bound", ["exact", "published"])
+@pytest.mark.parametrize("bound", ["tight", "published"])
 def test_each_bound_is_told_by_the_branch_that_applies(page, told, bound):
     page.slider(key="threshold").set_value(0.3).run()
     page.selectbox(key="bound").select(bound).run()

@@ -17,7 +17,7 @@ LINK = {
     "threshold": "0.1",
     "evidence": "logits",
     "clip": "20",
-    "bound": "exact",
+    "bound": "tight",
     "label": "espresso",
     "class": "cup",
     "patch": "12,34,50,60",

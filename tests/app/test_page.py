@@ -59,27 +59,27 @@ def test_the_page_says_what_the_library_says(page):
     told = expected("coffee")
     assert metric(page, "Undefended prediction") == told.undefended_prediction
     assert metric(page, "Defended prediction") == told.prediction
-    assert metric(page, "Failing windows") == f"{told.certificate.failing.sum()} of 16"
+    assert metric(page, "Windows proved") == f"{told.certificate.proved.sum()} of 16"
     assert metric(page, "Smallest margin") == f"{told.certificate.margin.min():+.3f}"
     worst = told.certificate.worst
     assert f"row {worst.top}, column {worst.left}" in statement(page)
 
 
-def test_a_failing_window_is_shown_broken_with_the_prediction_of_its_witness(page):
+def test_a_window_that_is_not_certified_is_shown_with_the_prediction_of_its_witness(page):
     page.selectbox(key="sample").select("coffee").run()
     told = expected("coffee")
     worst = told.certificate.worst
     (text,) = [box.value for box in page.markdown if "in feature space" in box.value]
-    assert "Broken in feature space" in text
+    assert "Feature-space counterexample" in text
     assert f"instead of 'espresso' ({told.certificate.lower[worst.top, worst.left]:.4f})" in text
     page.number_input(key="window_row").set_value(3).run()
     assert any("no content of this window changes the prediction" in box.value for box in page.markdown)
     page.slider(key="threshold").set_value(0.3).run()
     by_bound = {}
-    for bound in ("sound", "exact"):
+    for bound in ("sound", "tight"):
         page.selectbox(key="bound").select(bound).run()
         by_bound[bound] = float(metric(page, "Smallest margin"))
-    assert by_bound["exact"] > by_bound["sound"]
+    assert by_bound["tight"] > by_bound["sound"]
 
 
 def test_settings_of_the_defence_reach_the_certificate_without_the_network(page, monkeypatch):

@@ -65,12 +65,12 @@ def test_places_that_are_not_certified_are_marked_by_a_shape(result):
     placements = result.placements()
     figure = findings(result, placements, placements.worst)
     heatmap, *marks = figure.data
-    (fails,) = [trace for trace in marks if trace.name == "fails"]
+    (fails,) = [trace for trace in marks if trace.name == "not certified"]
     middle = [(edge[1:] + edge[:-1]) / 2 for edge in (np.array(heatmap.y), np.array(heatmap.x))]
     expected = {
         (middle[0][at[0]], middle[1][at[1]])
         for at, (top, left) in blocks(placements)
-        if placements.at(top, left).finding is Finding.FAILING
+        if placements.at(top, left).finding is Finding.NOT_CERTIFIED
     }
     assert set(zip(fails.y, fails.x, strict=True)) == expected
     assert expected
@@ -130,7 +130,7 @@ def test_the_page_says_what_the_library_says_of_every_place():
     placements = told.placements()
     metrics = {box.label: box.value for box in app.metric}
     assert metrics["Places certified"] == f"{100 * placements.share:.1f} %"
-    assert metrics["Places that fail"] == f"{placements.counts[Finding.FAILING]:,}"
+    assert metrics["Places not certified"] == f"{placements.counts[Finding.NOT_CERTIFIED]:,}"
     worst = placements.worst
     found = placements.at(worst.top, worst.left)
     reading = " ".join(box.value for box in app.markdown)

@@ -95,7 +95,7 @@ RUN = Accuracy(
     Proportion(5, 6),
     Proportion(3, 6),
     (
-        Counter({Verdict.CERTIFIED: 3, Verdict.VULNERABLE: 1}),
+        Counter({Verdict.CERTIFIED: 3, Verdict.NOT_CERTIFIED: 1}),
         Counter({Verdict.MISCLASSIFIED: 1, Verdict.UNDECIDED: 1}),
         Counter(),
     ),

@@ -48,7 +48,7 @@ def test_the_table_holds_the_runs_of_the_files_at_the_published_patch_sizes(page
             expected = {
                 "Defence": "robust masking",
                 "Clean, %": str(run.clean.in_per_cent),
-                "Certified, %": str(run.certified.in_per_cent),
+                "Certified, %": str(run.certified.in_per_cent) if run.certified else "nothing is claimed",
             }
             height, width = run.setting.patch_size
             found = [row for row in rows(page) if row["Patch"] == f"{height}x{width} of 224x224"]
@@ -56,12 +56,17 @@ def test_the_table_holds_the_runs_of_the_files_at_the_published_patch_sizes(page
     assert all("measured here" in row["Source"] or "as published" in row["Source"] for row in rows(page))
 
 
-def test_figures_from_memory_are_marked_wherever_they_stand(page):
+def test_published_figures_cite_their_source_and_none_is_from_memory(page):
     page.segmented_control(key="data").set_value("CIFAR-10").run()
     assert not page.exception
     quoted = [row for row in rows(page) if "as published" in row["Source"]]
     assert quoted
-    assert all(row["Certified, %"].endswith("*") and row["Clean, %"].endswith("*") for row in quoted)
+    assert {row["Source"].partition(": ")[2] for row in quoted} == {
+        "Chiang et al. 2020, repository",
+        "Metzen and Yatsura 2021, abstract",
+    }
+    assert not any("*" in word for row in rows(page) for word in row.values())
+    assert not any("from memory" in box.value for box in (*page.markdown, *page.caption))
     assert any("native" in caption.value for caption in page.caption)
 
 
@@ -115,7 +120,7 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     assert ("with other weights" not in told) == current
     assert compute.in_brief("tiles") == "Not measured here."
     assert "for Mask-BN 95.0 / 86.7 (ImageNette, 2 % of 224x224)" in compute.in_brief("bagnet17")
-    assert "for Mask-BN 83.9 * / 47.3 * (CIFAR-10, 2.4 % of 192x192 (enlarged))" in compute.in_brief(
-        "bagnet17-192"
-    )
+    assert compute.in_brief("bagnet17-192") == "Not measured here."
+    assert "IBP (interval bounds)" in compute.in_brief("cifar10-interval")
+    assert "published: for IBP (small network) 47.8 / 30.3" in compute.in_brief("cifar10-interval")
     assert "CIFAR" not in compute.in_brief("bagnet17")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.evaluation import Trial, judge
@@ -29,7 +29,7 @@ def main() -> int:
     photos = [LabelledPhoto(Path(), str(index), int(label)) for index, label in enumerate(labels)]
     missed = False
     for kind in (kind for kind in Kind if not kind.sees_pairs):
-        fitting = Fitting(ReceptiveField((17, 17), (8, 8)), (224, 224), Evidence.LOGITS, (32, 32))
+        fitting = Fitting(ReceptiveField((17, 17), (8, 8)), (224, 224), EvidenceType.LOGITS, (32, 32))
         try:
             trial = Trial(fitting.patch_size, kind, fitting.defence(kind))
         except ValueError as error:
@@ -45,7 +45,7 @@ def main() -> int:
         ]
         seconds = time.perf_counter() - start
         missed |= seconds >= TARGET
-        certified = sum(outcome.rulings[0].verdict == "certified" for outcome in outcomes)
+        certified = sum(outcome.results[0].verdict == "certified" for outcome in outcomes)
         print(
             f"{PHOTOS} maps of {SIDE}x{SIDE}x{CLASSES}, {trial.defence}: {seconds:.2f} s "
             f"(target {TARGET:g} s, {'MISSED' if seconds >= TARGET else 'reached'}), {certified} certified"

@@ -13,7 +13,7 @@ import time
 import torch
 
 from pg_core import extract, load_model, sample_path
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.defences.catalogue import TITLES, Fitting
 from pg_core.images import decode, square
 from pg_core.lineup import line_up
@@ -27,7 +27,7 @@ def main() -> int:
     data = sample_path("coffee").read_bytes()
     patch = square(0.02, model.image_size)
     slowest = 0.0
-    for evidence in (Evidence.CONFIDENCE, Evidence.LOGITS):
+    for evidence in (EvidenceType.CONFIDENCE, EvidenceType.LOGITS):
         fitting = Fitting(model.receptive_field, model.image_size, evidence, patch)
         whole, seeing, each = [], [], []
         for _ in range(RUNS):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.defences.clipping import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.feature_masking import FeatureMasking
@@ -60,7 +60,7 @@ WINDOW_DEFENCES = (
     Undefended((6, 6)),
 )
 BAND_DEFENCES = (
-    RobustMasking((1, 56), evidence=Evidence.CONFIDENCE, wrapping=True),
+    RobustMasking((1, 56), evidence=EvidenceType.CONFIDENCE, wrapping=True),
     Smoothing.columns((224, 224), 25, (32, 32)),
 )
 

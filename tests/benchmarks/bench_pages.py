@@ -37,7 +37,7 @@ from pg_core.witness import judge
 RUNS = 7
 LIMIT = 150
 """Milliseconds from a click to its answer."""
-SETTINGS = ((0.0, Bound.SOUND), (0.2, Bound.SOUND), (0.2, Bound.EXACT))
+SETTINGS = ((0.0, Bound.SOUND), (0.2, Bound.SOUND), (0.2, Bound.TIGHT))
 
 Parts = dict[str, Callable[[], object]]
 
@@ -69,7 +69,7 @@ def of_a_photo(features: LocalFeatures, defence: RobustMasking) -> bool:
     subject = running.photo_subject(analysis, analysis, window, running.Scene.PHOTO)
     trace = running.trace(running.Algorithm.CERTIFICATE, subject)
 
-    quick = defence.bound is not Bound.EXACT or defence.threshold == 0
+    quick = defence.bound is not Bound.TIGHT or defence.threshold == 0
     debugger: Parts = {"what if": lambda: examine(features, defence)} if quick else {}
     debugger |= {
         "diagnosis": lambda: diagnose(*known, window),
@@ -138,7 +138,7 @@ def main() -> int:
         for threshold, bound in SETTINGS:
             fine.append(of_a_photo(features, RobustMasking(size, threshold, model.evidence, bound=bound)))
     fine.append(of_a_photo(of_random_logits(features), RobustMasking((6, 6))))
-    fine.append(of_a_photo(of_random_logits(features), RobustMasking((6, 6), 0.1, bound=Bound.EXACT)))
+    fine.append(of_a_photo(of_random_logits(features), RobustMasking((6, 6), 0.1, bound=Bound.TIGHT)))
     return 0 if all(fine) else 1
 
 

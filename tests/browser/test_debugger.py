@@ -11,10 +11,12 @@ pytestmark = pytest.mark.browser
 def failing_windows(page: Page) -> list[tuple[int, int]]:
     """Row and column of the crosses on the margin map."""
     page.wait_for_function(
-        "document.querySelector('.pg-plot')?._fullData?.some((trace) => trace.name === 'fails' && trace._length)"
+        "document.querySelector('.pg-plot')?._fullData?.some("
+        "(trace) => trace.name === 'not certified' && trace._length)"
     )
     return page.evaluate(
-        """() => { const trace = document.querySelector('.pg-plot')._fullData.find(({ name }) => name === 'fails');
+        """() => { const traces = document.querySelector('.pg-plot')._fullData;
+                   const trace = traces.find(({ name }) => name === 'not certified');
                    return Array.from({ length: trace._length }, (_, n) => [trace.y[n], trace.x[n]]); }"""
     )
 
@@ -23,7 +25,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     page = open_page()
     wait_for_panels(page)
     choose(page, "or a sample", "coffee")
-    expect(verdict(page)).to_contain_text("windows fail. The worst, at row")
+    expect(verdict(page)).to_contain_text("windows are not certified. The worst, at row")
     row, column = failing_windows(page)[-1]
     page.mouse.click(*at_panel(page, 4, row, column))
     expect(page.get_by_label("Row", exact=True)).to_have_value(str(row))
@@ -33,7 +35,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()
     expect(metric(page, "Rival")).to_have_text(rival)
     expect(page.get_by_text(f"'{rival}' reaches at most")).to_be_visible()
-    expect(page.get_by_text("broken in feature space")).to_be_visible()
+    expect(page.get_by_text("feature-space counterexample")).to_be_visible()
     page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 4")
 
     page.get_by_role("button", name="Go to the worst").click()
@@ -50,7 +52,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
 def test_other_settings_change_the_verdict_at_once(open_page):
     page = open_page(path="debugger")
     choose(page, "or a sample", "coffee")
-    expect(page.get_by_text("windows fail. The worst, at row")).to_be_visible()
+    expect(page.get_by_text("windows are not certified. The worst, at row")).to_be_visible()
     page.get_by_role("spinbutton", name="Patch height").fill("8")
     page.get_by_role("spinbutton", name="Patch height").press("Enter")
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_be_visible()

@@ -33,7 +33,7 @@ def test_the_page_opens_on_a_certified_cat(open_page):
         "Certified. No 64x64-pixel patch anywhere on the 448x448 image the network sees can change 'cat'."
     )
     expect(metric(page, "Defended prediction")).to_have_text("cat")
-    expect(metric(page, "Failing windows")).to_have_text("0 of 36")
+    expect(metric(page, "Windows proved")).to_have_text("0 of 36")
 
 
 def test_an_uploaded_photo_gets_the_same_numbers_as_the_command_line(open_page, tmp_path):
@@ -49,7 +49,7 @@ def test_an_uploaded_photo_gets_the_same_numbers_as_the_command_line(open_page, 
     expect(verdict(page)).to_contain_text(told["statement"])
     expect(metric(page, "Undefended prediction")).to_have_text(told["undefended_prediction"])
     expect(metric(page, "Defended prediction")).to_have_text(told["prediction"])
-    expect(metric(page, "Failing windows")).to_have_text(f"{told['failing_windows']} of {told['windows']}")
+    expect(metric(page, "Windows proved")).to_have_text(f"{told['windows_proved']} of {told['windows']}")
     expect(metric(page, "Smallest margin")).to_have_text(f"{told['smallest_margin']:+.3f}")
 
 
@@ -110,11 +110,12 @@ def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones
     page = open_page()
     wait_for_panels(page)
     choose(page, "or a sample", "coffee")
-    expect(verdict(page)).to_contain_text("windows fail. The worst, at row")
+    expect(verdict(page)).to_contain_text("windows are not certified. The worst, at row")
     expect(verdict(page)).to_contain_text(re.compile(r"of evidence for 'espresso' against '.+'"))
-    failing = int(metric(page, "Failing windows").inner_text().split()[0])
+    proved, count = (int(number) for number in metric(page, "Windows proved").inner_text().split(" of "))
     page.wait_for_function(
-        f"document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'fails')._length === {failing}"
+        "document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'not certified')"
+        f"._length === {count - proved}"
     )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pg_core import (
     Bound,
-    Evidence,
+    EvidenceType,
     ImageError,
     ReceptiveField,
     RobustMasking,
@@ -49,11 +49,14 @@ def test_a_red_photo_is_certified_red():
 def test_a_photo_of_two_colours_fails_and_names_the_worst_window_its_rival_and_what_is_missing():
     model = Colours()
     result = analyse(photo(half=(10, 250, 20)), model, defence(model, (8, 8)), Threat((8, 8)))
-    assert result.verdict is Verdict.VULNERABLE
+    assert result.verdict is Verdict.NOT_CERTIFIED
     certificate, worst = result.certificate, result.certificate.worst
     margin = certificate.margin[worst.top, worst.left]
     assert margin == certificate.margin.min() < 0
-    assert f"{certificate.failing.sum()} of {certificate.windows.count} windows fail" in result.sentence()
+    assert (
+        f"{certificate.failing.sum()} of {certificate.windows.count} windows are not certified"
+        in result.sentence()
+    )
     assert f"row {worst.top}, column {worst.left}, lacks {-margin:.4g} of evidence" in result.sentence()
     assert f"against '{result.rival(worst)}'" in result.sentence()
     assert result.rival(worst) != result.label
@@ -63,7 +66,7 @@ def test_a_patch_that_sees_the_whole_map_is_said_in_plain_words():
     model = Colours()
     result = analyse(photo(), model, defence(model, (40, 60)), Threat((40, 60)))
     assert result.certificate.windows.covering_map
-    assert result.verdict is Verdict.VULNERABLE
+    assert result.verdict is Verdict.NOT_CERTIFIED
     assert "the only window is the whole map" in result.sentence()
 
 
@@ -86,7 +89,7 @@ def test_margins_within_the_float_tolerance_are_undecided():
     assert result.features.delta == pytest.approx(SAFETY * 2.0)
     assert result.certificate.failing.sum() == 0
     assert result.verdict is Verdict.UNDECIDED
-    assert "within the float tolerance" in result.sentence()
+    assert "within the tolerance, which is estimated" in result.sentence()
 
 
 def test_thresholds_patches_and_labels_do_not_run_the_network_again():
@@ -157,7 +160,7 @@ def test_a_file_that_is_no_photo_is_refused_by_name(tmp_path):
         analyse(path, model, RobustMasking((5, 5)))
 
 
-@pytest.mark.parametrize("evidence", list(Evidence))
+@pytest.mark.parametrize("evidence", list(EvidenceType))
 @pytest.mark.parametrize("bound", list(Bound))
 def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
     model = Colours()
@@ -167,7 +170,9 @@ def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
     margin = result.certificate.margin
     assert told["verdict"] == result.verdict
     assert told["smallest_margin"] == margin.min()
-    assert told["failing_windows"] == (margin <= 0).sum()
+    assert told["windows_not_certified"] == (margin <= 0).sum()
+    assert told["windows_proved"] == result.certificate.proved.sum()
+    assert told["claim"] == ("nothing" if bound is Bound.PUBLISHED else "keeps the label")
     assert told["windows"] == margin.size
     worst = told["worst"]
     assert worst["lower"] - worst["upper"] == pytest.approx(told["smallest_margin"])
@@ -206,7 +211,9 @@ def test_the_published_bound_proves_nothing_above_a_threshold_of_zero():
     model = Colours()
     chosen = defence(model, (8, 8), threshold=0.2, bound=Bound.PUBLISHED)
     result = analyse(photo(), model, chosen)
-    assert result.verdict is Verdict.CERTIFIED
+    assert (result.certificate.margin > result.certificate.tolerance).all()
+    assert result.verdict is Verdict.UNPROVED
+    assert result.summary()["verdict"] == "unproved"
     assert result.sentence().startswith("Nothing is proved against")
     at_zero = examine(result.features, defence(model, (8, 8), bound=Bound.PUBLISHED))
     assert at_zero.sentence().startswith("No ")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pg_core import arrays
-from pg_core.arrays import CEILING, VOTE_THRESHOLD, Evidence, clip, confidence, first_largest
+from pg_core.arrays import CEILING, VOTE_THRESHOLD, EvidenceType, clip, confidence, first_largest
 from tests import reference
 
-KINDS = st.sampled_from(list(Evidence))
+KINDS = st.sampled_from(list(EvidenceType))
 CLIP_HIGHS = st.sampled_from([math.inf, 1.0, 0.3, 2.0, 7.7, 1e-6, 1e6])
 MAPS = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
 
@@ -24,7 +24,7 @@ def local_logits(largest=30.0):
 
 def top_of(kind, clip_high):
     """The largest evidence there can be, before rounding to the grid."""
-    return min(clip_high, CEILING) if kind is Evidence.LOGITS else min(clip_high, 1.0)
+    return min(clip_high, CEILING) if kind is EvidenceType.LOGITS else min(clip_high, 1.0)
 
 
 def grid(shape, top):
@@ -88,7 +88,7 @@ def test_sums_are_exact_even_where_every_cell_is_at_the_top(cells, clip_high):
 @given(local_logits(), KINDS, CLIP_HIGHS)
 def test_clipping_evidence_again_changes_nothing(values, kind, clip_high):
     evidence = clip(values, kind, clip_high)
-    again = clip(evidence, Evidence.LOGITS, top_of(kind, clip_high))
+    again = clip(evidence, EvidenceType.LOGITS, top_of(kind, clip_high))
     np.testing.assert_array_equal(again, evidence)
 
 
@@ -109,7 +109,7 @@ def test_each_location_says_the_same_alone_and_on_a_larger_batch(values, kind):
 def test_clipping_leaves_its_argument_alone():
     values = np.array([[[-1.0, 3.0]], [[0.5, 1e30]]])
     before = values.copy()
-    for kind in Evidence:
+    for kind in EvidenceType:
         clip(values, kind, 2.0)
     np.testing.assert_array_equal(values, before)
 
@@ -125,20 +125,20 @@ def test_confidences_of_a_location_are_a_distribution_that_keeps_the_order_of_th
 def test_a_location_votes_above_the_threshold_only():
     shares = np.array([VOTE_THRESHOLD, 0.3, 0.5])
     powers = np.log(shares)[:, None, None]
-    above, at = confidence(powers)[0, 0, 0] > VOTE_THRESHOLD, clip(powers, Evidence.PREDICTION)[:, 0, 0]
+    above, at = confidence(powers)[0, 0, 0] > VOTE_THRESHOLD, clip(powers, EvidenceType.PREDICTION)[:, 0, 0]
     np.testing.assert_array_equal(at, [float(above), 1.0, 1.0])
     five = np.zeros((5, 1, 1))
-    np.testing.assert_array_equal(clip(five, Evidence.PREDICTION), np.zeros((5, 1, 1)))
+    np.testing.assert_array_equal(clip(five, EvidenceType.PREDICTION), np.zeros((5, 1, 1)))
 
 
 def test_float32_logits_make_the_evidence_of_the_same_float64_values():
     values = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
-    for kind in Evidence:
+    for kind in EvidenceType:
         np.testing.assert_array_equal(clip(values, kind), clip(values.astype(np.float64), kind))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 def test_values_that_are_not_finite_are_refused(bad, kind):
     values = np.zeros((2, 3, 3))
     values[1, 2, 0] = bad

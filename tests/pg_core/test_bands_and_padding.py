@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import cells
 from pg_core.images import Part, Space, Threat, frame, to_photo
 from pg_core.models import MODELS
@@ -111,7 +111,15 @@ class PaddedConvolutions(torch.nn.Module):
 def padded(image_size):
     body = PaddedConvolutions().eval().requires_grad_(False)
     return Network(
-        "padded", body, ("a", "b", "c"), image_size, body.field, Evidence.LOGITS, "", (0.5,) * 3, (0.25,) * 3
+        "padded",
+        body,
+        ("a", "b", "c"),
+        image_size,
+        body.field,
+        EvidenceType.LOGITS,
+        "",
+        (0.5,) * 3,
+        (0.25,) * 3,
     )
 
 

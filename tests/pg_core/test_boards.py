@@ -43,16 +43,18 @@ def test_the_counterexample_leaves_less_than_the_published_bound_allows():
     assert (board.evidence.spilled, board.evidence.caught) == (14, 2)
 
 
-def test_the_published_bound_certifies_every_window_of_the_counterexample_and_the_rival_wins():
+def test_the_published_bound_has_a_margin_in_every_window_of_the_counterexample_and_the_rival_wins():
     boards = COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
     assert len({(board.corner, board.threshold, board.windows) for board in boards}) == 1
     benign, attacked = (
         np.concatenate(maps) for maps in zip(*((b.benign, b.attacked) for b in boards), strict=True)
     )
     published, sound = (RobustMasking((2, 2), 0.4, bound=bound) for bound in (Bound.PUBLISHED, Bound.SOUND))
-    assert published.certify(benign, 0).verdict is Verdict.CERTIFIED
+    believed = published.certify(benign, 0)
+    assert (believed.margin > 0).all()
+    assert believed.verdict is Verdict.UNPROVED
     assert published.mask(attacked).label == 1
-    assert sound.certify(benign, 0).verdict is Verdict.VULNERABLE
+    assert sound.certify(benign, 0).verdict is Verdict.NOT_CERTIFIED
     literal = reference.windows(6, 6, 2, 2)
     assert reference.algorithm_1(benign, literal, 0.4)[0] == 0
     assert reference.algorithm_1(attacked, literal, 0.4)[:2] == (1, [23, 30])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Defence
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
@@ -19,7 +19,7 @@ from pg_core.geometry import ReceptiveField, Windows
 BAGNET = ReceptiveField((17, 17), (8, 8))
 
 
-def fitting(evidence=Evidence.LOGITS, **parameters):
+def fitting(evidence=EvidenceType.LOGITS, **parameters):
     return Fitting(BAGNET, (224, 224), evidence, (32, 32), **parameters)
 
 
@@ -38,22 +38,22 @@ def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind not in (Kind.MASKING, Kind.SMOOTHING)])
 def test_windows_wrap_around_the_map_of_bands(kind):
-    defence = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(kind)
+    defence = Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(kind)
     certificate = defence.certify(np.random.default_rng(0).normal(size=(3, 1, 32)))
     assert certificate.windows == Windows((1, 32), (1, 8), wrapping=True)
 
 
 def test_parameters_reach_robust_masking():
-    made = fitting(threshold=0.2, clip_high=3.0, bound=Bound.EXACT).defence(Kind.MASKING)
-    assert made == RobustMasking((6, 6), 0.2, Evidence.LOGITS, 3.0, Bound.EXACT)
+    made = fitting(threshold=0.2, clip_high=3.0, bound=Bound.TIGHT).defence(Kind.MASKING)
+    assert made == RobustMasking((6, 6), 0.2, EvidenceType.LOGITS, 3.0, Bound.TIGHT)
 
 
 @pytest.mark.parametrize(
     ("evidence", "clip_high", "squashing"),
     [
-        (Evidence.LOGITS, math.inf, Squashing.TANH),
-        (Evidence.LOGITS, 15.0, Squashing.CLIP),
-        (Evidence.CONFIDENCE, math.inf, Squashing.CLIP),
+        (EvidenceType.LOGITS, math.inf, Squashing.TANH),
+        (EvidenceType.LOGITS, 15.0, Squashing.CLIP),
+        (EvidenceType.CONFIDENCE, math.inf, Squashing.CLIP),
     ],
 )
 def test_evidence_without_a_range_is_squashed_as_published(evidence, clip_high, squashing):
@@ -67,7 +67,7 @@ def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="smoothing needs a network of column bands"):
         fitting().defence(Kind.SMOOTHING)
     with pytest.raises(ValueError, match="choose mask-ds"):
-        Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.MASKING)
+        Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(Kind.MASKING)
     with pytest.raises(ValueError, match="interval bounds need the layers"):
         fitting().defence(Kind.INTERVAL)
 
@@ -75,12 +75,12 @@ def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
 def test_interval_bounds_are_those_of_the_layers_against_the_patch():
     layers = Layers("small", (2, 2), (), (Dense(np.eye(3, 12), np.zeros(3)),))
     field = ReceptiveField((2, 2), (1, 1))
-    made = Fitting(field, (2, 2), Evidence.LOGITS, (1, 1), layers=layers).defence(Kind.INTERVAL)
+    made = Fitting(field, (2, 2), EvidenceType.LOGITS, (1, 1), layers=layers).defence(Kind.INTERVAL)
     assert made == IntervalBounds(layers, (1, 1))
 
 
 def test_smoothing_counts_the_bands_that_the_network_sees():
-    made = Fitting(BANDS, (32, 32), Evidence.CONFIDENCE, (5, 5)).defence(Kind.SMOOTHING)
+    made = Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(Kind.SMOOTHING)
     assert made == Smoothing((32, 32), (32, 4), (5, 5))
     assert int(made.met.max()) == 8
 

@@ -19,7 +19,7 @@ KEYS = {
     "label",
     "verdict",
     "windows",
-    "failing_windows",
+    "windows_not_certified",
     "smallest_margin",
     "worst",
 }

@@ -103,7 +103,7 @@ def test_a_confidence_at_the_threshold_is_no_certificate_for_it_would_be_no_aler
     certificate = defence.certify(local_logits)
     assert (certificate.label, certificate.prediction) == (0, 0)
     assert (certificate.margin == 0).all()
-    assert certificate.verdict is Verdict.VULNERABLE
+    assert certificate.verdict is Verdict.NOT_CERTIFIED
 
 
 def test_in_log_space_a_threshold_next_to_one_is_not_saturated():

@@ -12,7 +12,7 @@ from pg_core.cases import Case, cases
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.diagnosis import Branch, diagnose, failures
 from pg_core.geometry import Window
-from pg_core.witness import Standing, find_witness, standings
+from pg_core.witness import WindowStatus, find_witness, window_statuses
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps, literal_windows
 
@@ -72,7 +72,7 @@ def test_the_other_window_takes_what_the_account_says_and_no_window_of_its_kind_
         else:
             assert account.branch is Branch.STRADDLING
             assert (w_ * w).any()
-            assert account.taken == m_o or (bound is Bound.EXACT and account.taken <= m_o)
+            assert account.taken == m_o or (bound is Bound.TIGHT and account.taken <= m_o)
             assert bound is not Bound.PUBLISHED
 
 
@@ -81,7 +81,7 @@ def test_the_branch_of_a_rival_is_what_it_can_do(threshold):
     seen = Counter()
 
     @settings(max_examples=30)
-    @given(defences(Bound.EXACT, (threshold,)), led_maps(0.0, 2))
+    @given(defences(Bound.TIGHT, (threshold,)), led_maps(0.0, 2))
     def check(defence, drawn):
         local_logits, label = drawn
         masking, certificate = defence.predict(local_logits), defence.certify(local_logits, label)
@@ -104,7 +104,7 @@ def test_the_branch_of_a_rival_is_what_it_can_do(threshold):
 def test_a_rival_that_is_clipped_hides_less_than_lemma_1_allows():
     """t = 3 at T = 0.4 allows 2, but the one cell of w holds 1 at most."""
     benign = np.array([[[0.9, 0.9, 0.9, 0.9]], [[0.0, 1.0, 1.0, 1.0]]])
-    defence = RobustMasking((1, 1), 0.4, clip_high=1.0, bound=Bound.EXACT)
+    defence = RobustMasking((1, 1), 0.4, clip_high=1.0, bound=Bound.TIGHT)
     masking, certificate = defence.predict(benign), defence.certify(benign, 0)
     rival = diagnose(defence, masking, certificate, Window(0, 0, 1, 1)).rival
     assert rival.branch is Branch.HIDDEN
@@ -112,16 +112,16 @@ def test_a_rival_that_is_clipped_hides_less_than_lemma_1_allows():
 
 
 @settings(max_examples=25)
-@given(defences(Bound.EXACT), led_maps(0.0, 2))
+@given(defences(Bound.TIGHT), led_maps(0.0, 2))
 def test_every_window_that_is_not_certified_is_a_failure_with_the_cases_of_its_witness(defence, drawn):
     local_logits, label = drawn
     masking, certificate = defence.predict(local_logits), defence.certify(local_logits, label)
-    known = standings(defence, masking, certificate)
+    known = window_statuses(defence, masking, certificate)
     told = list(failures(defence, masking, certificate))
     places = [(failure.window.top, failure.window.left) for failure in told]
-    assert places == [tuple(at) for at in np.argwhere(known != Standing.CERTIFIED).tolist()]
+    assert places == [tuple(at) for at in np.argwhere(known != WindowStatus.CERTIFIED).tolist()]
     for failure, at in zip(told, places, strict=True):
-        assert failure.standing == known[at]
+        assert failure.status == known[at]
         assert failure.margin == certificate.margin[at]
         assert failure.missing == certificate.tolerance[at] - failure.margin >= 0
         assert failure.rival == certificate.rival[at]
@@ -141,13 +141,13 @@ def test_the_counterexample_is_told_differently_by_each_bound():
         defence = RobustMasking((2, 2), 0.4, bound=bound)
         masking, certificate = defence.predict(benign), defence.certify(benign, 0)
         told[bound] = diagnose(defence, masking, certificate, Window(4, 2, 2, 2))
-    published, sound, exact = (told[bound] for bound in (Bound.PUBLISHED, Bound.SOUND, Bound.EXACT))
+    published, sound, tight = (told[bound] for bound in (Bound.PUBLISHED, Bound.SOUND, Bound.TIGHT))
     assert (published.label.branch, published.label.bound) == (Branch.SPARED, 37)
     assert (sound.label.branch, sound.label.bound, sound.label.taken) == (Branch.STRADDLING, 23, 14)
     assert sound.label.other == Window(3, 3, 2, 2)
-    assert exact.label == sound.label
+    assert tight.label == sound.label
     assert published.missing < 0 < sound.missing == pytest.approx(7)
-    assert sound.rival.branch is exact.rival.branch is Branch.LEMMA
+    assert sound.rival.branch is tight.rival.branch is Branch.LEMMA
     literal = reference.windows(6, 6, 2, 2)
     assert sound.label.bound == reference.lower_bound(benign[0], literal[22], literal, 0.4, "sound")
     (failure,) = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.datasets import labelled_photos
-from pg_core.defences.base import ALERT, Verdict
+from pg_core.defences.base import ALERT, Claim, Verdict
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.double_masking import PatchCleanser
 from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
@@ -31,7 +31,7 @@ class Means:
     classes = ("red", "green", "blue")
     image_size = (32, 32)
     receptive_field = ReceptiveField((4, 4), (4, 4))
-    evidence = Evidence.LOGITS
+    evidence = EvidenceType.LOGITS
     part = Part.MIDDLE
 
     def __init__(self):
@@ -105,10 +105,14 @@ def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
         for label, own in enumerate(run.verdicts):
             expected = [v for v, photo in zip(verdicts, photos, strict=True) if photo.label == label]
             assert own == Counter(expected)
-        assert run.certified.count == verdicts.count(Verdict.CERTIFIED)
+        assert run.certified is None or run.certified.count == verdicts.count(Verdict.CERTIFIED)
+        assert (
+            (run.certified is None) == (Verdict.UNPROVED in verdicts) == (run.setting.defence == "undefended")
+        )
         assert run.clean.count == sum(bool(c.prediction == c.label) for c in certificates)
-    shares = {(run.setting.defence, run.setting.patch_size): run.certified.count for run in evaluation.runs}
-    assert shares["masking", (4, 4)] > shares["masking", (8, 8)] > 0 == shares["undefended", (4, 4)]
+    shares = {(run.setting.defence, run.setting.patch_size): run.certified for run in evaluation.runs}
+    assert shares["undefended", (4, 4)] is None
+    assert shares["masking", (4, 4)].count > shares["masking", (8, 8)].count > 0
 
 
 def test_a_batch_is_judged_like_its_photos(photos):
@@ -118,8 +122,8 @@ def test_a_batch_is_judged_like_its_photos(photos):
     together = judge(logits, photos, TRIALS)
     alone = [judge(logits[i : i + 1], photos[i : i + 1], TRIALS)[0] for i in range(len(photos))]
     assert list(together) == alone
-    verdicts = {ruling.verdict for outcome in together for ruling in outcome.rulings}
-    assert verdicts >= {Verdict.CERTIFIED, Verdict.VULNERABLE, Verdict.MISCLASSIFIED}
+    verdicts = {ruling.verdict for outcome in together for ruling in outcome.results}
+    assert verdicts >= {Verdict.CERTIFIED, Verdict.NOT_CERTIFIED, Verdict.MISCLASSIFIED}
 
 
 def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos):
@@ -163,7 +167,7 @@ class Alarm:
     """Robust masking that raises an alert for every photo whose first class it would predict."""
 
     inner: RobustMasking
-    sound = True
+    claim = Claim.LABEL
 
     def predict(self, seen):
         said = self.inner.predict(seen)
@@ -288,8 +292,11 @@ def test_the_summary_is_json_with_every_interval(photos):
     assert summary["n"] == len(photos)
     assert summary["configuration"]["weights_sha256"] == "ab"
     for run in summary["runs"]:
-        low, high = run["certified_interval"]
-        assert low <= run["certified_accuracy"] <= high
+        if run["claim"] == "nothing":
+            assert run["certified_interval"] is run["certified_accuracy"] is None
+        else:
+            low, high = run["certified_interval"]
+            assert low <= run["certified_accuracy"] <= high
         assert sum(run["verdicts"].values()) == len(photos)
         assert set(run["verdicts"]) == {str(verdict) for verdict in Verdict}
         by_class = run["verdicts_by_class"]

@@ -1,4 +1,4 @@
-"""Double masking of evidence: the literal two rounds, no weaker than robust masking, and exact without a c_h."""
+"""Double masking on features: the literal two rounds, no weaker than robust masking, and exact without a c_h."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import CEILING, Evidence, clip
+from pg_core.arrays import CEILING, EvidenceType, clip
 from pg_core.defences import feature_masking as module
 from pg_core.defences.base import Verdict
 from pg_core.defences.feature_masking import FeatureMasking
@@ -24,7 +24,7 @@ def drawn_maps():
         st.tuples(st.integers(1, 5), st.integers(2, 6)),
         st.tuples(st.integers(1, 3), st.integers(1, 3)),
         st.booleans(),
-        st.sampled_from([Evidence.LOGITS, Evidence.CONFIDENCE, Evidence.SHARPENED]),
+        st.sampled_from([EvidenceType.LOGITS, EvidenceType.CONFIDENCE, EvidenceType.SHARPENED]),
         st.integers(0, 2**32 - 1),
         st.sampled_from([0.0, 0.5, 1.0, 2.0]),
     )
@@ -88,7 +88,7 @@ def test_it_certifies_what_robust_masking_does_not():
     local_logits = np.zeros((2, 1, 6))
     local_logits[0] = [4, 4, 4, 0, 0, 0]
     local_logits[1] = [3, 3, 3, 0, 0, 0]
-    assert RobustMasking((1, 1)).certify(local_logits).verdict is Verdict.VULNERABLE
+    assert RobustMasking((1, 1)).certify(local_logits).verdict is Verdict.NOT_CERTIFIED
     certificate = FeatureMasking((1, 1)).certify(local_logits)
     assert certificate.verdict is Verdict.CERTIFIED
     np.testing.assert_array_equal(certificate.margin, [[1, 1, 1, 2, 2, 2]])
@@ -104,7 +104,7 @@ def test_no_adversary_changes_the_prediction_in_a_window_with_a_margin(drawn):
     certificate = defence.certify(local_logits)
     assume((certificate.margin > 0).any())
     label, random = int(certificate.label), np.random.default_rng(drawn[5])
-    top = 2.0**15 if defence.evidence is Evidence.LOGITS else 1.0
+    top = 2.0**15 if defence.evidence is EvidenceType.LOGITS else 1.0
     for n in np.flatnonzero(certificate.margin > 0)[:4]:
         w, attacks = W[n], [filled(û, W[n], np.zeros(len(û)))]
         for c in range(len(û)):
@@ -120,13 +120,13 @@ def test_no_adversary_changes_the_prediction_in_a_window_with_a_margin(drawn):
 
 @given(drawn_maps())
 def test_every_window_without_a_margin_is_broken_where_evidence_has_no_limit(drawn):
-    defence, local_logits = made((*drawn[:4], Evidence.LOGITS, *drawn[5:]))
+    defence, local_logits = made((*drawn[:4], EvidenceType.LOGITS, *drawn[5:]))
     W, û = boxes(defence, local_logits), clip(local_logits)
     certificate = defence.certify(local_logits)
     for n in np.flatnonzero(certificate.margin < 0):
         label, rival = int(certificate.label), int(certificate.rival.flat[n])
         attacked = filled(û, W[n], CEILING * (np.arange(len(û)) == rival))
-        said = defence.broken(û, label, rival, certificate.windows.at(int(n)))
+        said = defence.attacked_prediction(û, label, rival, certificate.windows.at(int(n)))
         assert said is not None
         assert said.label == defence.mask(attacked).label != label
 
@@ -134,7 +134,7 @@ def test_every_window_without_a_margin_is_broken_where_evidence_has_no_limit(dra
 def test_a_window_that_holds_has_no_witness():
     û = np.zeros((2, 1, 5))
     û[0] = 1
-    assert FeatureMasking((1, 1)).broken(û, 0, 1, Window(0, 2, 1, 1)) is None
+    assert FeatureMasking((1, 1)).attacked_prediction(û, 0, 1, Window(0, 2, 1, 1)) is None
 
 
 def test_failing_windows_are_drawn():
@@ -161,7 +161,7 @@ def test_a_window_that_is_the_whole_map_proves_nothing():
     local_logits = np.zeros((2, 3, 3))
     local_logits[0] = 5
     certificate = FeatureMasking((3, 4)).certify(local_logits)
-    assert certificate.verdict is Verdict.VULNERABLE
+    assert certificate.verdict is Verdict.NOT_CERTIFIED
     assert certificate.margin == 0
 
 
@@ -173,7 +173,7 @@ def test_a_tie_is_no_certificate_and_an_error_is_doubt():
     assert defence.certify(local_logits, delta=0.25).verdict is Verdict.CERTIFIED
     assert defence.certify(local_logits, delta=0.3).verdict is Verdict.UNDECIDED
     local_logits[1] = 1
-    assert defence.certify(local_logits).verdict is Verdict.VULNERABLE
+    assert defence.certify(local_logits).verdict is Verdict.NOT_CERTIFIED
 
 
 def test_what_does_not_fit_is_refused():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pg_core import geometry
-from pg_core.arrays import Evidence, clip
+from pg_core.arrays import EvidenceType, clip
 from pg_core.geometry import Box, Patch, ReceptiveField, Window, Windows, cells
 from tests import reference
 
@@ -37,7 +37,7 @@ def maps_with_windows(draw):
     wrapping = draw(st.booleans())
     elements = draw(st.sampled_from([st.integers(0, 3).map(float), st.floats(-1, 5), st.floats(0, 1e6)]))
     values = draw(hnp.arrays(np.float64, (*batch, 1, *map_size), elements=elements))
-    return clip(values, Evidence.LOGITS)[..., 0, :, :], Windows(map_size, window_size, wrapping)
+    return clip(values, EvidenceType.LOGITS)[..., 0, :, :], Windows(map_size, window_size, wrapping)
 
 
 def cells_of(window):

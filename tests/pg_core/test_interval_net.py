@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.datasets import labelled_photos
 from pg_core.defences.interval import IntervalBounds
 from pg_core.defences.undefended import Undefended
@@ -43,7 +43,7 @@ def network(architecture=SMALL, classes=3, base=None):
         tuple("abc"[:classes]),
         architecture.image_size,
         architecture.receptive_field,
-        Evidence.LOGITS,
+        EvidenceType.LOGITS,
         "0" * 64,
         mean=half,
         deviation=half,
@@ -175,7 +175,7 @@ def test_shipped_weights_are_a_network_with_local_logits_and_layers(tmp_path, mo
     write("cifar10-interval", base.state_dict(), SMALL, {}, tmp_path)
     monkeypatch.setattr("pg_core.models.trained.read_card", lambda name: read_card(name, tmp_path))
     description = Description(
-        "cifar10-interval", "", (32, 32), SMALL.receptive_field, Evidence.LOGITS, "cifar10", Part.WHOLE
+        "cifar10-interval", "", (32, 32), SMALL.receptive_field, EvidenceType.LOGITS, "cifar10", Part.WHOLE
     )
     model = load_trained(description).eval().requires_grad_(False)
     pixels = np.random.default_rng(6).random((3, 32, 32)).astype(np.float32)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pg_core import LocalFeatures, RobustMasking, Verdict, extract
-from pg_core.defences.base import Certificate, Prediction
+from pg_core.defences.base import Certificate, Claim, Prediction
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.masking import Bound
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
@@ -149,7 +149,7 @@ def placed(features, patch_size, margin_of):
     )
     zero = np.zeros(windows.shape)
     certificate = Certificate(
-        windows, np.array(0), np.array(0), margin, zero, np.ones(windows.shape, np.int64), zero
+        Claim.LABEL, windows, np.array(0), np.array(0), margin, zero, np.ones(windows.shape, np.int64), zero
     )
     return Contender(
         Kind.MASKING, RobustMasking((1, 1)), Prediction(np.array(0), np.zeros(3)), certificate, 0.0
@@ -214,7 +214,7 @@ def test_places_of_bands_are_columns_around_the_edge():
     windows = Windows((1, 32), (1, 5))
     zero, margin = np.zeros(windows.shape), np.arange(28.0)[None]
     certificate = Certificate(
-        windows, np.array(0), np.array(0), margin, zero, np.ones(windows.shape, np.int64), zero
+        Claim.LABEL, windows, np.array(0), np.array(0), margin, zero, np.ones(windows.shape, np.int64), zero
     )
     one = Contender(
         Kind.MASKING, RobustMasking((1, 1)), Prediction(np.array(0), np.zeros(3)), certificate, 0.0

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pg_core.arrays import Evidence, clip
+from pg_core.arrays import EvidenceType, clip
 from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.geometry import Window
@@ -21,7 +21,7 @@ SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @st.composite
-def defences(draw, bound=Bound.SOUND, thresholds=THRESHOLDS, kinds=tuple(Evidence), largest=3):
+def defences(draw, bound=Bound.SOUND, thresholds=THRESHOLDS, kinds=tuple(EvidenceType), largest=3):
     return RobustMasking(
         window_size=draw(st.tuples(st.integers(1, largest), st.integers(1, largest))),
         threshold=draw(st.sampled_from(thresholds)),
@@ -55,8 +55,8 @@ def spelt_out(defence, local_logits):
 
 def in_feature_space(defence):
     """The same defence on evidence: what an adversary who writes evidence itself is up against."""
-    top = defence.clip_high if defence.evidence is Evidence.LOGITS else min(defence.clip_high, 1.0)
-    return replace(defence, evidence=Evidence.LOGITS, clip_high=top)
+    top = defence.clip_high if defence.evidence is EvidenceType.LOGITS else min(defence.clip_high, 1.0)
+    return replace(defence, evidence=EvidenceType.LOGITS, clip_high=top)
 
 
 @given(defences(), led_maps())
@@ -141,7 +141,7 @@ def test_a_class_without_evidence_has_no_detected_window(threshold):
     np.testing.assert_array_equal(masking.scores, [0, 0, 0])
     assert masking.label == 0
     assert masking.window(0) is None
-    assert RobustMasking((2, 2), threshold).certify(np.full((3, 4, 4), -1.0)).verdict is Verdict.VULNERABLE
+    assert RobustMasking((2, 2), threshold).certify(np.full((3, 4, 4), -1.0)).verdict is Verdict.NOT_CERTIFIED
 
 
 def test_of_equal_windows_the_first_in_row_major_order_is_detected():
@@ -195,7 +195,7 @@ def test_the_four_verdicts():
     assert (wrong.verdict, bool(wrong.certified)) == (Verdict.MISCLASSIFIED, False)
     weak = defence.certify(leading(0.9))
     assert weak.label == 1
-    assert (weak.verdict, bool(weak.certified)) == (Verdict.VULNERABLE, False)
+    assert (weak.verdict, bool(weak.certified)) == (Verdict.NOT_CERTIFIED, False)
     doubtful = defence.certify(leading(0.5), delta=12 / (2 * 36))
     assert doubtful.undecided.any()
     assert not doubtful.failing.any()
@@ -250,7 +250,7 @@ def attacked_everywhere(values, defence, contents):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 def test_no_random_content_of_a_window_breaks_a_certificate(kind, threshold):
     tried = []
 
@@ -332,8 +332,11 @@ def test_the_published_bound_certifies_what_the_adversary_breaks_and_the_sound_b
     rival = [2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0]
     benign = np.array([[label], [rival]])
     published, sound = (RobustMasking((1, 2), 0.4, bound=bound) for bound in (Bound.PUBLISHED, Bound.SOUND))
-    assert published.certify(benign, 0).verdict is Verdict.CERTIFIED
-    assert sound.certify(benign, 0).verdict is Verdict.VULNERABLE
+    believed = published.certify(benign, 0)
+    assert (believed.margin > 0).all()
+    assert believed.verdict is Verdict.UNPROVED
+    assert not believed.proved.any()
+    assert sound.certify(benign, 0).verdict is Verdict.NOT_CERTIFIED
 
     stored = benign.copy()
     stored[:, 0, 6:] = [[2, 0], [0, 3.3]]  # window at 6: 2 for the label, so that {5, 6} holds 5 > 0.4 * 12
@@ -366,7 +369,7 @@ def test_rounding_next_to_t_of_one_breaks_no_certificate():
 
 @pytest.mark.parametrize("delta", [1e-3, 0.1])
 @settings(max_examples=50)
-@given(kind=st.sampled_from(Evidence), drawn=led_maps(), seed=st.integers(0, 2**32 - 1))
+@given(kind=st.sampled_from(EvidenceType), drawn=led_maps(), seed=st.integers(0, 2**32 - 1))
 def test_without_a_threshold_delta_moves_no_margin_past_the_tolerance(delta, kind, drawn, seed):
     local_logits, leader = drawn
     defence = RobustMasking((2, 2), evidence=kind)
@@ -395,5 +398,5 @@ def test_an_error_of_delta_that_crosses_a_step_of_the_grid_is_doubt():
         np.stack([rival, np.full((1, 3), 1 + step / 2 + half)]) for half in (delta / 2, -delta / 2)
     )
     defence = RobustMasking((1, 1))
-    assert defence.certify(below, 1).verdict is Verdict.VULNERABLE
+    assert defence.certify(below, 1).verdict is Verdict.NOT_CERTIFIED
     assert defence.certify(above, 1, delta).verdict is not Verdict.CERTIFIED

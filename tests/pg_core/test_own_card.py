@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField
 from pg_core.models.own import read_card
 
@@ -20,7 +20,7 @@ def test_a_card_by_hand_needs_no_more_than_what_cannot_be_guessed():
     }
     own = read_card(json.dumps(card))
     assert own.receptive_field == ReceptiveField((11, 11), (4, 4))
-    assert own.evidence is Evidence.CONFIDENCE
+    assert own.evidence is EvidenceType.CONFIDENCE
     assert own.description.title == "Mine"
 
 

@@ -12,7 +12,7 @@ from torchvision import models
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.arrays import Evidence
+from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Window, cells
 from pg_core.locality import check_locality
 from pg_core.models.loading import bases, load_own, sha256_of
@@ -140,7 +140,7 @@ def network_of(body, field=Convolutions.field, image_size=(40, 48)):
         CLASSES,
         image_size,
         field,
-        Evidence.LOGITS,
+        EvidenceType.LOGITS,
         "",
         (0.0,) * 3,
         (1.0,) * 3,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_core import Threat, analyse
-from pg_core.arrays import Evidence, clip
+from pg_core.arrays import EvidenceType, clip
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
@@ -122,7 +122,7 @@ def test_without_clipping_a_rival_keeps_what_section_7_says(data, drawn, size, t
 
 
 @settings(max_examples=40)
-@given(defences(Bound.EXACT), led(0.0, 2))
+@given(defences(Bound.TIGHT), led(0.0, 2))
 def test_a_footprint_of_the_shape_of_a_mask_proves_no_less_than_the_window_does(defence, drawn):
     local_logits, label = drawn
     windows = Windows(local_logits.shape[1:], defence.window_size)
@@ -142,7 +142,7 @@ def test_a_footprint_of_the_shape_of_a_mask_proves_no_less_than_the_window_does(
 # --- The adversaries --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 @settings(max_examples=40)
 @given(data=st.data(), drawn=led(0.0, 2))
 def test_without_a_threshold_each_footprint_is_certified_or_has_a_witness(kind, data, drawn):
@@ -162,14 +162,14 @@ def test_without_a_threshold_each_footprint_is_certified_or_has_a_witness(kind, 
         if finding == Finding.CERTIFIED:
             assert masking.label == label
         else:
-            assert finding == Finding.FAILING
+            assert finding == Finding.NOT_CERTIFIED
             assert (
                 masking.label != label or (lower == upper and label < rival) or placements.prediction != label
             )
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 def test_no_content_of_a_certified_footprint_changes_the_prediction(kind, threshold):
     """Random contents, and those of the informed adversary; footprints smaller and larger than the masks."""
     tried = Counter()
@@ -208,7 +208,7 @@ def test_no_content_of_a_certified_footprint_changes_the_prediction(kind, thresh
 
     check()
     assert tried["smaller"] >= 5
-    assert kind is Evidence.LOGITS or tried["larger"] >= 2
+    assert kind is EvidenceType.LOGITS or tried["larger"] >= 2
 
 
 def test_a_patch_larger_than_the_masks_is_certified_where_the_range_of_the_evidence_is_small():
@@ -235,13 +235,13 @@ def test_a_patch_that_no_feature_sees_is_certified_as_unseen_and_keeps_the_margi
     seen = [n % 4 < 2 for n in range(11)]
     expected = np.logical_and.outer(seen, seen)
     np.testing.assert_array_equal(placements.finding_map == Finding.UNSEEN, ~expected)
-    assert (placements.finding_map[expected] == Finding.FAILING).all()
+    assert (placements.finding_map[expected] == Finding.NOT_CERTIFIED).all()
     assert placements.benign == pytest.approx(8 - 8 * 0.9)
     assert (placements.margin_map[~expected] == placements.benign).all()
-    assert placements.counts[Finding.FAILING] == 36
+    assert placements.counts[Finding.NOT_CERTIFIED] == 36
     assert placements.share == (121 - 36) / 121
     wrong, _ = certified(RobustMasking((1, 1)), local_logits, placements.footprints, 1)
-    assert set(wrong.finding_map.ravel()) == {Finding.FAILING.value}
+    assert set(wrong.finding_map.ravel()) == {Finding.NOT_CERTIFIED.value}
     assert wrong.share == 0
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from pg_core import published, results
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField
 from pg_core.proportion import Proportion
 from pg_core.results import Accuracy, Configuration, Evaluation, Setting
@@ -17,12 +17,14 @@ CLASSES = ("cat", "dog")
 @pytest.fixture
 def evaluation():
     settings = (
-        Setting((32, 32), "masking", 0.0, True, "robust masking of 6x6 windows, T = 0"),
-        Setting((32, 32), "clipping", None, True, "mean of bounded evidence"),
+        Setting((32, 32), "masking", 0.0, Claim.LABEL, "robust masking of 6x6 windows, T = 0"),
+        Setting((32, 32), "clipping", None, Claim.LABEL, "mean of bounded evidence"),
+        Setting((1, 1), "undefended", None, Claim.NOTHING, "no defence"),
     )
     verdicts = (
-        (Counter({Verdict.CERTIFIED: 3, Verdict.VULNERABLE: 1}), Counter({Verdict.MISCLASSIFIED: 3})),
+        (Counter({Verdict.CERTIFIED: 3, Verdict.NOT_CERTIFIED: 1}), Counter({Verdict.MISCLASSIFIED: 3})),
         (Counter({Verdict.CERTIFIED: 4}), Counter({Verdict.UNDECIDED: 1, Verdict.CERTIFIED: 2})),
+        (Counter({Verdict.UNPROVED: 4}), Counter({Verdict.UNPROVED: 2, Verdict.MISCLASSIFIED: 1})),
     )
     field = ReceptiveField((33, 33), (8, 8))
     versions = (("python", "3.11.7"), ("torch", "2.14.1"))
@@ -33,8 +35,10 @@ def evaluation():
         1.5e-4,
         Proportion(6, 7),
         tuple(
-            Accuracy(setting, Proportion(clean, 7), Proportion(own[0][Verdict.CERTIFIED] + right, 7), own)
-            for setting, own, clean, right in zip(settings, verdicts, (4, 7), (0, 2), strict=True)
+            Accuracy(setting, Proportion(clean, 7), certified, own)
+            for setting, own, clean, certified in zip(
+                settings, verdicts, (4, 7, 6), (Proportion(3, 7), Proportion(6, 7), None), strict=True
+            )
         ),
     )
 
@@ -48,6 +52,10 @@ def test_a_summary_is_read_again_as_what_it_sums_up(evaluation, tmp_path):
     "change",
     [
         lambda told: told["runs"][0].update(certified_accuracy=6 / 7),
+        lambda told: told["runs"][0].update(certified_accuracy=None, certified_interval=None),
+        lambda told: told["runs"][2].update(certified_accuracy=0.0, certified_interval=[0.0, 0.1]),
+        lambda told: told["runs"][2].update(claim="keeps the label"),
+        lambda told: told.update(schema=0),
         lambda told: told["runs"][0].update(certified_interval=[0.5, 0.6]),
         lambda told: told["runs"][1]["verdicts"].update(certified=5),
         lambda told: told["runs"][1]["verdicts_by_class"]["dog"].update(certified=3),
@@ -75,18 +83,34 @@ def test_shipped_results_can_be_read():
 
 def test_published_figures_are_those_of_the_table():
     cells = {(row.data, row.patch_per_cent, row.method): row for row in published.read()}
-    assert len(cells) == 8 * 5 + 1
+    assert len(cells) == 3 * 5 + 2 * 5 + 3 + 3
     row = cells["ImageNette", 2, "Mask-BN"]
     assert (str(row.clean), str(row.certified)) == ("95.0", "86.7")
-    row = cells["CIFAR-10", 2.4, "Mask-DS"]
-    assert (str(row.clean), str(row.certified), row.image) == ("84.6 *", "57.7 *", "32x32 (native)")
     row = cells["ImageNet", 3, "Mask-DS"]
-    assert (row.clean.remembered, row.certified.remembered) == (False, True)
-    assert cells["ImageNette", 1, "IBP"].certified is None
+    assert (str(row.clean), row.certified) == ("43.0", None)
+    assert cells["ImageNette", 1, "IBP"].clean is cells["ImageNette", 1, "IBP"].certified is None
+    assert {(data, size) for data, size, _ in cells if data == "CIFAR-10"} == {
+        ("CIFAR-10", 0.4),
+        ("CIFAR-10", 2.4),
+    }
+    row = cells["CIFAR-10", 2.4, "BagCert"]
+    assert (str(row.clean), str(row.certified), row.image) == ("86.0", "60.0", "32x32 (native)")
+    row = cells["CIFAR-10", 0.4, "IBP"]
+    assert (row.clean.per_cent, row.certified.per_cent) == (66.5, 53.02)
+
+
+def test_every_published_figure_cites_its_table_and_none_is_from_memory():
+    sources = {row.source for row in published.read()}
+    assert sources == {
+        "PatchGuard, Table 4",
+        "Chiang et al. 2020, repository",
+        "Metzen and Yatsura 2021, abstract",
+    }
+    assert "*" not in published.PUBLISHED.read_text(encoding="utf-8")
 
 
 def test_what_is_no_table_of_published_figures_is_refused(tmp_path):
-    for content in ("a,b\n1,2\n", published.PUBLISHED.read_text().replace(",*", ",?", 1)):
+    for content in ("a,b\n1,2\n", published.PUBLISHED.read_text().replace(",95.2", ",95.2 *", 1)):
         (tmp_path / "other.csv").write_text(content)
         with pytest.raises(ValueError, match=r"other\.csv"):
             published.read(tmp_path / "other.csv")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pg_core.defences.base import Claim
 from pg_core.defences.masking import Bound
 from pg_core.steps import ALGORITHM_1, Line, algorithm_2, trace_certificate, trace_prediction
 from tests import reference
@@ -66,7 +67,9 @@ def test_a_trace_of_algorithm_2_ends_in_the_certificate(bound, data, drawn):
     assert last.number("failing") == certificate.failing.sum()
     assert last.number("certified") == certificate.certified
     margins = not last.number("failing") and not last.number("undecided")
-    assert (margins and steps[0].label == label) == bool(certificate.certified)
+    assert last.number("claimed") == (certificate.claim is not Claim.NOTHING)
+    proved = margins and steps[0].label == label and last.number("claimed")
+    assert proved == bool(certificate.certified)
 
 
 @given(defences(), led_maps())

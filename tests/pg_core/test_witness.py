@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import Evidence, clip, scale
-from pg_core.defences.base import Verdict
-from pg_core.defences.exact import Surroundings, least_kept, most_kept
+from pg_core.arrays import EvidenceType, clip, scale
+from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.tight import Surroundings, least_kept, most_kept
 from pg_core.geometry import Window, Windows, cells
-from pg_core.witness import Standing, find_witness, judge, standings
+from pg_core.witness import WindowStatus, find_witness, window_status, window_statuses
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps
 
@@ -39,7 +39,7 @@ def random_led_map(random):
 def random_defence(random, kind, threshold):
     size = tuple(int(k) for k in random.integers(1, 4, 2))
     wrapping = bool(random.random() < 0.5)
-    return RobustMasking(size, threshold, kind, float(random.choice(CLIPPINGS)), Bound.EXACT, wrapping)
+    return RobustMasking(size, threshold, kind, float(random.choice(CLIPPINGS)), Bound.TIGHT, wrapping)
 
 
 def duel(defence, evidence, label, rival):
@@ -55,13 +55,13 @@ def require_a_legal_winner(witness, benign, defence):
     inside, top = evidence[:, w], defence.top(benign.shape[-2:])
     assert inside.min() >= 0
     assert inside.max() <= top
-    if defence.evidence is not Evidence.LOGITS:
+    if defence.evidence is not EvidenceType.LOGITS:
         assert top <= 1
-    if defence.evidence is Evidence.CONFIDENCE:
+    if defence.evidence is EvidenceType.CONFIDENCE:
         assert inside.sum(axis=0).max() <= 1
-    if defence.evidence is Evidence.SHARPENED:
+    if defence.evidence is EvidenceType.SHARPENED:
         assert np.cbrt(inside).sum(axis=0).max() <= 1 + 1e-12
-    if defence.evidence is Evidence.PREDICTION:
+    if defence.evidence is EvidenceType.PREDICTION:
         assert set(np.unique(inside)) <= {0.0, top}
         assert np.count_nonzero(inside, axis=0).max() <= 4  # more cannot have a confidence above 0.2
     steps = evidence / scale(benign.shape[-2:], defence.evidence, defence.clip_high)[1]
@@ -74,7 +74,7 @@ def require_a_legal_winner(witness, benign, defence):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 def test_a_pair_of_window_and_rival_is_certified_or_has_a_witness_and_never_both(kind, threshold):
     """But for ties; confidences and votes at T > 0 may stay undecided, in fewer than one pair of a hundred."""
     random, known = np.random.default_rng(5), Counter()
@@ -89,41 +89,43 @@ def test_a_pair_of_window_and_rival_is_certified_or_has_a_witness_and_never_both
             certificate = defence.certify_masking(masking, at)
             for row, column in np.ndindex(certificate.windows.shape):
                 window = certificate.windows.window(row, column)
-                standing, witness = judge(defence, masking, certificate, window)
+                status, witness = window_status(defence, masking, certificate, window)
                 margin = certificate.margin[row, column]
-                known[standing] += 1
-                assert (standing is Standing.BROKEN) == (witness is not None)
-                if standing is Standing.CERTIFIED:
+                known[status] += 1
+                assert (status is WindowStatus.COUNTEREXAMPLE) == (witness is not None)
+                if status is WindowStatus.CERTIFIED:
                     assert margin > 0
                     assert find_witness(defence, masking, at, window) is None
-                elif standing is Standing.BROKEN:
+                elif status is WindowStatus.COUNTEREXAMPLE:
                     require_a_legal_winner(witness, masking.evidence, defence)
-                elif standing is Standing.TIED:
+                elif status is WindowStatus.TIED:
                     assert margin == 0
                     assert threshold > 0 or label < rival
-                elif threshold == 0 or kind is Evidence.LOGITS:
+                elif threshold == 0 or kind is EvidenceType.LOGITS:
                     assert threshold > 0
                     assert abs(margin) <= 1e-8 * certificate.outside[row, column]
-    assert known[Standing.CERTIFIED] >= PAIRS / 4
-    assert known[Standing.BROKEN] >= PAIRS / 20
-    assert known[Standing.UNDECIDED] <= PAIRS / 100
+                else:
+                    assert (status is WindowStatus.UNDECIDED) == (margin > 0)
+    assert known[WindowStatus.CERTIFIED] >= PAIRS / 4
+    assert known[WindowStatus.COUNTEREXAMPLE] >= PAIRS / 20
+    assert known[WindowStatus.UNDECIDED] + known[WindowStatus.OPEN] <= PAIRS / 100
 
 
-@pytest.mark.parametrize("kind", list(Evidence))
+@pytest.mark.parametrize("kind", list(EvidenceType))
 @settings(max_examples=25)
 @given(st.data(), led_maps())
 def test_a_witness_in_the_whole_map_wins_against_its_label(kind, data, drawn):
-    defence = data.draw(defences(Bound.EXACT, kinds=(kind,)))
+    defence = data.draw(defences(Bound.TIGHT, kinds=(kind,)))
     local_logits, label = drawn
     masking = defence.predict(local_logits)
     certificate = defence.certify_masking(masking, label)
-    for window, standing in zip(
+    for window, status in zip(
         map(certificate.windows.at, range(certificate.windows.count)),
-        standings(defence, masking, certificate).ravel(),
+        window_statuses(defence, masking, certificate).ravel(),
         strict=True,
     ):
-        judged, witness = judge(defence, masking, certificate, window)
-        assert judged == standing
+        judged, witness = window_status(defence, masking, certificate, window)
+        assert judged == status
         if witness is not None:
             assert witness.window == window
             require_a_legal_winner(witness, masking.evidence, defence)
@@ -131,12 +133,12 @@ def test_a_witness_in_the_whole_map_wins_against_its_label(kind, data, drawn):
 
 @settings(max_examples=40)
 @given(st.data(), led_maps(0.0, 2))
-def test_the_exact_bounds_lie_between_the_benign_evidence_and_the_plain_bounds(data, drawn):
-    exact = data.draw(defences(Bound.EXACT))
-    sound = replace(exact, bound=Bound.SOUND)
+def test_the_tight_bounds_lie_between_the_benign_evidence_and_the_plain_bounds(data, drawn):
+    tight = data.draw(defences(Bound.TIGHT))
+    sound = replace(tight, bound=Bound.SOUND)
     local_logits, label = drawn
     delta = data.draw(st.sampled_from([0.0, 0.0, 1e-3]))
-    plain, sharp = (defence.certify(local_logits, label, delta) for defence in (sound, exact))
+    plain, sharp = (defence.certify(local_logits, label, delta) for defence in (sound, tight))
     masking = sound.predict(local_logits)
     benign = masking.evidence.sum(axis=(1, 2))[:, None, None] - masking.window_sums
     assert (sharp.lower >= plain.lower).all()
@@ -144,7 +146,7 @@ def test_the_exact_bounds_lie_between_the_benign_evidence_and_the_plain_bounds(d
     assert (sharp.upper >= np.delete(benign, label, axis=0).max(axis=0)).all()
     proved = plain.margin > plain.tolerance
     np.testing.assert_array_equal(sharp.margin[proved], plain.margin[proved])
-    assert exact.sound
+    assert sharp.claim is Claim.LABEL
     assert (sharp.margin > sharp.tolerance)[proved].all()
 
 
@@ -191,7 +193,7 @@ def test_the_informed_adversary_breaks_no_exact_certificate(threshold):
     tried = []
 
     @settings(max_examples=20)
-    @given(defences(Bound.EXACT, (threshold,), largest=2), led_maps(1.0, 4))
+    @given(defences(Bound.TIGHT, (threshold,), largest=2), led_maps(1.0, 4))
     def check(defence, drawn):
         local_logits, label = drawn
         certificate = defence.certify(local_logits, label)
@@ -213,7 +215,7 @@ def test_the_informed_adversary_breaks_no_exact_certificate(threshold):
 @settings(max_examples=30)
 @given(data=st.data(), drawn=led_maps(0.3, 3), seed=st.integers(0, 2**32 - 1))
 def test_an_error_of_delta_brings_no_witness_to_a_certified_window(delta, data, drawn, seed):
-    defence = data.draw(defences(Bound.EXACT, THRESHOLDS[1:]))
+    defence = data.draw(defences(Bound.TIGHT, THRESHOLDS[1:]))
     local_logits, label = drawn
     certificate = defence.certify(local_logits, label, delta)
     proved = certificate.margin > certificate.tolerance
@@ -229,13 +231,13 @@ def test_an_error_of_delta_brings_no_witness_to_a_certified_window(delta, data, 
 def test_an_error_of_delta_that_makes_the_program_feasible_is_doubt():
     """A benign window of 2.001 forbids the rival to hide; one of 2 lets it hide 2 and keep 5 instead of 3."""
     label, rival = np.full((1, 4), 1.5), np.array([[0.0, 2.001, 0.999, 0.0]])
-    exact = np.stack([label, rival])
-    defence = RobustMasking((1, 1), 0.4, bound=Bound.EXACT)
+    tight = np.stack([label, rival])
+    defence = RobustMasking((1, 1), 0.4, bound=Bound.TIGHT)
     window = Window(0, 0, 1, 1)
-    assert defence.certify(exact, 0).upper[0, 0] == 3
-    certificate = defence.certify(exact, 0, 1e-3)
+    assert defence.certify(tight, 0).upper[0, 0] == 3
+    certificate = defence.certify(tight, 0, 1e-3)
     assert not certificate.margin[0, 0] > certificate.tolerance[0, 0]
-    measured = exact.copy()
+    measured = tight.copy()
     measured[1, 0, 1:3] += [-0.001, 0.001]
     assert find_witness(defence, defence.predict(measured), 0, window) is not None
 
@@ -279,28 +281,32 @@ def test_the_range_of_the_evidence_decides_which_straddling_window_the_label_fea
 @pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_a_tie_is_broken_only_if_the_rule_favours_the_rival(threshold):
     """Window and map are the same: nothing is left of any class, and the first class wins."""
-    defence = RobustMasking((2, 2), threshold, bound=Bound.EXACT)
+    defence = RobustMasking((2, 2), threshold, bound=Bound.TIGHT)
     masking = defence.mask(np.ones((2, 2, 2)))
     window = Window(0, 0, 2, 2)
-    assert judge(defence, masking, defence.certify_masking(masking, 0), window) == (Standing.TIED, None)
-    standing, witness = judge(defence, masking, defence.certify_masking(masking, 1), window)
-    assert standing is Standing.BROKEN
+    assert window_status(defence, masking, defence.certify_masking(masking, 0), window) == (
+        WindowStatus.TIED,
+        None,
+    )
+    status, witness = window_status(defence, masking, defence.certify_masking(masking, 1), window)
+    assert status is WindowStatus.COUNTEREXAMPLE
     require_a_legal_winner(witness, masking.evidence, defence)
     assert str(witness) == "Witness(window at row 0, column 0: 0 with 0 beats 1 with 0)"
 
 
 def test_a_witness_refutes_the_published_bound():
-    """The counterexample of test_masking.py: the published bound certifies a window that has a witness."""
+    """The counterexample of test_masking.py: the published bound has a margin at a window that has a witness."""
     label = [2.0, 1.0, 2.0, 2.0, 0.0, 3.0, 1.0, 3.0]
     rival = [2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0]
     benign = np.array([[label], [rival]])
     defence = RobustMasking((1, 2), 0.4, bound=Bound.PUBLISHED)
     masking, certificate = defence.predict(benign), defence.certify(benign, 0)
-    assert certificate.verdict is Verdict.CERTIFIED
-    known = standings(defence, masking, certificate)
-    assert known[0, 6] == Standing.BROKEN
-    assert Standing.CERTIFIED not in known
-    _, witness = judge(defence, masking, certificate, Window(0, 6, 1, 2))
+    assert (certificate.margin > 0).all()
+    assert certificate.verdict is Verdict.UNPROVED
+    known = window_statuses(defence, masking, certificate)
+    assert known[0, 6] == WindowStatus.COUNTEREXAMPLE
+    assert WindowStatus.CERTIFIED not in known
+    _, witness = window_status(defence, masking, certificate, Window(0, 6, 1, 2))
     require_a_legal_winner(witness, masking.evidence, defence)
 
 
@@ -316,7 +322,7 @@ def test_a_witness_refutes_the_published_bound():
 def test_label_and_rival_share_a_confidence_of_one(seed, size, threshold, at):
     """At T > 0 the label may need evidence in w to lose a straddling window, which leaves the rival less room."""
     local_logits, label = random_led_map(np.random.default_rng(seed))
-    defence = RobustMasking(size, threshold, Evidence.CONFIDENCE, bound=Bound.EXACT)
+    defence = RobustMasking(size, threshold, EvidenceType.CONFIDENCE, bound=Bound.TIGHT)
     masking = defence.predict(local_logits)
     witness = find_witness(defence, masking, label, Window(*at, *size))
     inside = cells(witness.window, local_logits.shape[1:])
@@ -329,7 +335,7 @@ def test_a_batch_is_sharpened_map_by_map():
     random = np.random.default_rng(3)
     batch = random.uniform(-1, 2, (2, 3, 4, 5, 6))
     batch[:, :, 2] += 0.8
-    defence = RobustMasking((2, 3), 0.4, bound=Bound.EXACT)
+    defence = RobustMasking((2, 3), 0.4, bound=Bound.TIGHT)
     certificates = defence.certify(batch, 2, 1e-4)
     for one, two in itertools.product(range(2), range(3)):
         certificate = defence.certify(batch[one, two], 2, 1e-4)
