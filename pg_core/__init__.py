@@ -22,10 +22,12 @@ from pg_core.features import LocalFeatures, extract, update
 from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
 from pg_core.images import ImageError, Space, Threat
+from pg_core.local_logits import save_local_logits
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models import MODELS, load_model
 from pg_core.models.local import LocalModel
 from pg_core.placements import Finding, Placements, certify_placements, largest_patches
+from pg_core.version import __version__
 from pg_core.witness import WindowStatus, Witness, find_witness, window_status, window_statuses
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "WindowStatus",
     "Windows",
     "Witness",
+    "__version__",
     "analyse",
     "certify_placements",
     "examine",
@@ -75,6 +78,7 @@ __all__ = [
     "mean_logits",
     "pair_logits",
     "sample_path",
+    "save_local_logits",
     "update",
     "window_status",
     "window_statuses",

@@ -1,21 +1,13 @@
-"""Sample photos out of installed packages, folders of labelled photos, and files with local logits of a person's
-own network.
+"""Sample photos out of installed packages, and folders of labelled photos.
 
 It leaves out downloading: the photos are the user's.
 """
 
-import json
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float64
-
-from pg_core.arrays import CEILING, EvidenceType
 from pg_core.images import ImageError
 
 
@@ -70,10 +62,6 @@ class LabelledPhoto:
     label: int
 
 
-LocalLogitMaps = dict[str, Float64[np.ndarray, "classes rows columns"]]
-_MAX_ARRAY_BYTES = 2**31
-
-
 def sample_path(name: str) -> Path:
     """The file of a sample, found without running the package's code; raises ImageError if it is missing."""
     sample = SAMPLES[name]
@@ -118,74 +106,6 @@ def labelled_photos(
     if not photos:
         raise ImageError(f"{folder}: expected folders of JPEG, PNG or WebP photos, one for each class.")
     return photos
-
-
-def read_local_logits(path: Path, evidence: EvidenceType) -> LocalLogitMaps:
-    """The arrays [rows, columns, classes] of an .npz file by their names, classes first.
-
-    The file may be hostile: no pickle is read, and no more than fits into 2 GB of float64. Raises ValueError
-    for a file of another kind, an array of another shape, values that are not finite, and logits that would be
-    evidence above `CEILING`.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > _MAX_ARRAY_BYTES:
-            raise ValueError(f"{size / 2**30:.1f} GB of arrays; at most 2 GB are read")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: _checked(archive[name], name, evidence) for name in archive.files}
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like
-        raise ValueError(f"{path.name}: not an .npz file of arrays") from error
-    if not arrays:
-        raise ValueError(f"{path.name}: no array in it")
-    return arrays
-
-
-def read_class_indices(path: Path, maps: LocalLogitMaps) -> dict[str, int]:
-    """A JSON object with the class index of each map, by name; raises ValueError if it is anything else."""
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name}: not a JSON file that can be read") from error
-    if not isinstance(labels, Mapping) or maps.keys() - labels.keys():
-        raise ValueError(f"{path.name}: expected an object with a class index for each of: {', '.join(maps)}")
-    return {name: class_index(labels[name], len(values), name) for name, values in maps.items()}
-
-
-def class_index(label: object, classes: int, name: str) -> int:
-    """A class index, given as a number or its digits; raises ValueError if the map has no such class."""
-    if isinstance(label, str) and label.isdecimal():
-        label = int(label)
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < classes:
-        raise ValueError(f"expected a class index from 0 to {classes - 1} for '{name}', got {label!r}")
-    return label
-
-
-def _checked(array: object, name: str, evidence: EvidenceType) -> Float64[np.ndarray, "classes rows columns"]:
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype.kind not in "fiu":
-        found = (
-            f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else "other data"
-        )
-        raise ValueError(f"expected numbers of shape [rows, columns, classes] in '{name}', got {found}")
-    if 0 in array.shape or array.shape[2] < 2:
-        raise ValueError(
-            f"expected cells and at least two classes in '{name}', got shape {list(array.shape)}"
-        )
-    if array.size * 8 > _MAX_ARRAY_BYTES:
-        raise ValueError(f"'{name}' has {array.size} values; at most 2 GB of float64 are read")
-    values = np.ascontiguousarray(array.transpose(2, 0, 1), np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"expected finite values in '{name}', got NaN or infinite ones")
-    if evidence is EvidenceType.LOGITS and values.max() > CEILING:
-        raise ValueError(
-            f"'{name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) "
-            "by a constant, which changes no verdict on logits"
-        )
-    return values
 
 
 def _plain(name: str) -> str:

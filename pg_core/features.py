@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
+from pg_core.arrays import EvidenceType
 from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.images import Framing, frame, read, to_pixels, upright_rgb
@@ -24,7 +25,7 @@ in crops, it was up to 1.5 times that (tiles, `chelsea`)."""
 class LocalFeatures:
     """What a network saw of one image. delta is the error of a local logit that certificates must survive:
     `SAFETY` times the largest difference found between the whole image and five of its cells, computed alone
-    (section 5, Numerics)."""
+    (section 5, Numerics); evidence the type that certifies best with this network."""
 
     model: str
     classes: tuple[str, ...]
@@ -33,6 +34,7 @@ class LocalFeatures:
     pixels: Pixels
     local_logits: Float32[np.ndarray, "classes rows columns"]
     delta: float
+    evidence: EvidenceType = EvidenceType.LOGITS
 
     @property
     def map_size(self) -> Size:
@@ -63,6 +65,7 @@ def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures
         pixels,
         local_logits,
         delta,
+        model.evidence,
     )
 
 

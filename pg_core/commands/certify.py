@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pg_core.analysis import summarise, undefended_prediction
-from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.commands import photo
-from pg_core.datasets import class_index, read_class_indices, read_local_logits
 from pg_core.defences.masking import RobustMasking
+from pg_core.geometry import Size
+from pg_core.local_logits import Layout, LocalLogitMap, Stated, class_index, read_labels, read_local_logits
 from pg_core.schema import SCHEMA
 
 _EPILOG = """\
@@ -22,7 +22,8 @@ examples:
   python -m pg_core certify photo.jpg --patch-size 64 --label cat --json
   python -m pg_core certify photo.jpg --model bagnet17 --weights bagnet17_nette.pth --patch-size 32
   python -m pg_core certify photo.jpg --network mine.network.json
-  python -m pg_core certify --local-logits maps.npz --window-size 6x6 --labels labels.json
+  python -m pg_core certify --local-logits maps.npz --window-size 6x6 --layout classes,rows,columns
+  python -m pg_core certify --local-logits bands.npz --window-size 1x4 --layout classes,rows,columns --wrapping
 
 A patch of p pixels corrupts at most ceil((p + r - 1)/s) features per axis, for a receptive field of r
 pixels and a stride of s. The guarantee is about the image that the network sees, after cropping and
@@ -45,7 +46,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--local-logits",
         type=Path,
         metavar="FILE.npz",
-        help="instead of a photo: arrays [rows, columns, classes] of your own network, under any names",
+        help="instead of a photo: maps of your own network, arrays under any names; a file of "
+        "pg_core.save_local_logits states its layout, wrapping, evidence and delta itself",
+    )
+    certify.add_argument(
+        "--layout",
+        choices=list(Layout),
+        type=Layout,
+        help="the axes of each array of --local-logits; needed unless the file names them",
+    )
+    certify.add_argument(
+        "--wrapping",
+        action=argparse.BooleanOptionalAction,
+        help="whether windows of --local-logits wrap around from the last column to the first, as column bands do; "
+        "needed for maps of one row or column unless the file says it; default for others: no",
     )
     certify.add_argument(
         "--window-size", type=values.size, metavar="HxW", help="window of --local-logits, in features"
@@ -54,13 +68,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--labels",
         type=Path,
         metavar="FILE.json",
-        help="for --local-logits: name of each array to class index",
+        help="for --local-logits: name of each array to class, by its index, or its name where the file names classes",
     )
     certify.add_argument(
         "--delta",
         type=values.non_negative,
         metavar="D",
-        help="largest error of a value of --local-logits, which certificates then survive; default: 0, exact",
+        help="largest error of a value of --local-logits, which certificates then survive; default: what the file "
+        "says, else 0, exact",
     )
     certify.add_argument(
         "--json",
@@ -72,7 +87,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         if (options.photo is None) == (options.local_logits is None):
             certify.error("expected either a photo or --local-logits FILE.npz")
         if options.local_logits is None:
-            for name in ("window_size", "labels", "delta"):
+            for name in ("window_size", "layout", "wrapping", "labels", "delta"):
                 if getattr(options, name) is not None:
                     certify.error(f"--{name.replace('_', '-')} goes with --local-logits, not with a photo")
             photo.check(certify, options)
@@ -95,29 +110,54 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
+    stated = Stated(options.layout, options.wrapping, options.evidence, options.delta)
+    maps = read_local_logits(options.local_logits, stated)
+    for name, own in maps.items():
+        _check_window(options.window_size, own, name)
+    labels: dict[str, int] = {}
+    if options.labels is not None:
+        labels = read_labels(options.labels, maps)
+    elif options.label is not None:
+        labels = {name: class_index(options.label, own, name) for name, own in maps.items()}
+    for name, own in maps.items():
+        yield json.dumps(_certified(options, own, labels.get(name), name))
+
+
+def _certified(
+    options: argparse.Namespace, own: LocalLogitMap, label: int | None, name: str
+) -> dict[str, object]:
     defence = RobustMasking(
         options.window_size,
         options.threshold,
-        options.evidence or EvidenceType.LOGITS,
+        own.evidence,
         options.clip_high,
         options.bound,
+        own.wrapping,
     )
-    maps = read_local_logits(options.local_logits, defence.evidence)
-    labels: dict[str, int] = {}
-    if options.labels is not None:
-        labels = read_class_indices(options.labels, maps)
-    elif options.label is not None:
-        labels = {name: class_index(options.label, len(values), name) for name, values in maps.items()}
-    for name, local_logits in maps.items():
-        masking = defence.predict(local_logits)
-        tolerance = defence.tolerance(local_logits, options.delta or 0.0)
-        certificate = defence.certify_masking(masking, labels.get(name), tolerance)
-        line = {
-            "schema": SCHEMA,
-            "name": name,
-            "undefended_prediction": undefended_prediction(local_logits),
-            "prediction": int(masking.label),
-            "label": int(certificate.label),
-            **summarise(defence, certificate),
-        }
-        yield json.dumps(line)
+    local_logits = own.local_logits
+    masking = defence.predict(local_logits)
+    certificate = defence.certify_masking(masking, label, defence.tolerance(local_logits, own.delta))
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        **({} if own.model is None else {"model": own.model}),
+        "layout": own.layout,
+        "shape": dict(zip(("classes", "rows", "columns"), local_logits.shape, strict=True)),
+        "wrapping": own.wrapping,
+        "delta": own.delta,
+        "undefended_prediction": own.class_name(undefended_prediction(local_logits)),
+        "prediction": own.class_name(int(masking.label)),
+        "label": own.class_name(int(certificate.label)),
+        **summarise(defence, certificate, own.classes),
+    }
+
+
+def _check_window(window_size: Size, own: LocalLogitMap, name: str) -> None:
+    """Raise ValueError for a window that does not fit into a map, as it comes of a wrong layout."""
+    rows, columns = own.local_logits.shape[1:]
+    height, width = window_size
+    if height > rows or width > columns:
+        raise ValueError(
+            f"expected --window-size of at most {rows}x{columns}, the map '{name}' as {own.layout}, got "
+            f"{height}x{width}"
+        )
