@@ -3,7 +3,8 @@
 It leaves out downloading: the photos are the user's.
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
@@ -55,11 +56,21 @@ IMAGENETTE_FOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A file, its name below the data folder (with /), and the index of its class."""
+    """A file, its name below the data folder (with /), the index of its class, and the hash of its content where that
+    was taken."""
 
     path: Path
     name: str
     label: int
+    sha256: str | None = None
+
+    def hashed(self) -> "LabelledPhoto":
+        """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return replace(self, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise ImageError(f"{self.name}: {error.strerror or 'cannot be read'}.") from error
 
 
 def sample_path(name: str) -> Path:

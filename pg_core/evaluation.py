@@ -2,16 +2,15 @@
 
 The network runs once on each photo; every defence, patch size and threshold is answered from its local logits, but
 for double masking, which asks again for every pair of masks. Each photo's outcome is a JSON line, written when it is
-known, so a run that was killed goes on where it stopped.
+known, so a run that was killed goes on where it stopped, for the photos that are still the same.
 """
 
-import hashlib
 import json
 import math
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,16 +25,17 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
-from pg_core.images import read, to_pixels
+from pg_core.images import ImageError, read, to_pixels
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
-from pg_core.outcomes import DefenceResult, PhotoResult, append, resume
+from pg_core.outcomes import DefenceResult, PhotoResult, append, hash_of_photos, resume
 from pg_core.progress import Pace, Report
 from pg_core.proportion import Proportion
 from pg_core.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.store import Kept, Store
+from pg_core.version import __version__
 
-_VERSIONS = ("torch", "numpy", "pillow")
+_VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,26 @@ def evaluate(
     """Run the network on each photo that `lines` does not know yet, and count.
 
     lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
-    cut short. logits is a folder where local logits are kept, so that other trials need no network. Raises
-    ValueError if the lines were written under another configuration, ImageError for a bad photo.
+    cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
+    and one that is gone is not counted, and the evaluation names both. The folder may have another name than in the
+    lines, as long as one of its photos is among them. logits is a folder where local logits are kept, so that other
+    trials need no network. Raises ValueError if the lines were written under another configuration or are all about
+    the photos of another folder, ImageError for a bad photo.
     """
     if not photos or not trials:
         raise ValueError("expected at least one photo and one defence")
     path = None if lines is None else Path(lines)
     configuration = _configuration(model, trials, weights_sha256)
-    known = {} if path is None else resume(path, configuration.summary())
+    earlier = _Earlier() if path is None else _earlier(path, configuration, photos)
+    known = dict(earlier.known)
     missing = [photo for photo in photos if photo.name not in known]
     finished = len(photos) - len(missing)
     pace = Pace(len(photos), finished)
     store = (
         None if logits is None else Store(Path(logits), json.dumps(configuration.network(), sort_keys=True))
     )
-    for done, photo in enumerate(missing, finished + 1):
+    for done, listed in enumerate(missing, finished + 1):
+        photo = listed.hashed()
         seen = _local_logits(model, photo, store)
         views = _views(model, photo, trials)
         (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
@@ -88,7 +93,8 @@ def evaluate(
         known[photo.name] = outcome
         if report is not None:
             report(pace.progress(done))
-    return count(configuration, photos, [known[photo.name] for photo in photos])
+    evaluation = count(configuration, photos, [known[photo.name] for photo in photos])
+    return replace(evaluation, changed=earlier.changed, gone=earlier.gone)
 
 
 def fitted_trials(
@@ -134,7 +140,9 @@ def judge(
                 )
             )
     return tuple(
-        PhotoResult(photo.name, photo.label, int(undefended[index]), delta, tuple(results[index]))
+        PhotoResult(
+            photo.name, photo.sha256, photo.label, int(undefended[index]), delta, tuple(results[index])
+        )
         for index, photo in enumerate(photos)
     )
 
@@ -156,11 +164,10 @@ def count(
         runs.append(Accuracy(setting, Proportion(clean, n), claimed, verdicts))
     undefended = sum(outcome.undefended == outcome.label for outcome in outcomes)
     delta = max((outcome.delta for outcome in outcomes), default=0.0)
-    names = "\n".join(sorted(photo.name for photo in photos))
     return Evaluation(
         configuration,
-        _folder(photos[0]),
-        hashlib.sha256(names.encode()).hexdigest(),
+        _folder(_root(photos[0])),
+        hash_of_photos(outcomes),
         delta,
         Proportion(undefended, n),
         tuple(runs),
@@ -186,13 +193,47 @@ def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> 
 
 def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) -> Kept:
     """Local logits out of the store, or of the network, which are then stored."""
-    kept = None if store is None else store.find(photo.path)
+    assert photo.sha256 is not None
+    kept = None if store is None else store.find(photo.sha256)
     if kept is None:
         features = extract(photo.path, model)
         kept = Kept(features.local_logits, features.delta)
         if store is not None:
-            store.keep(photo.path, kept)
+            store.keep(photo.sha256, kept)
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since, and that are gone."""
+
+    known: Mapping[str, PhotoResult] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+def _earlier(path: Path, configuration: Configuration, photos: Sequence[LabelledPhoto]) -> _Earlier:
+    """The outcomes of a file of lines, compared with the photos there are."""
+    root = _root(photos[0])
+    outcomes, folder = resume(path, configuration.summary(), _folder(root))
+    listed = {photo.name: photo for photo in photos}
+    known = {name: outcome for name, outcome in outcomes.items() if _holds(outcome, listed.get(name))}
+    if folder != _folder(root) and not known:
+        raise ValueError(f"{path.name}: outcomes of other photos, those of {folder}; name another file")
+    changed = sorted(name for name in outcomes if name in listed and name not in known)
+    # Photos that are there but were not asked for are left alone.
+    gone = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
+    return _Earlier(known, tuple(changed), tuple(gone))
+
+
+def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:
+    """Whether an outcome is about this photo as it is now."""
+    if photo is None or photo.label != outcome.label:
+        return False
+    try:
+        return photo.hashed().sha256 == outcome.sha256
+    except ImageError:
+        return False  # Measuring it says what is wrong.
 
 
 def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: str | None) -> Configuration:
@@ -203,11 +244,20 @@ def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: s
         model.receptive_field,
         weights_sha256,
         tuple(trial.setting for trial in trials),
-        (("python", platform.python_version()), *((name, version(name)) for name in _VERSIONS)),
+        (
+            ("pg_core", __version__),
+            ("python", platform.python_version()),
+            *((name, version(name)) for name in _VERSIONS),
+        ),
+        getattr(model, "device", None),
     )
 
 
-def _folder(photo: LabelledPhoto) -> str:
-    """The name of the folder that a photo's name begins in, with its parent's."""
-    below = photo.path.resolve().parents[photo.name.count("/")]
-    return "/".join(part for part in below.parts[-2:] if part != below.anchor)
+def _root(photo: LabelledPhoto) -> Path:
+    """The folder that a photo's name begins in."""
+    return photo.path.parents[photo.name.count("/")].resolve()
+
+
+def _folder(root: Path) -> str:
+    """A folder's name, with its parent's."""
+    return "/".join(part for part in root.parts[-2:] if part != root.anchor)

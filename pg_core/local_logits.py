@@ -168,9 +168,12 @@ def class_index(label: object, own: LocalLogitMap, name: str) -> int:
 def _map(array: object, name: str, description: _Description | None, stated: Stated) -> LocalLogitMap:
     layout = _agreed("layout", stated.layout, description.layout if description else None)
     if layout is None:
+        bands = (
+            "" if stated.wrapping is not None else ", and of one row or column --wrapping or --no-wrapping"
+        )
         raise ValueError(
             f"say in which layout '{name}' is: --layout {Layout.CLASSES_FIRST}, the library's own, or "
-            f"--layout {Layout.CLASSES_LAST}; files of pg_core.save_local_logits say it themselves"
+            f"--layout {Layout.CLASSES_LAST}{bands}; files of pg_core.save_local_logits say it themselves"
         )
     evidence = stated.evidence or (description.evidence if description else EvidenceType.LOGITS)
     values = _checked(array, name, layout, evidence)

@@ -1,12 +1,14 @@
 """What each photo of a dataset run came to, as JSON lines on the disk: a run that was killed goes on from them.
 
-The first line is the configuration, each further one an outcome. It leaves out what is counted: see
+The first line is the configuration and the name of the photos' folder, each further one an outcome, with the hash of
+its photo's content: what is known of a photo is known of this content alone. It leaves out what is counted: see
 `pg_core.evaluation`.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,21 +31,24 @@ class DefenceResult:
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """One photo under all defences of a run, in their order; delta as in `LocalFeatures`."""
+    """One photo under all defences of a run, in their order; sha256 is the hash of its content (None where it has no
+    file), delta as in `LocalFeatures`."""
 
     photo: str
+    sha256: str | None
     label: int
     undefended: int
     delta: float
     results: tuple[DefenceResult, ...]
 
 
-def resume(path: Path, configuration: JSON) -> dict[str, PhotoResult]:
-    """The outcomes in a file of an earlier run, by photo, up to a line cut short, which is removed; a new or
-    empty file gets the configuration as its first line.
+def resume(path: Path, configuration: JSON, folder: str) -> tuple[dict[str, PhotoResult], str]:
+    """The outcomes in a file of an earlier run, by photo, up to a line cut short, which is removed, and the name of
+    the folder that its photos were in; a new or empty file gets both as its first line. Of two lines about a photo
+    the later one holds.
 
-    Raises ValueError, and leaves the file as it is, if it was written under another configuration or by
-    something else.
+    Whether the photos are still the same is for the caller to say. Raises ValueError, and leaves the file as it is,
+    if it was written under another configuration or by something else.
     """
     content = path.read_bytes() if path.exists() else b""
     complete = content[: content.rfind(b"\n") + 1]
@@ -52,11 +57,12 @@ def resume(path: Path, configuration: JSON) -> dict[str, PhotoResult]:
         try:
             first, *rest = [json.loads(line) for line in complete.splitlines()]
             found = dict(first["configuration"])
-            outcomes = [_outcome(line) for line in rest]
+            expected = json.loads(json.dumps(configuration))
+            different = [key for key, value in expected.items() if found.get(key) != value]
+            if not different:
+                folder, outcomes = str(first["folder"]), [_outcome(line) for line in rest]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path.name}: not the lines of an evaluation; name another file") from error
-        expected = json.loads(json.dumps(configuration))
-        different = [key for key, value in expected.items() if found.get(key) != value]
         if different:
             raise ValueError(
                 f"{path.name}: another configuration ({', '.join(different)}); name another file"
@@ -67,13 +73,20 @@ def resume(path: Path, configuration: JSON) -> dict[str, PhotoResult]:
         with path.open("rb+") as file:
             file.truncate(len(complete))
     if not complete:
-        _write(path, {"configuration": configuration})
-    return {outcome.photo: outcome for outcome in outcomes}
+        _write(path, {"configuration": configuration, "folder": folder})
+    return {outcome.photo: outcome for outcome in outcomes}, folder
 
 
 def append(path: Path, outcome: PhotoResult) -> None:
     """Add a line, which is on the disk when this returns."""
     _write(path, asdict(outcome))
+
+
+def hash_of_photos(outcomes: Iterable[PhotoResult]) -> str:
+    """The SHA-256 of a line for each photo, in the order of the names: its name, the hash of its content, its label,
+    as a JSON list."""
+    photos = sorted((outcome.photo, outcome.sha256, outcome.label) for outcome in outcomes)
+    return hashlib.sha256("\n".join(map(json.dumps, photos)).encode()).hexdigest()
 
 
 def _write(path: Path, line: JSON) -> None:
@@ -89,5 +102,10 @@ def _outcome(line: Mapping[str, Any]) -> PhotoResult:
         for r in line["results"]
     )
     return PhotoResult(
-        str(line["photo"]), int(line["label"]), int(line["undefended"]), float(line["delta"]), results
+        str(line["photo"]),
+        str(line["sha256"]),
+        int(line["label"]),
+        int(line["undefended"]),
+        float(line["delta"]),
+        results,
     )

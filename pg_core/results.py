@@ -83,7 +83,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that an outcome depends on beside the photo: two runs with equal ones may share a file of outcomes."""
+    """All that an outcome depends on beside the photo: two runs with equal ones may share a file of outcomes.
+
+    `versions` are those of pg_core, Python and the libraries, `device` is where the network computed, in words (cpu,
+    or cuda with the card's name); None is what was not recorded.
+    """
 
     model: str
     classes: tuple[str, ...]
@@ -91,7 +95,8 @@ class Configuration:
     receptive_field: ReceptiveField
     weights_sha256: str | None
     settings: tuple[Setting, ...]
-    versions: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str | None], ...]
+    device: str | None = None
 
     def network(self) -> JSON:
         """All that local logits depend on beside the photo, as JSON takes it."""
@@ -106,6 +111,7 @@ class Configuration:
             "wrapping": field.wrapping,
             "weights_sha256": self.weights_sha256,
             "versions": dict(self.versions),
+            "device": self.device,
         }
 
     def summary(self) -> JSON:
@@ -117,9 +123,11 @@ class Configuration:
 class Evaluation:
     """The accuracies of a network over a set of photos, undefended and under each defence.
 
-    `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it;
-    `delta` is the largest of the photos' errors of a local logit, which the margins have to survive (section 5,
-    Numerics).
+    `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it,
+    their contents and their labels (`pg_core.outcomes.hash_of_photos`); `delta` is the largest of the photos' errors
+    of a local logit, which the margins have to survive (section 5, Numerics). `changed` names photos of an earlier
+    run that were measured again, since their content or label is another one, `gone` those that are no longer there
+    and do not count.
     """
 
     configuration: Configuration
@@ -128,6 +136,8 @@ class Evaluation:
     delta: float
     undefended: Proportion
     runs: tuple[Accuracy, ...]
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -143,6 +153,7 @@ class Evaluation:
             "runs": [run.summary(self.configuration.classes) for run in self.runs],
             "delta": self.delta,
             "photos": {"folder": self.folder, "sha256": self.photos_sha256},
+            **{name: {"count": len(names), "names": list(names)} for name, names in self._noted().items()},
             "configuration": self.configuration.summary(),
         }
 
@@ -151,17 +162,31 @@ class Evaluation:
         runs = [
             f"  {run.setting}: clean {run.clean}, certified {run.certified or 'nothing'}" for run in self.runs
         ]
-        return "\n".join([first, *runs])
+        words = {"changed": "changed, measured again", "gone": "gone, not counted"}
+        notes = [
+            f"  {len(names)} {words[name]}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+            for name, names in self._noted().items()
+        ]
+        return "\n".join([first, *runs, *notes])
+
+    def _noted(self) -> dict[str, tuple[str, ...]]:
+        """By its name in JSON, what there is of it."""
+        named = {"changed": self.changed, "gone": self.gone}
+        return {name: names for name, names in named.items() if names}
 
 
 def read(path: Path) -> Evaluation:
-    """The evaluation whose summary is in a file; raises ValueError if it is anything else, or contradicts itself."""
+    """The evaluation whose summary is in a file; raises ValueError if it is anything else, of another schema, or
+    contradicts itself."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        evaluation = _evaluation(content)
-        again = json.loads(json.dumps(evaluation.summary()))
+        schema = content["schema"]
+        evaluation = _evaluation(content) if schema == SCHEMA else None
+        again = None if evaluation is None else json.loads(json.dumps(evaluation.summary()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name}: not the summary of an evaluation") from error
+    if evaluation is None:
+        raise ValueError(f"{path.name}: expected schema {SCHEMA}, got {schema!r}: measure it anew")
     if again != content or not _consistent(evaluation):
         raise ValueError(f"{path.name}: its shares, intervals and counts do not agree")
     return evaluation
@@ -188,6 +213,7 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
         own["weights_sha256"],
         tuple(map(_setting, own["settings"])),
         tuple(own["versions"].items()),
+        own["device"],
     )
     return Evaluation(
         configuration,
@@ -196,6 +222,7 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
         float(content["delta"]),
         _proportion(content["undefended_accuracy"], n),
         tuple(_accuracy(run, n, classes) for run in content["runs"]),
+        *(tuple(map(str, content.get(name, {}).get("names", ()))) for name in ("changed", "gone")),
     )
 
 

@@ -1,7 +1,7 @@
 """Local logits kept on the disk, so that a photo can be certified again without running the network.
 
-A file is named by all that its content depends on: the photo's bytes, the network and its weights, the versions
-of the libraries. It leaves out forgetting: delete the folder.
+A file is named by all that its content depends on: the photo's bytes, the network and its weights, the device and
+the versions of the libraries. It leaves out forgetting: delete the folder.
 """
 
 import hashlib
@@ -24,12 +24,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of local logits; `network` names the network, its weights and the versions."""
+    """A folder of local logits; `network` names the network, its weights, the device and the versions. Photos are
+    known by the hash of their content."""
 
     folder: Path
     network: str
 
-    def find(self, photo: Path) -> Kept | None:
+    def find(self, photo: str) -> Kept | None:
         """What is kept of a photo; None if nothing is, or a file was damaged."""
         try:
             with self._file(photo).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -37,7 +38,7 @@ class Store:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
-    def keep(self, photo: Path, kept: Kept) -> None:
+    def keep(self, photo: str, kept: Kept) -> None:
         """Write a photo's file, whole or not at all."""
         file = self._file(photo)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,6 @@ class Store:
             np.savez(new, local_logits=kept.local_logits, delta=kept.delta)
         Path(new.name).replace(file)
 
-    def _file(self, photo: Path) -> Path:
-        content = hashlib.sha256(photo.read_bytes()).hexdigest()
-        digest = hashlib.sha256(f"{self.network}\n{content}".encode()).hexdigest()
+    def _file(self, photo: str) -> Path:
+        digest = hashlib.sha256(f"{self.network}\n{photo}".encode()).hexdigest()
         return self.folder / f"{digest}.npz"

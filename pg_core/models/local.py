@@ -28,7 +28,11 @@ class Part(StrEnum):
 @runtime_checkable
 class LocalModel(Protocol):
     """A classifier whose every guarantee rests on locality: logits[y, i, j] depend on the pixels of
-    `receptive_field` at (i, j) alone, bit for bit the same in each call with the same pixels."""
+    `receptive_field` at (i, j) alone, bit for bit the same in each call with the same pixels.
+
+    A network may say besides where it computes, by a property `device` in words: evaluations keep it, and keep local
+    logits of one device apart from those of another. Without it they say null.
+    """
 
     @property
     def name(self) -> str:

@@ -59,6 +59,12 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()
 
+    @property
+    def device(self) -> str:
+        """Where it computes, in words: cpu, mps, or cuda with the name of the card."""
+        device = self.mean.device
+        return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
     def forward(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes rows columns"]:

@@ -27,9 +27,9 @@ def evaluation():
         (Counter({Verdict.UNPROVED: 4}), Counter({Verdict.UNPROVED: 2, Verdict.MISCLASSIFIED: 1})),
     )
     field = ReceptiveField((33, 33), (8, 8))
-    versions = (("python", "3.11.7"), ("torch", "2.14.1"))
+    versions = (("pg_core", None), ("python", "3.11.7"), ("torch", "2.14.1"))
     return Evaluation(
-        Configuration("small", CLASSES, (224, 224), field, "ab" * 32, settings, versions),
+        Configuration("small", CLASSES, (224, 224), field, "ab" * 32, settings, versions, "cpu"),
         "imagenette/val",
         "cd" * 32,
         1.5e-4,
@@ -40,6 +40,8 @@ def evaluation():
                 settings, verdicts, (4, 7, 6), (Proportion(3, 7), Proportion(6, 7), None), strict=True
             )
         ),
+        ("cat/0.jpg",),
+        ("dog/8.jpg", "dog/9.jpg"),
     )
 
 
@@ -63,6 +65,8 @@ def test_a_summary_is_read_again_as_what_it_sums_up(evaluation, tmp_path):
         lambda told: told.update(n=8),
         lambda told: told["runs"].pop(),
         lambda told: told.pop("photos"),
+        lambda told: told["configuration"].pop("device"),
+        lambda told: told["changed"].update(count=2),
         lambda told: told.update(runs=None),
     ],
 )
@@ -75,10 +79,21 @@ def test_a_summary_that_was_changed_by_hand_is_refused(evaluation, tmp_path, cha
         results.read(path)
 
 
-def test_shipped_results_can_be_read():
+def test_results_of_another_schema_are_called_so(evaluation, tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(evaluation.summary() | {"schema": 1}))
+    with pytest.raises(ValueError, match=r"old\.json: expected schema 2, got 1"):
+        results.read(path)
+
+
+def test_shipped_results_can_be_read_and_say_what_they_were_measured_with_or_that_it_was_not_recorded():
     for name, evaluation in results.read_all().items():
         assert evaluation.n > 0, name
         assert evaluation.configuration.weights_sha256, name
+        versions = dict(evaluation.configuration.versions)
+        recorded = {"pg_core", "python", "torch", "torchvision", "numpy", "scipy", "pillow"}
+        assert versions.keys() == recorded, name
+        assert all(versions[library] for library in ("python", "torch", "numpy", "pillow")), name
 
 
 def test_published_figures_are_those_of_the_table():

@@ -1,0 +1,163 @@
+"""A run that goes on from the lines of an earlier one trusts the contents of photos, not their names."""
+
+import json
+import shutil
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pg_core
+from pg_core.datasets import labelled_photos
+from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.evaluation import evaluate, fitted_trials
+from pg_core.models import load_model
+from tests.colours import Colours
+
+FITTING = Fitting(Colours.receptive_field, Colours.image_size, Colours.evidence, (4, 4))
+TRIALS = fitted_trials(FITTING, ((4, 4), (8, 8)), (Kind.MASKING,))
+
+
+class Counting(Colours):
+    """Counts the photos it sees whole; computes where it is told that it does."""
+
+    def __init__(self, device="cpu"):
+        super().__init__()
+        self.device = device
+
+    @property
+    def photos(self):
+        return self.seen.count(self.image_size)
+
+
+def paint(path, seed):
+    values = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
+    Image.fromarray(values).save(path)
+
+
+def photos_in(folder):
+    return labelled_photos(folder, Colours.classes)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two photos of noise for each class."""
+    for label, name in enumerate(Colours.classes):
+        (tmp_path / "val" / name).mkdir(parents=True)
+        for number in range(2):
+            paint(tmp_path / "val" / name / f"{number}.png", 2 * label + number)
+    return tmp_path / "val"
+
+
+@pytest.fixture
+def lines(folder, tmp_path):
+    """The lines of a run over all of the folder."""
+    path = tmp_path / "lines.jsonl"
+    evaluate(Counting(), photos_in(folder), TRIALS, path)
+    return path
+
+
+def resumed(folder, lines):
+    model = Counting()
+    return evaluate(model, photos_in(folder), TRIALS, lines), model.photos
+
+
+def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, lines):
+    paint(folder / "green" / "1.png", 100)
+    evaluation, measured = resumed(folder, lines)
+    assert (measured, evaluation.changed, evaluation.gone) == (1, ("green/1.png",), ())
+    assert "1 changed, measured again: green/1.png" in str(evaluation)
+    fresh = evaluate(Counting(), photos_in(folder), TRIALS)
+    assert (evaluation.runs, evaluation.photos_sha256) == (fresh.runs, fresh.photos_sha256)
+    again, measured = resumed(folder, lines)
+    assert (again, measured) == (fresh, 0)
+
+
+def test_a_photo_of_another_class_than_before_is_measured_again(folder, lines):
+    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    told[1]["label"] += 1
+    lines.write_text("".join(json.dumps(line) + "\n" for line in told))
+    evaluation, measured = resumed(folder, lines)
+    assert (measured, evaluation.changed) == (1, (told[1]["photo"],))
+
+
+def test_a_photo_that_is_gone_is_named_and_not_counted(folder, lines):
+    (folder / "red" / "0.png").unlink()
+    evaluation, measured = resumed(folder, lines)
+    assert (measured, evaluation.n, evaluation.gone) == (0, 5, ("red/0.png",))
+    assert evaluation.summary()["gone"] == {"count": 1, "names": ["red/0.png"]}
+
+
+def test_photos_that_were_not_asked_for_are_not_called_gone(folder, lines):
+    model = Counting()
+    evaluation = evaluate(model, photos_in(folder)[:2], TRIALS, lines)
+    assert (model.photos, evaluation.n, evaluation.gone) == (0, 2, ())
+
+
+def test_the_lines_of_another_folder_are_refused_and_kept_though_the_names_are_the_same(folder, lines):
+    other = folder.parent / "unseen"
+    shutil.copytree(folder, other)
+    for number, path in enumerate(sorted(other.rglob("*.png"))):
+        paint(path, 50 + number)
+    before = lines.read_text()
+    with pytest.raises(ValueError, match=r"lines\.jsonl: outcomes of other photos, those of .*/val"):
+        resumed(other, lines)
+    assert lines.read_text() == before
+
+
+def test_a_folder_that_was_renamed_goes_on_from_its_lines(folder, lines):
+    moved = folder.rename(folder.parent / "moved")
+    evaluation, measured = resumed(moved, lines)
+    assert (measured, evaluation.changed) == (0, ())
+    assert evaluation.folder.endswith("/moved")
+
+
+def test_the_hash_of_photos_is_of_names_contents_and_labels(folder):
+    def told():
+        return evaluate(Counting(), photos_in(folder), TRIALS).photos_sha256
+
+    first = told()
+    assert told() == first
+    (folder / "red" / "0.png").rename(folder / "red" / "2.png")
+    renamed = told()
+    (folder / "red" / "2.png").rename(folder / "green" / "2.png")
+    relabelled = told()
+    paint(folder / "green" / "2.png", 100)
+    assert len({first, renamed, relabelled, told()}) == 4
+
+
+def test_the_configuration_says_versions_and_the_device(folder):
+    told = evaluate(Counting("cuda: some card"), photos_in(folder), TRIALS).summary()["configuration"]
+    assert told["device"] == "cuda: some card"
+    assert told["versions"]["pg_core"] == pg_core.__version__
+    for library in ("torch", "torchvision", "numpy", "scipy", "pillow"):
+        assert told["versions"][library] == version(library)
+    assert load_model("cifar10", "cpu").device == "cpu"
+    assert evaluate(Colours(), photos_in(folder), TRIALS).configuration.device is None
+
+
+def test_lines_and_local_logits_of_another_device_are_not_used(folder, lines, tmp_path):
+    photos, kept = photos_in(folder), tmp_path / "kept"
+    with pytest.raises(ValueError, match="device"):
+        evaluate(Counting("cuda: some card"), photos, TRIALS, lines)
+    evaluate(Counting(), photos, TRIALS, logits=kept)
+    same, other = Counting(), Counting("cuda: some card")
+    for model in (same, other):
+        evaluate(model, photos, TRIALS, logits=kept)
+    assert (same.photos, other.photos) == (0, len(photos))
+
+
+def test_lines_of_another_version_are_refused_and_kept(folder, lines, monkeypatch):
+    before = lines.read_text()
+    monkeypatch.setattr("pg_core.evaluation.__version__", "0.0.1")
+    with pytest.raises(ValueError, match=r"another configuration \(versions\)"):
+        resumed(folder, lines)
+    assert lines.read_text() == before
+
+
+def test_each_line_carries_the_hash_of_its_photo_and_the_first_the_folder(folder, lines):
+    first, *rest = map(json.loads, lines.read_text().splitlines())
+    assert first["folder"] == f"{folder.parent.name}/val"
+    hashes = {photo.name: photo.hashed().sha256 for photo in photos_in(folder)}
+    assert {line["photo"]: line["sha256"] for line in rest} == hashes
