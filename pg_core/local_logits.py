@@ -186,7 +186,7 @@ def _map(array: object, name: str, description: _Description | None, stated: Sta
     least = description.delta[name]
     delta = least if stated.delta is None else stated.delta
     if delta < least:
-        raise ValueError(f"expected --delta of at least {least:g}, the error of '{name}', got {delta:g}")
+        raise ValueError(f"expected --delta of at least {least!r}, the error of '{name}', got {delta:g}")
     return LocalLogitMap(values, layout, wrapping, evidence, delta, description.model, description.classes)
 
 

@@ -22,6 +22,7 @@ examples:
   python -m pg_core certify photo.jpg --patch-size 64 --label cat --json
   python -m pg_core certify photo.jpg --model bagnet17 --weights bagnet17_nette.pth --patch-size 32
   python -m pg_core certify photo.jpg --network mine.network.json
+  python -m pg_core certify --local-logits saved.npz --window-size 6x6 --labels labels.json
   python -m pg_core certify --local-logits maps.npz --window-size 6x6 --layout classes,rows,columns
   python -m pg_core certify --local-logits bands.npz --window-size 1x4 --layout classes,rows,columns --wrapping
 
