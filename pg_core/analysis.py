@@ -159,6 +159,8 @@ class Analysis(Answer):
             "undefended_prediction": self.undefended_prediction,
             "prediction": self.prediction,
             "label": self.label,
+            "delta": self.features.delta,
+            "delta_is": "estimated",
             **summarise(self.defence, self.certificate, self.classes),
         }
 

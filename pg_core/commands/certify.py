@@ -118,6 +118,8 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
             "undefended_prediction": undefended_prediction(local_logits),
             "prediction": int(masking.label),
             "label": int(certificate.label),
+            "delta": options.delta or 0.0,
+            "delta_is": "stated",
             **summarise(defence, certificate),
         }
         yield json.dumps(line)
