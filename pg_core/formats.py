@@ -137,12 +137,11 @@ def orientation_in(exif: bytes) -> int:
 
 
 def _family(data: bytes) -> str:
-    """Which kind of file the brands of an ISO container make it: the first that is known, the main one before those
-    it is compatible with."""
+    """Which kind of file the brands of an ISO container make it: the first that is known, the main one before those it
+    is compatible with, and those that say no more than that it is an image (mif1, msf1) last."""
     length = max(16, min(int.from_bytes(data[:4], "big"), 256))
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, length, 4))]
-    if brands[0] in (b"mif1", b"msf1"):  # of either
-        brands = [*brands[1:], brands[0]]
+    brands.sort(key=lambda brand: brand in (b"mif1", b"msf1"))
     known = {brand: kind for kind, own in _FAMILIES.items() for brand in own}
     return next((known[brand] for brand in brands if brand in known), "unknown")
 

@@ -105,17 +105,19 @@ class Framing:
         if not cut and not enlarged:
             return None
         seen = f"the middle {100 * self.share_seen:.0f} % of this photo" if cut else "this photo"
+        if enlarged:
+            seen += f"{',' if cut else ''} enlarged {enlarged}"
         (height, width), (rows, columns) = self.image_size, map(round, self.crop)
         made = f"({height}x{width} pixels made of {rows}x{columns})"
         rest = "; nothing is claimed about the rest" if cut else ""
-        return f"The network sees {seen}{enlarged} {made}{rest}."
+        return f"The network sees {seen} {made}{rest}."
 
     def _enlarged(self) -> str:
         named = dict(zip(("height", "width"), self.enlargement, strict=True))
         much = {axis: factor for axis, factor in named.items() if factor > _MUCH_ENLARGED}
-        if math.isclose(*self.enlargement, rel_tol=0.01):
-            return f" enlarged {max(much.values()):.2g} times" if much else ""
-        return "".join(f" enlarged {factor:.2g} times in {axis}" for axis, factor in much.items())
+        if much and math.isclose(*self.enlargement, rel_tol=0.01):
+            return f"{max(much.values()):.2g} times"
+        return " and ".join(f"{factor:.2g} times in {axis}" for axis, factor in much.items())
 
     def patch_on_network(self, patch_size: Size) -> Size:
         """Pixels of the network's image that a patch of the *original* photo's pixels can touch.
