@@ -97,8 +97,8 @@ class Framing:
         """What has to be said of the photo where the network sees it much cut or much enlarged: more than a quarter
         cut away, or more than two pixels for one along an axis.
 
-        >>> frame((300, 600), (224, 224)).sentence()
-        'The network sees the middle 38 % of this photo (224x224 pixels made of 262x262); nothing is claimed about ...'
+        >>> frame((100, 100), (224, 224)).sentence()
+        'The network sees this photo enlarged 2.6 times (224x224 pixels made of 88x88).'
         """
         cut = 1 - self.share_seen > _MUCH_CUT_AWAY
         enlarged = self._enlarged()
@@ -183,8 +183,8 @@ def decode(data: bytes) -> Image.Image:
     first.
 
     EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
-    white. An embedded ICC profile is converted to sRGB (`pg_core.colour`); colours that a file declares in another
-    way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than MAX_BYTES or MAX_PIXELS
+    white. An embedded ICC profile is converted to sRGB (`pg_core.colour`, which says what that changes); colours that
+    a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than MAX_BYTES or MAX_PIXELS
     and for strips and specks that no classifier can look at (all checked before decoding).
     """
     if len(data) > MAX_BYTES:

@@ -1,5 +1,6 @@
 """Photos as people have them: told by content, turned upright once, and refused in a sentence that says the cure."""
 
+import doctest
 import gzip
 import io
 import struct
@@ -13,6 +14,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from pg_core import formats, images, results
 from pg_core.colour import to_srgb
 from pg_core.features import extract
 from pg_core.formats import kind_of
@@ -325,3 +327,8 @@ def test_an_image_given_in_python_is_turned_upright_by_what_it_says():
     photo = smooth(24, 32)
     photo.getexif()[0x0112] = 3
     assert np.array_equal(upright_rgb(photo), np.asarray(smooth(24, 32))[::-1, ::-1])
+
+
+@pytest.mark.parametrize("module", [formats, images, results])
+def test_the_examples_in_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
