@@ -184,8 +184,8 @@ def decode(data: bytes) -> Image.Image:
 
     EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
     white. An embedded ICC profile is converted to sRGB (`pg_core.colour`, which says what that changes); colours that
-    a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than MAX_BYTES or MAX_PIXELS
-    and for strips and specks that no classifier can look at (all checked before decoding).
+    a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than
+    MAX_BYTES or MAX_PIXELS, and for strips and specks that no classifier can look at (all checked before decoding).
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
