@@ -243,9 +243,8 @@ def test_the_size_in_every_header_of_webp_is_found(lossless):
             assert f"has {size[1]}x{size[0]} pixels" in refusal(data)
 
 
-@pytest.mark.parametrize("size", [(640, 480), (32, 32)])
-def test_a_heic_file_that_lies_about_its_size_is_refused(size):
-    assert refusal(wide_heic(*size)) == "The image is damaged or cut short."
+def test_a_heic_file_with_fewer_pixels_than_it_says_is_refused():
+    assert refusal(wide_heic(640, 480)) == "The image is damaged or cut short."
 
 
 def broken_exif(image_format):
