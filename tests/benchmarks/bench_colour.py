@@ -48,7 +48,7 @@ def main():
             counts[f"certified only {name}"] += certified and other.verdict is not Verdict.CERTIFIED
     print(f"n = {len(photos)}")
     for name, count in counts.items():
-        print(f"{name:<24}{count}")
+        print(f"{name:<26}{count}")
 
 
 if __name__ == "__main__":
