@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from pg_core import sample_path
 from pg_core.colour import to_srgb
 from pg_core.formats import MAX_PROFILE_BYTES
-from pg_core.images import decode, upright_rgb
+from pg_core.images import decode, read, upright_rgb
 from tests.pg_core import profiles
 from tests.pg_core.test_images import chunk, encoded, flat, noise, png
 
@@ -147,3 +148,13 @@ def test_an_image_given_in_python_is_converted_too_and_stays_as_it_was():
     photo.info["icc_profile"] = DISPLAY_P3
     assert np.abs(np.asarray(upright_rgb(photo), float) - p3_in_srgb((200, 100, 50))).max() <= 1
     assert photo.getpixel((0, 0)) == (200, 100, 50)
+
+
+def test_the_sample_in_adobe_rgb_is_converted_as_its_primaries_and_its_gamma_say():
+    with Image.open(sample_path("rocket")) as photo:
+        stored = np.asarray(photo, float)
+    adobe = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
+    linear = (stored / 255) ** (563 / 256) @ np.linalg.solve(np.array(profiles.SRGB).T, adobe).T
+    expected = 255 * from_linear(np.clip(linear, 0, 1))
+    assert np.abs(np.asarray(read(sample_path("rocket")), float) - expected).mean() < 1
+    assert np.abs(stored - expected).max() > 20
