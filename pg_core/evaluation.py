@@ -26,7 +26,7 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
-from pg_core.images import read, to_pixels
+from pg_core.images import ImageError, to_pixels
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
 from pg_core.outcomes import DefenceResult, PhotoResult, append, resume
@@ -61,12 +61,14 @@ def evaluate(
     weights_sha256: str | None = None,
     report: Report | None = None,
     logits: str | Path | None = None,
+    skip_unreadable: bool = False,
 ) -> Evaluation:
     """Run the network on each photo that `lines` does not know yet, and count.
 
     lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
-    cut short. logits is a folder where local logits are kept, so that other trials need no network. Raises
-    ValueError if the lines were written under another configuration, ImageError for a bad photo.
+    cut short. logits is a folder where local logits are kept, so that other trials need no network. With
+    skip_unreadable a photo that cannot be read is named in the evaluation, which does not count it. Raises ValueError
+    if the lines were written under another configuration, ImageError for a bad photo, or if all are.
     """
     if not photos or not trials:
         raise ValueError("expected at least one photo and one defence")
@@ -79,16 +81,27 @@ def evaluate(
     store = (
         None if logits is None else Store(Path(logits), json.dumps(configuration.network(), sort_keys=True))
     )
+    unreadable: list[str] = []
     for done, photo in enumerate(missing, finished + 1):
-        seen = _local_logits(model, photo, store)
-        views = _views(model, photo, trials)
-        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
-        if path is not None:
-            append(path, outcome)
-        known[photo.name] = outcome
+        try:
+            seen = _local_logits(model, photo, store)
+            views = _views(model, photo, trials)
+        except ImageError:
+            if not skip_unreadable:
+                raise
+            unreadable.append(photo.name)
+        else:
+            (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
+            if path is not None:
+                append(path, outcome)
+            known[photo.name] = outcome
         if report is not None:
             report(pace.progress(done))
-    return count(configuration, photos, [known[photo.name] for photo in photos])
+    photos = [photo for photo in photos if photo.name in known]
+    if not photos:
+        raise ImageError(f"None of {len(unreadable)} photos can be read.")
+    evaluation = count(configuration, photos, [known[photo.name] for photo in photos])
+    return replace(evaluation, unreadable=tuple(sorted(unreadable)))
 
 
 def fitted_trials(
@@ -173,7 +186,7 @@ def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> 
     looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
     if not looking:
         return {}
-    pixels = to_pixels(read(photo.path), model.image_size, model.part)
+    pixels = to_pixels(photo.read(), model.image_size, model.part)
     return {
         trial: (
             pair_logits(mean_logits(model), pixels, trial.defence.masks)
@@ -186,9 +199,12 @@ def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> 
 
 def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) -> Kept:
     """Local logits out of the store, or of the network, which are then stored."""
-    kept = None if store is None else store.find(photo.path)
+    try:
+        kept = None if store is None else store.find(photo.path)
+    except OSError as error:
+        raise ImageError(f"{photo.name}: {error.strerror or 'cannot be read'}.") from error
     if kept is None:
-        features = extract(photo.path, model)
+        features = extract(photo.read(), model)
         kept = Kept(features.local_logits, features.delta)
         if store is not None:
             store.keep(photo.path, kept)

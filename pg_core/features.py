@@ -55,7 +55,8 @@ class LocalFeatures:
 def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures:
     """Run the network on a photo, or the photo in a file.
 
-    Raises ImageError for a file that is no photo, and ValueError for a network whose local logits are not finite.
+    Raises ImageError for a file that is no photo and for an image that no such file holds (`images.upright_rgb`), and
+    ValueError for a network whose local logits are not finite.
     """
     photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
     pixels = to_pixels(photo, model.image_size, model.part)

@@ -119,7 +119,7 @@ class Evaluation:
 
     `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it;
     `delta` is the largest of the photos' errors of a local logit, which the margins have to survive (section 5,
-    Numerics).
+    Numerics). `unreadable` names photos, `other_files` all else of the folder, that were passed over and do not count.
     """
 
     configuration: Configuration
@@ -128,6 +128,8 @@ class Evaluation:
     delta: float
     undefended: Proportion
     runs: tuple[Accuracy, ...]
+    unreadable: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -143,6 +145,10 @@ class Evaluation:
             "runs": [run.summary(self.configuration.classes) for run in self.runs],
             "delta": self.delta,
             "photos": {"folder": self.folder, "sha256": self.photos_sha256},
+            **{
+                name: {"count": len(names), "names": list(names)}
+                for name, names in self._passed_over().items()
+            },
             "configuration": self.configuration.summary(),
         }
 
@@ -151,7 +157,14 @@ class Evaluation:
         runs = [
             f"  {run.setting}: clean {run.clean}, certified {run.certified or 'nothing'}" for run in self.runs
         ]
-        return "\n".join([first, *runs])
+        words = {"unreadable": "unreadable photo", "other_files": "other file"}
+        notes = [f"  {in_brief(names, words[name])}" for name, names in self._passed_over().items()]
+        return "\n".join([first, *runs, *notes])
+
+    def _passed_over(self) -> dict[str, tuple[str, ...]]:
+        """By its name in JSON, what there is of it."""
+        named = {"unreadable": self.unreadable, "other_files": self.other_files}
+        return {name: names for name, names in named.items() if names}
 
 
 def read(path: Path) -> Evaluation:
@@ -170,6 +183,16 @@ def read(path: Path) -> Evaluation:
 def read_all(folder: Path = RESULTS) -> dict[str, Evaluation]:
     """All evaluations in a folder by the names of their files, without the suffix."""
     return {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
+
+
+def in_brief(names: tuple[str, ...], what: str) -> str:
+    """How many there are, and the first of them.
+
+    >>> in_brief(("cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "dog/d.jpg"), "unreadable photo")
+    '4 unreadable photos passed over: cat/a.jpg, cat/b.jpg, dog/c.jpg, ...'
+    """
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} passed over: {', '.join(names[:3])}{more}"
 
 
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:
@@ -196,6 +219,7 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
         float(content["delta"]),
         _proportion(content["undefended_accuracy"], n),
         tuple(_accuracy(run, n, classes) for run in content["runs"]),
+        *(tuple(map(str, content.get(name, {}).get("names", ()))) for name in ("unreadable", "other_files")),
     )
 
 

@@ -39,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    certify.add_argument("photo", nargs="?", type=Path, help="a JPEG, PNG or WebP file")
+    certify.add_argument("photo", nargs="?", type=Path, help=values.PHOTO)
     photo.add_options(certify)
     certify.add_argument(
         "--local-logits",

@@ -151,9 +151,12 @@ def bomb():
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"words", "This is not a JPEG, PNG or WebP image."),
-        (b"", "This is not a JPEG, PNG or WebP image."),
-        (zipped(), "This is not a JPEG, PNG or WebP image."),
+        (
+            b"words",
+            "This is text, not an image; JPEG, PNG, WebP, AVIF and HEIC are read: export the photo as JPEG.",
+        ),
+        (b"", "The file is empty; JPEG, "),
+        (zipped(), "This is a ZIP file; JPEG, "),
         (png()[:9000], "The image is damaged or cut short."),
         (bomb(), "at most 50 million are read."),
         (png(Image.new("RGB", (1, 1))), "The image has 1x1 pixels"),
