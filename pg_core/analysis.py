@@ -156,9 +156,12 @@ class Analysis(Answer):
             "patch_size": self.threat.patch_size,
             "patch_space": self.threat.space,
             "image_size": self.features.framing.image_size,
+            "share_seen": self.features.framing.share_seen,
             "undefended_prediction": self.undefended_prediction,
             "prediction": self.prediction,
             "label": self.label,
+            "delta": self.features.delta,
+            "delta_is": "estimated",
             **summarise(self.defence, self.certificate, self.classes),
         }
 
@@ -185,7 +188,8 @@ class Analysis(Answer):
                 f"{certificate.upper[at]:.4f} ({self.rival(worst)}), margin {certificate.margin[at]:+.4f}",
             ),
         )
-        return "\n".join([self.sentence(), *(f"  {name:<13}{value}" for name, value in rows)])
+        said = filter(None, [self.sentence(), self.features.framing.sentence()])
+        return "\n".join([*said, *(f"  {name:<13}{value}" for name, value in rows)])
 
     def __repr__(self) -> str:
         return str(self)

@@ -47,7 +47,8 @@ def clip(
 
     Values are rounded to a grid that depends on the size of the map and on c_h alone: a power of two, so fine
     that every sum over any set of cells is *exact* in float64, in whatever order it is taken (about 1e-8 for
-    logits, 1e-13 for confidence, on 26x26 cells). Equal sums are equal, on any device and in the browser.
+    logits, 1e-13 for confidence, on 26x26 cells). Equal local logits give equal evidence on any machine and in the
+    browser if it is logits; confidence takes an exponential, of which libraries round the last bit differently.
 
     >>> clip(np.array([[[-1.0, 0.5, 3.0]]]), clip_high=2.0)
     array([[[0. , 0.5, 2. ]]])

@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 
-from pg_core.images import ImageError
+from PIL import Image
+
+from pg_core.images import READABLE, SUFFIXES, ImageError, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ SAMPLES: dict[str, Sample] = {
 }
 
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
+"""What Macs and Windows leave beside photos, in lower case; names that begin with a dot besides."""
 
 IMAGENETTE_FOLDERS = (
     "n01440764",
@@ -72,6 +75,10 @@ class LabelledPhoto:
         except OSError as error:
             raise ImageError(f"{self.name}: {error.strerror or 'cannot be read'}.") from error
 
+    def read(self) -> Image.Image:
+        """The photo; raises ImageError, which names the folder too, if it cannot be read."""
+        return read_in_folder(self.path)
+
 
 def sample_path(name: str) -> Path:
     """The file of a sample, found without running the package's code; raises ImageError if it is missing."""
@@ -92,6 +99,7 @@ def labelled_photos(
     matter), or by WordNet's names of ImageNette's ten, which `imagenette` gives in the words of `classes`.
 
     First one photo of each class, then the second of each, and so on, so that any beginning is balanced.
+    Hidden files and folders and those of `_OF_SYSTEMS` are passed over; `other_files` names all else.
     Raises ImageError if the folder is missing or empty, or if one of its folders is no class.
     """
     folder = Path(folder)
@@ -104,19 +112,75 @@ def labelled_photos(
         if _plain(name) in index
     }
     found: list[list[LabelledPhoto]] = []
-    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for below in _visible(folder):
+        if not below.is_dir():
+            continue
         label = index.get(_plain(below.name))
         if label is None:
             raise ImageError(
                 f"{folder.name}/{below.name}: expected folders named like the classes "
                 f"({', '.join(classes[:3])}, ...)."
             )
-        files = sorted(path for path in below.iterdir() if path.suffix.lower() in _SUFFIXES)
+        files = [path for path in _visible(below) if _may_be_photo(path)]
         found.append([LabelledPhoto(path, f"{below.name}/{path.name}", label) for path in files])
     photos = tuple(photo for row in zip_longest(*found) for photo in row if photo is not None)
     if not photos:
-        raise ImageError(f"{folder}: expected folders of JPEG, PNG or WebP photos, one for each class.")
+        raise ImageError(
+            f"{folder}: expected folders of photos, one for each class; {READABLE} are read, by their suffixes."
+        )
     return photos
+
+
+def other_files(folder: str | Path) -> tuple[str, ...]:
+    """What `labelled_photos` leaves out though it is not hidden, by name below the folder: files that do not have the
+    suffix of a photo, files beside the class folders, and folders inside them (with / at the end)."""
+    left_out: list[str] = []
+    for below in _visible(Path(folder)):
+        if below.is_dir():
+            others = [path for path in _visible(below) if not _may_be_photo(path)]
+            left_out += [f"{below.name}/{path.name}{'/' if path.is_dir() else ''}" for path in others]
+        else:
+            left_out.append(below.name)
+    return tuple(left_out)
+
+
+def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ...], tuple[str, ...]]:
+    """Those of the photos that can be read, and the names of the others; each is decoded once for it.
+
+    Raises ImageError if none can.
+    """
+    good: list[LabelledPhoto] = []
+    bad: list[str] = []
+    for photo in photos:
+        try:
+            photo.read()
+        except ImageError:
+            bad.append(photo.name)
+        else:
+            good.append(photo)
+    if not good:
+        raise ImageError(f"None of {len(photos)} photos can be read.")
+    return tuple(good), tuple(bad)
+
+
+def read_in_folder(path: Path) -> Image.Image:
+    """`read` for one photo of many: an ImageError names its folder too."""
+    try:
+        return read(path)
+    except ImageError as error:
+        raise ImageError(f"{path.parent.name}/{error}") from error
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEMS
+    )
+
+
+def _may_be_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def _plain(name: str) -> str:

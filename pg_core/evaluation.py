@@ -25,7 +25,7 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
-from pg_core.images import ImageError, read, to_pixels
+from pg_core.images import ImageError, to_pixels
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
 from pg_core.outcomes import DefenceResult, PhotoResult, append, hash_of_photos, resume
@@ -61,15 +61,17 @@ def evaluate(
     weights_sha256: str | None = None,
     report: Report | None = None,
     logits: str | Path | None = None,
+    skip_unreadable: bool = False,
 ) -> Evaluation:
     """Run the network on each photo that `lines` does not know yet, and count.
 
     lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
     cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
-    and one that is gone is not counted, and the evaluation names both. The folder may have another name than in the
-    lines, as long as one of its photos is among them. logits is a folder where local logits are kept, so that other
-    trials need no network. Raises ValueError if the lines were written under another configuration or are all about
-    the photos of another folder, ImageError for a bad photo.
+    and one that is missing is not counted, and the evaluation names both. The folder may have another name than in
+    the lines, as long as one of its photos is among them. logits is a folder where local logits are kept, so that
+    other trials need no network. With skip_unreadable a photo that cannot be read is named in the evaluation, which
+    does not count it. Raises ValueError if the lines were written under another configuration or are all about the
+    photos of another folder, ImageError for a bad photo, or if all are.
     """
     if not photos or not trials:
         raise ValueError("expected at least one photo and one defence")
@@ -77,24 +79,39 @@ def evaluate(
     configuration = _configuration(model, trials, weights_sha256)
     earlier = _Earlier() if path is None else _earlier(path, configuration, photos)
     known = dict(earlier.known)
-    missing = [photo for photo in photos if photo.name not in known]
-    finished = len(photos) - len(missing)
+    unmeasured = [photo for photo in photos if photo.name not in known]
+    finished = len(photos) - len(unmeasured)
     pace = Pace(len(photos), finished)
     store = (
         None if logits is None else Store(Path(logits), json.dumps(configuration.network(), sort_keys=True))
     )
-    for done, listed in enumerate(missing, finished + 1):
-        photo = listed.hashed()
-        seen = _local_logits(model, photo, store)
-        views = _views(model, photo, trials)
-        (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
-        if path is not None:
-            append(path, outcome)
-        known[photo.name] = outcome
+    unreadable: list[str] = []
+    for done, listed in enumerate(unmeasured, finished + 1):
+        try:
+            photo = listed.hashed()
+            seen = _local_logits(model, photo, store)
+            views = _views(model, photo, trials)
+        except ImageError:
+            if not skip_unreadable:
+                raise
+            unreadable.append(listed.name)
+        else:
+            (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
+            if path is not None:
+                append(path, outcome)
+            known[photo.name] = outcome
         if report is not None:
             report(pace.progress(done))
+    photos = [photo for photo in photos if photo.name in known]
+    if not photos:
+        raise ImageError(f"None of {len(unreadable)} photos can be read.")
     evaluation = count(configuration, photos, [known[photo.name] for photo in photos])
-    return replace(evaluation, changed=earlier.changed, gone=earlier.gone)
+    return replace(
+        evaluation,
+        unreadable=tuple(sorted(unreadable)),
+        changed=tuple(name for name in earlier.changed if name in known),
+        missing=earlier.missing,
+    )
 
 
 def fitted_trials(
@@ -180,7 +197,7 @@ def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> 
     looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
     if not looking:
         return {}
-    pixels = to_pixels(read(photo.path), model.image_size, model.part)
+    pixels = to_pixels(photo.read(), model.image_size, model.part)
     return {
         trial: (
             pair_logits(mean_logits(model), pixels, trial.defence.masks)
@@ -196,7 +213,7 @@ def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) 
     assert photo.sha256 is not None
     kept = None if store is None else store.find(photo.sha256)
     if kept is None:
-        features = extract(photo.path, model)
+        features = extract(photo.read(), model)
         kept = Kept(features.local_logits, features.delta)
         if store is not None:
             store.keep(photo.sha256, kept)
@@ -205,11 +222,11 @@ def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) 
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since, and that are gone."""
+    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing."""
 
     known: Mapping[str, PhotoResult] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def _earlier(path: Path, configuration: Configuration, photos: Sequence[LabelledPhoto]) -> _Earlier:
@@ -222,8 +239,8 @@ def _earlier(path: Path, configuration: Configuration, photos: Sequence[Labelled
         raise ValueError(f"{path.name}: outcomes of other photos, those of {folder}; name another file")
     changed = sorted(name for name in outcomes if name in listed and name not in known)
     # Photos that are there but were not asked for are left alone.
-    gone = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
-    return _Earlier(known, tuple(changed), tuple(gone))
+    missing = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
+    return _Earlier(known, tuple(changed), tuple(missing))
 
 
 def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:

@@ -1,12 +1,11 @@
 """Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
 
 The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
-photo touches after resizing is known exactly (section 1). It leaves out data sets of photos.
+photo touches after resizing is known exactly (section 1). It leaves out data sets of photos, how a format is told
+(`pg_core.formats`) and colour profiles (`pg_core.colour`).
 """
 
-import io
 import math
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +13,23 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from pg_core.colour import to_srgb
+from pg_core.formats import declared_size, kind_of, opened, orientation_in
 from pg_core.geometry import Size
 from pg_core.models.local import Part, Pixels
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
+    "PNG": (".png",),
+    "WebP": (".webp",),
+    "AVIF": (".avif",),
+    "HEIC": (".heic", ".heif", ".hif"),
+}
+"""The formats that are read, by content, and the suffixes of their files. MPO, in which phones and stereo cameras keep
+several pictures, begins with a JPEG, and often ends in .jpg."""
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+READABLE = f"{', '.join(list(FORMATS)[:-1])} and {list(FORMATS)[-1]}"
+"""The formats in words."""
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 16
@@ -26,6 +38,9 @@ _SHORT_SIDE = 256 / 224
 """The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
 _SUPPORT = 2.0
 """Support of the bicubic kernel, in source pixels when enlarging and in target pixels when reducing."""
+_MUCH_CUT_AWAY, _MUCH_ENLARGED = 0.25, 2.0
+"""A share of the photo, and a factor for an axis, beyond which a person is told."""
+_ROWS_AT_ONCE = 256
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,6 +52,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What undoes each EXIF orientation."""
+
+_DAMAGED = "The image is damaged or cut short."
+_NO_IMAGES = ("PDF", "PostScript", "ZIP", "video")
 
 
 class ImageError(ValueError):
@@ -58,6 +76,48 @@ class Framing:
         where nothing is resized."""
         top, left = ((n - c) // 2 for n, c in zip(self.photo_size, self.crop, strict=True))
         return top, left
+
+    @property
+    def share_seen(self) -> float:
+        """Which share of the photo's area the network sees, in (0, 1].
+
+        >>> round(frame((300, 400), (224, 224)).share_seen, 3)
+        0.574
+        """
+        return math.prod(self.crop) / math.prod(self.photo_size)
+
+    @property
+    def enlargement(self) -> tuple[float, float]:
+        """Pixels of the network's image for each pixel of the photo, along rows and along columns: below 1 where it is
+        reduced. The two differ where the whole photo is stretched."""
+        rows, columns = (n / c for n, c in zip(self.image_size, self.crop, strict=True))
+        return rows, columns
+
+    def sentence(self) -> str | None:
+        """What has to be said of the photo where the network sees it much cut or much enlarged: more than a quarter
+        cut away, or more than two pixels for one along an axis.
+
+        >>> frame((100, 100), (224, 224)).sentence()
+        'The network sees this photo enlarged 2.6 times (224x224 pixels made of 88x88).'
+        """
+        cut = 1 - self.share_seen > _MUCH_CUT_AWAY
+        enlarged = self._enlarged()
+        if not cut and not enlarged:
+            return None
+        seen = f"the middle {100 * self.share_seen:.0f} % of this photo" if cut else "this photo"
+        if enlarged:
+            seen += f"{',' if cut else ''} enlarged {enlarged}"
+        (height, width), (rows, columns) = self.image_size, map(round, self.crop)
+        made = f"({height}x{width} pixels made of {rows}x{columns})"
+        rest = "; nothing is claimed about the rest" if cut else ""
+        return f"The network sees {seen} {made}{rest}."
+
+    def _enlarged(self) -> str:
+        named = dict(zip(("height", "width"), self.enlargement, strict=True))
+        much = {axis: factor for axis, factor in named.items() if factor > _MUCH_ENLARGED}
+        if much and math.isclose(*self.enlargement, rel_tol=0.01):
+            return f"{max(much.values()):.2g} times"
+        return " and ".join(f"{factor:.2g} times in {axis}" for axis, factor in much.items())
 
     def patch_on_network(self, patch_size: Size) -> Size:
         """Pixels of the network's image that a patch of the *original* photo's pixels can touch.
@@ -119,43 +179,29 @@ def square(share: float, image_size: Size) -> Size:
 
 
 def decode(data: bytes) -> Image.Image:
-    """The upright RGB photo in the bytes of a JPEG, PNG or WebP file.
+    """The upright RGB photo, in sRGB, in the bytes of a JPEG, PNG, WebP, AVIF or HEIC file, of several pictures the
+    first.
 
-    EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid
-    over white. Raises ImageError for anything else, for more than MAX_BYTES or MAX_PIXELS (checked before
-    decoding), and for strips and specks that no classifier can look at.
+    EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
+    white. An embedded ICC profile is converted to sRGB (`pg_core.colour`, which says what that changes); colours that
+    a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than
+    MAX_BYTES or MAX_PIXELS, and for strips and specks that no classifier can look at (all checked before decoding).
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
-    with warnings.catch_warnings():
-        # What Pillow warns of is either refused below or, like broken EXIF, no reason to refuse a photo.
-        warnings.simplefilter("ignore")
-        return _decode(data)
-
-
-def _decode(data: bytes) -> Image.Image:
+    kind = kind_of(data)
+    if kind not in FORMATS:
+        raise ImageError(_refusal(kind, data))
+    declared = declared_size(kind, data)
+    if declared is not None:
+        _check_size(*declared)
     try:
-        photo = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"The image has too many pixels; at most {MAX_PIXELS // 10**6} million are read."
-        ) from error
-    except Exception as error:
-        raise ImageError("This is not a JPEG, PNG or WebP image.") from error
-    width, height = photo.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"The image has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} million are read."
-        )
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageError(
-            f"The image has {width}x{height} pixels; expected sides of at least {MIN_SIDE} pixels, "
-            f"none more than {MAX_ASPECT} times the other."
-        )
-    try:
-        return upright_rgb(photo)
+        photo = opened(kind, data)
+    except ImportError as error:
+        raise ImageError(f"{error}.") from error
     except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
-        raise ImageError("The image is damaged or cut short.") from error
+        raise ImageError(_DAMAGED) from error
+    return upright_rgb(photo)
 
 
 def read(path: str | Path) -> Image.Image:
@@ -173,9 +219,24 @@ def read(path: str | Path) -> Image.Image:
 
 
 def upright_rgb(photo: Image.Image) -> Image.Image:
-    """A photo of any mode as `decode` returns it; one that has been through this stays as it is."""
-    photo.load()
-    rgb = _to_rgb(_upright(photo)).copy()
+    """A photo of any mode of 8 or 16 bits as `decode` returns it; one that has been through this stays as it is.
+
+    Raises ImageError for what `decode` refuses, and for pixels that are no numbers of 8 or 16 bits.
+    """
+    _check_size(*photo.size)
+    if photo.mode == "F":
+        raise ImageError(
+            "The image has floating-point pixels; expected 8 bits for each channel: Image.fromarray of "
+            "np.rint(255 * values).astype(np.uint8) for values from 0 to 1."
+        )
+    try:
+        photo.load()
+        _check_size(*photo.size)  # HEIC says its true size when it is decoded
+        rgb = _to_rgb(_upright(photo)).copy()
+    except ImageError:
+        raise
+    except Exception as error:  # here too
+        raise ImageError(_DAMAGED) from error
     rgb.info.clear()  # or its orientation would be honoured twice
     return rgb
 
@@ -212,19 +273,68 @@ def _touched(patch: int, scale: float) -> int:
     return math.ceil(scale * (patch - 1 + 2 * support))
 
 
+def _refusal(kind: str, data: bytes) -> str:
+    if not data:
+        what = "The file is empty"
+    elif kind == "text":
+        what = "This is text, not an image"
+    elif kind == "unknown":
+        what = "This is no image of a known format"
+    else:
+        article = "an" if kind == "SVG" else "a"
+        what = f"This is {article} {kind} {'file' if kind in _NO_IMAGES else 'image'}"
+    return f"{what}; {READABLE} are read: export the photo as JPEG."
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"The image has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} million are read."
+        )
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"The image has {width}x{height} pixels; expected sides of at least {MIN_SIDE} pixels, "
+            f"none more than {MAX_ASPECT} times the other."
+        )
+
+
 def _upright(photo: Image.Image) -> Image.Image:
+    exif = photo.info.get("exif")
     try:
-        turn = _TURNS.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = (
+            orientation_in(exif)
+            if isinstance(exif, bytes)
+            else photo.getexif().get(ExifTags.Base.Orientation, 1)
+        )
     except Exception:  # unreadable EXIF says nothing; the pixels are still a photo
         return photo
+    turn = _TURNS.get(orientation)
     return photo if turn is None else photo.transpose(turn)
 
 
 def _to_rgb(photo: Image.Image) -> Image.Image:
-    if photo.mode.startswith("I") or photo.mode == "F":
-        values = np.asarray(photo, np.float64) / 257  # 16-bit PNG, the only such mode in these formats
-        return Image.fromarray(np.rint(np.clip(values, 0, 255)).astype(np.uint8)).convert("RGB")
-    if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
-        opaque = photo.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
-    return photo.convert("RGB")
+    profile = photo.info.get("icc_profile")
+    if photo.mode.startswith("I"):
+        return to_srgb(_eight_bits(photo), profile).convert("RGB")
+    mode = "L" if photo.mode in ("1", "L", "LA", "La") else "CMYK" if photo.mode == "CMYK" else "RGB"
+    if photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in photo.info:
+        opaque = photo.convert("LA").convert("RGBA") if photo.mode == "La" else photo.convert("RGBA")
+        rgba = to_srgb(opaque.convert(mode), profile).convert("RGB")
+        rgba.putalpha(opaque.getchannel("A"))
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return to_srgb(photo.convert(mode), profile).convert("RGB")
+
+
+def _eight_bits(photo: Image.Image) -> Image.Image:
+    """A grey photo of 16 bits, in bands of rows, so that a large one needs little memory."""
+    values = np.asarray(photo)
+    if values.dtype != np.uint16 and not 0 <= values.min() <= values.max() < 2**16:
+        raise ImageError(
+            f"The image has pixels from {values.min()} to {values.max()}; expected 0 to 65535 where they are integers "
+            "of more than 8 bits."
+        )
+    grey = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS_AT_ONCE):
+        band = slice(top, top + _ROWS_AT_ONCE)
+        grey[band] = (values[band].astype(np.uint32) + 128) // 257  # 257 is odd: no value lies halfway
+    return Image.fromarray(grey)

@@ -17,6 +17,8 @@ from pg_core.proportion import Proportion
 from pg_core.schema import SCHEMA
 
 RESULTS = Path(__file__).parents[1] / "assets" / "results"
+_NOTED = ("unreadable", "other_files", "changed", "missing")
+"""What an evaluation names beside its accuracies, where there is any of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,10 @@ class Evaluation:
 
     `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it,
     their contents and their labels (`pg_core.outcomes.hash_of_photos`); `delta` is the largest of the photos' errors
-    of a local logit, which the margins have to survive (section 5, Numerics). `changed` names photos of an earlier
-    run that were measured again, since their content or label is another one, `gone` those that are no longer there
-    and do not count.
+    of a local logit, which the margins have to survive (section 5, Numerics). `unreadable` names photos, `other_files`
+    all else of the folder, that were passed over and do not count. Of the photos of an earlier run `changed` names
+    those that were measured again, since their content or label is another one, `missing` those that are no longer
+    there and do not count.
     """
 
     configuration: Configuration
@@ -136,8 +139,10 @@ class Evaluation:
     delta: float
     undefended: Proportion
     runs: tuple[Accuracy, ...]
+    unreadable: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -162,16 +167,18 @@ class Evaluation:
         runs = [
             f"  {run.setting}: clean {run.clean}, certified {run.certified or 'nothing'}" for run in self.runs
         ]
-        words = {"changed": "changed, measured again", "gone": "gone, not counted"}
-        notes = [
-            f"  {len(names)} {words[name]}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-            for name, names in self._noted().items()
-        ]
+        words = {
+            "unreadable": ("unreadable photo", "passed over"),
+            "other_files": ("other file", "passed over"),
+            "changed": ("changed photo", "measured again"),
+            "missing": ("missing photo", "not counted"),
+        }
+        notes = [f"  {in_brief(names, *words[name])}" for name, names in self._noted().items()]
         return "\n".join([first, *runs, *notes])
 
     def _noted(self) -> dict[str, tuple[str, ...]]:
         """By its name in JSON, what there is of it."""
-        named = {"changed": self.changed, "gone": self.gone}
+        named = {name: getattr(self, name) for name in _NOTED}
         return {name: names for name, names in named.items() if names}
 
 
@@ -195,6 +202,16 @@ def read(path: Path) -> Evaluation:
 def read_all(folder: Path = RESULTS) -> dict[str, Evaluation]:
     """All evaluations in a folder by the names of their files, without the suffix."""
     return {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
+
+
+def in_brief(names: tuple[str, ...], what: str, fate: str = "passed over") -> str:
+    """How many there are, what became of them, and the first of them.
+
+    >>> in_brief(("cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "dog/d.jpg"), "unreadable photo")
+    '4 unreadable photos passed over: cat/a.jpg, cat/b.jpg, dog/c.jpg, ...'
+    """
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} {fate}: {', '.join(names[:3])}{more}"
 
 
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:
@@ -222,7 +239,7 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
         float(content["delta"]),
         _proportion(content["undefended_accuracy"], n),
         tuple(_accuracy(run, n, classes) for run in content["runs"]),
-        *(tuple(map(str, content.get(name, {}).get("names", ()))) for name in ("changed", "gone")),
+        *(tuple(map(str, content.get(name, {}).get("names", ()))) for name in _NOTED),
     )
 
 

@@ -17,7 +17,7 @@ from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import LocalFeatures
 from pg_core.geometry import Size
-from pg_core.images import FORMATS, ImageError, Space, Threat, square
+from pg_core.images import MAX_BYTES, READABLE, SUFFIXES, ImageError, Space, Threat, square
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
 _OF_ONE_PAGE = {"patched", "contents", "seed", "colour", "sticker_of", "label", "shown"}
@@ -42,9 +42,11 @@ def sidebar() -> Choices | None:
         st.session_state[key] = st.session_state[key]
     with st.sidebar:
         photo = _photo()
+        seen = st.empty()
         choice = networks.network()
         if choice is None:
             return None
+        seen.caption(compute.framing(photo, choice).sentence() or "")
         threat, patch_size = _threat(photo, choice)
         defence = _defence(choice, patch_size)
         st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")
@@ -126,7 +128,7 @@ def picture(title: str, key: str) -> Photo | None:
     """
     kept = f"{key}-kept"
     file: UploadedFile | None = st.file_uploader(
-        title, type=["jpg", "jpeg", "png", "webp"], key=key, help=f"{', '.join(FORMATS)}, up to 20 MB"
+        title, type=list(SUFFIXES), key=key, help=f"{READABLE}, up to {MAX_BYTES // 2**20} MB"
     )
     if file is None:
         return None

@@ -81,8 +81,8 @@ class _Series:
 
 
 def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> go.Figure:
-    """Per cent of photos against the share of the image that a patch covers, or against T. Without a defence nothing
-    is certified, and no line says so."""
+    """Per cent of photos against the share of the image that a patch covers, or against T; no line where nothing is
+    claimed."""
     figure = go.Figure()
     networks = sorted({(point.network, point.photos) for point in points if point.n is not None})
     for series, own in _series(points).items():
@@ -225,8 +225,6 @@ def _trace(
 
 
 def _share(point: Point, measure: Measure) -> Share | None:
-    if measure is Measure.CERTIFIED and point.defence == "undefended":
-        return None
     return point.certified if measure is Measure.CERTIFIED else point.clean
 
 

@@ -176,6 +176,11 @@ def _account(found: Lineup, one: Contender, window: Window) -> None:
 def _conclusion(one: Contender, reckoned: Reckoning) -> str:
     if one.certificate.prediction != one.certificate.label:
         return f"It does not predict '{reckoned.label}' even without a patch, so there is nothing to prove."
+    if one.kind is Kind.INTERVAL and reckoned.margin > reckoned.tolerance:
+        return (
+            f"Whatever is there, '{reckoned.label}' stays ahead of '{reckoned.rival}' in the network as computed in "
+            "float64, which the certificate is about; the float32 network of the other rows rounds otherwise."
+        )
     if one.certificate.claim is Claim.NOTHING and one.kind is Kind.UNDEFENDED:
         return "Without a defence nothing is claimed: one logit in the window may be as large as the patch makes it."
     if one.certificate.claim is Claim.NOTHING:

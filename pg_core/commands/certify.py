@@ -41,7 +41,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    certify.add_argument("photo", nargs="?", type=Path, help="a JPEG, PNG or WebP file")
+    certify.add_argument("photo", nargs="?", type=Path, help=values.PHOTO)
     photo.add_options(certify)
     certify.add_argument(
         "--local-logits",
@@ -145,10 +145,11 @@ def _certified(
         "layout": own.layout,
         "shape": dict(zip(("classes", "rows", "columns"), local_logits.shape, strict=True)),
         "wrapping": own.wrapping,
-        "delta": own.delta,
         "undefended_prediction": own.class_name(undefended_prediction(local_logits)),
         "prediction": own.class_name(int(masking.label)),
         "label": own.class_name(int(certificate.label)),
+        "delta": own.delta,
+        "delta_is": "stated",
         **summarise(defence, certificate, own.classes),
     }
 

@@ -4,15 +4,17 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
-from pg_core.datasets import labelled_photos
+from pg_core.datasets import labelled_photos, other_files
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.masking import Bound
 from pg_core.evaluation import evaluate, fitted_trials
-from pg_core.images import square
+from pg_core.images import SUFFIXES, square
 from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
 
 _EPILOG = """\
@@ -22,7 +24,8 @@ models:
 defences:
 {defences}
 
-The folder holds a folder for each class, named like the class (or, for ImageNette, by its WordNet name).
+The folder holds a folder for each class, named like the class (or, for ImageNette, by its WordNet name), with photos
+({readable}). Other files are named in the summary; hidden ones are passed over.
 Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
 was stopped goes on where it stopped.
 
@@ -36,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "evaluate",
         help="measure a network over a folder of photos",
         description="Undefended, defended (clean) and provable robust accuracy over a folder of class folders.",
-        epilog=_EPILOG.format(models=values.models(), defences=_defences()),
+        epilog=_EPILOG.format(models=values.models(), defences=_defences(), readable=", ".join(SUFFIXES)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     evaluate_folder.add_argument("folder", type=Path, help="a folder of class folders of photos")
@@ -98,6 +101,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FOLDER",
         help="keep local logits here: other patch sizes, thresholds and defences then need no network",
     )
+    values.add_skip_unreadable(evaluate_folder)
     evaluate_folder.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     evaluate_folder.set_defaults(run=_run)
 
@@ -128,8 +132,10 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         layers=layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
     )
     trials = fitted_trials(fitting, sizes, options.defence, options.threshold)
-    with values.progress_line() as report:
+    skip = options.skip_unreadable
+    with nullcontext() if skip else values.cure_for_unreadable(), values.progress_line() as report:
         result = evaluate(
-            model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits
+            model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits, skip
         )
+    result = replace(result, other_files=other_files(options.folder))
     yield json.dumps(result.summary()) if options.json else str(result)

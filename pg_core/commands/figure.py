@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    figure.add_argument("photo", type=Path, help="a JPEG, PNG or WebP file")
+    figure.add_argument("photo", type=Path, help=values.PHOTO)
     photo.add_options(figure)
     figure.add_argument(
         "-o",
@@ -54,7 +54,8 @@ def _draw(options: argparse.Namespace) -> Iterator[str]:
     except ImportError as error:
         raise ValueError(str(error)) from error
     options.output.write_bytes(content)
-    yield f"{options.output}: {analysis.sentence()}"
+    seen = analysis.features.framing.sentence()
+    yield f"{options.output}: {' '.join(filter(None, [analysis.sentence(), seen]))}"
 
 
 def _file(text: str) -> Path:

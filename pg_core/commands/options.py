@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pg_core.geometry import Size
+from pg_core.images import READABLE, SUFFIXES, ImageError
 from pg_core.models import MODELS
 from pg_core.progress import Progress, Report
 
+PHOTO = f"a photo: {READABLE} are read ({', '.join(SUFFIXES)})"
+SKIP_UNREADABLE = "--skip-unreadable"
 _LOGGED_EVERY = 30.0
 """Seconds."""
 
@@ -18,6 +21,26 @@ _LOGGED_EVERY = 30.0
 def models() -> str:
     """The models by name, for the end of a help text."""
     return "\n".join(f"  {name:<18}{model.title}" for name, model in MODELS.items())
+
+
+def add_skip_unreadable(command: argparse.ArgumentParser) -> None:
+    """Add the option that passes over photos which cannot be read."""
+    command.add_argument(
+        SKIP_UNREADABLE,
+        action="store_true",
+        help="pass over photos that cannot be read, and count and name them; default: the first one ends the run",
+    )
+
+
+@contextmanager
+def cure_for_unreadable() -> Iterator[None]:
+    """Say with the error of an unreadable photo which option passes it over."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(
+            f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted."
+        ) from error
 
 
 def size(text: str) -> Size:

@@ -81,6 +81,11 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
+    if options.photo.is_dir():
+        raise ImageError(
+            f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
+            "folder of class folders of photos."
+        )
     if not options.photo.is_file():
         raise ImageError(f"{options.photo}: no such file.")
     if sys.stderr.isatty():

@@ -6,15 +6,17 @@ import math
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from pg_core.commands import options as values
-from pg_core.datasets import labelled_photos
+from pg_core.datasets import labelled_photos, other_files, readable
 from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes
 from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
+from pg_core.results import in_brief
 
 _EPILOG = """\
 networks:
@@ -86,6 +88,7 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
         f"{_STUDIES['tiles'].name}, whose answers are then --teacher-share of what the training wants of photos, or "
         "of tiles",
     )
+    values.add_skip_unreadable(parser)
     defaults = {**asdict(study.recipe), **asdict(study.network)}
     for name, default in defaults.items():
         option, told = f"--{name.replace('_', '-')}", f"default: {default}"
@@ -109,6 +112,9 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     of_tiles = isinstance(network, Tiles)
     classes = imagenette if of_tiles else CIFAR10
     photos = labelled_photos(options.folder, classes, imagenette)
+    passed_over: tuple[str, ...] = ()
+    if options.skip_unreadable:
+        photos, passed_over = readable(photos)
     start = read_card(options.start) if options.start else None
     base = starting_point(network, recipe, start)
     teaching = _STUDIES["tiles" if of_tiles else "whole"]
@@ -120,18 +126,24 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
             f"{taught_by.path.name}: expected the card of another kind of network to teach this one"
         )
     teacher = loaded(taught_by, len(classes)) if taught_by else None
-    with values.progress_line() as report:
+    cure = nullcontext() if options.skip_unreadable else values.cure_for_unreadable()
+    with cure, values.progress_line() as report:
         trained = train(base, photos, network.image_size, recipe, options.checkpoint, report, teacher=teacher)
+    notes = [
+        in_brief(names, what)
+        for names, what in ((passed_over, "unreadable photo"), (other_files(options.folder), "other file"))
+        if names
+    ]
     story = {
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
-        "data": f"{len(photos)} photos, {recipe.held_out} of them held out",
+        "data": "; ".join([f"{len(photos)} photos, {recipe.held_out} of them held out", *notes]),
         **({"start": f"{options.start}, SHA-256 {start.sha256}"} if start else {}),
         **({"teacher": json.loads(taught_by.path.read_text(encoding="utf-8"))} if taught_by else {}),
         # JSON has no infinity: null is no limit.
         "recipe": {name: value if math.isfinite(value) else None for name, value in asdict(recipe).items()},
     }
     card = write(options.name, trained.state_dict(), network, story, options.output)
-    yield f"{card.weights}: SHA-256 {card.sha256}"
+    yield "; ".join([f"{card.weights}: SHA-256 {card.sha256}", *notes])
 
 
 def _chosen(options: argparse.Namespace, value: Architecture | Recipe) -> dict[str, Any]:

@@ -84,7 +84,11 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class IntervalBounds:
-    """The plain prediction of a network, certified by intervals at every placement of a patch (pixels)."""
+    """The plain prediction of a network, certified by intervals at every placement of a patch (pixels).
+
+    Prediction and certificate are about the network in float64, its `Layers`; the float32 network that they were made
+    of rounds otherwise, and nothing is claimed about it.
+    """
 
     claim: ClassVar[Claim] = Claim.LABEL
     network: Layers
@@ -98,7 +102,7 @@ class IntervalBounds:
 
     def __str__(self) -> str:
         height, width = self.patch_size
-        return f"interval bounds of {self.network.name}, patches of {height}x{width} pixels"
+        return f"interval bounds of {self.network.name} in float64, patches of {height}x{width} pixels"
 
     def predict(self, pixels: Images) -> Prediction:
         """The largest logit; the lowest class on ties."""

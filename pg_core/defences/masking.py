@@ -25,7 +25,7 @@ from pg_core.arrays import (
     strongest_rival,
 )
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
-from pg_core.defences.tight import Surroundings, least_kept, most_kept
+from pg_core.defences.tight import PRECISION, Surroundings, least_kept, most_kept
 from pg_core.geometry import Size, Window, Windows
 
 
@@ -217,6 +217,9 @@ class RobustMasking:
                     jump = max(jump, most_kept(around, top, votes, doubt) - most[c])
             rival[at] = first_largest(most)
             upper[at] = most[rival[at]]
+            # A program's bound errs upwards, so that an exact tie would look like a failure.
+            if 0 < upper[at] - lower[at] <= PRECISION * upper[at]:
+                upper[at] = lower[at]
             tolerance[at] += jump
         return replace(certificate, lower=lower, upper=upper, rival=rival, tolerance=tolerance)
 

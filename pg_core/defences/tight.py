@@ -18,6 +18,9 @@ Cells = Float64[np.ndarray, "cells"]
 
 _ROUNDING = 2.0**-40
 """Relative: far above what float64 loses in a program of some hundred rows, far below a margin that matters."""
+PRECISION = 2.0**-30
+"""Relative: what a bound by a program may miss what it bounds by, above the tolerance of the solver. A margin that is
+negative by less is a tie."""
 _NODES = 100
 """A limit on the search for whole contents that does not depend on how busy the machine is."""
 _PRECISE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}

@@ -9,11 +9,14 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.compute import defences
+from app.compute.defences import Reckoning
 from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
-from pg_core import Patch, ReceptiveField, Window, extract
+from app.views import compare
+from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
+from pg_core.arrays import EvidenceType
 from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
-from pg_core.lineup import line_up
+from pg_core.lineup import Contender, line_up
 from pg_core.masked_views import mean_logits, pair_logits
 from tests.colours import Colours
 
@@ -131,9 +134,11 @@ def test_the_page_has_a_row_for_each_defence_with_its_verdict_and_its_time(page)
     masking = by_name[TITLES[Kind.MASKING]]
     assert masking["Prediction"] == "cat"
     assert masking["Verdict"] == "✔ certified"
-    assert masking["Failing"] == "0 of 16 windows"
+    assert masking["Proved"] == "16 of 16 windows"
     assert masking["Time"].endswith(" ms")
-    assert by_name[TITLES[Kind.UNDEFENDED]]["Failing"] == "16 of 16 windows"
+    assert by_name[TITLES[Kind.UNDEFENDED]]["Proved"] == "0 of 16 windows"
+    assert by_name[TITLES[Kind.UNDEFENDED]]["Verdict"] == "? unproved"
+    assert by_name[TITLES[Kind.DETECTION]]["Verdict"] in ("✔ certified: label or alert", "✘ not certified")
     assert by_name[TITLES[Kind.MASK_DS]]["Verdict"] == "does not apply"
     assert any("needs a network of column bands" in box.value for box in page.caption)
 
@@ -174,7 +179,7 @@ def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
     assert not page.exception
     by_name = {row["Defence"]: row for row in rows(page)}
     assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Prediction"] == "cat"
-    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Failing"].endswith(" of 148225 places")
+    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Proved"].endswith(" of 148225 places")
     page.selectbox(key="lineup-One defence").select(Kind.DOUBLE_MASKING).run()
     assert any("the patch at pixel row" in box.value for box in page.markdown)
     page.number_input(key="masks-per-axis").set_value(3).run()
@@ -191,12 +196,22 @@ def test_the_threshold_of_an_alert_reaches_detection(page):
     assert float(margin()) < float(before)
 
 
-def test_a_failing_window_of_double_masking_is_broken_by_its_witness(page):
+def test_a_window_that_double_masking_does_not_prove_is_shown_with_its_witness(page):
     page.selectbox(key="network").select("cifar10").run()
     page.number_input(key="share").set_value(12.0).run()
     page.selectbox(key="lineup-One defence").select(Kind.FEATURE_MASKING).run()
     assert not page.exception
     own = next(row for row in rows(page) if row["Defence"] == TITLES[Kind.FEATURE_MASKING])
     assert (own["Verdict"], own["This window"]) == ("✘ not certified", "✘ not proved")
-    told = next(box.value for box in page.caption if box.value.startswith("double masking of evidence"))
+    told = next(box.value for box in page.caption if box.value.startswith("double masking on features"))
     assert "feature-space counterexample" in told
+
+
+def test_a_window_of_negative_margin_without_a_witness_is_not_known():
+    logits = np.array([[[6.0, -4, -2, 0, -4]], [[4.0, 0, -4, 4, -6]]])
+    defence = FeatureMasking((1, 2), EvidenceType.CONFIDENCE)
+    certificate = defence.certify(logits, 0)
+    one = Contender(Kind.FEATURE_MASKING, defence, defence.predict(logits), certificate, 0.0)
+    reckoned = Reckoning("the window at column 1", "cat", "dog", 0.0, 0.2, -0.2, 0.0, None)
+    assert "not known" in compare._conclusion(one, reckoned)
+    assert "counterexample" not in compare._conclusion(one, reckoned)

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from pg_core import Bound, FeatureMasking, RobustMasking, analyse, examine, load_model, sample_path
 from pg_core.diagnosis import diagnose, failures
-from pg_core.witness import judge
+from pg_core.witness import window_status
 from tests.app.test_page import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -58,7 +58,7 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert f"**'espresso' keeps at least {expected.label.bound:.4g}.**" in text(page)
     assert f"lower = t - m = {expected.label.outside:.4g} - {expected.label.taken:.4g}" in text(page)
     assert "✘ feature-space counterexample" in text(page)
-    _, witness = judge(told.defence, told.masking, told.certificate, worst)
+    _, witness = window_status(told.defence, told.masking, told.certificate, worst)
     assert f"predicts **'{told.classes[witness.prediction]}'** instead of **'espresso'**" in text(page)
 
 

@@ -12,7 +12,7 @@ from app.figures.photo import outline
 from pg_core import Bound, RobustMasking, analyse, examine
 from pg_core.diagnosis import Account, Branch, diagnose
 from pg_core.geometry import Window
-from pg_core.witness import judge
+from pg_core.witness import window_status
 from tests.colours import Colours
 
 
@@ -58,7 +58,7 @@ def test_the_photo_shows_w_and_the_window_that_costs_the_label_most(result):
 
 def test_the_maps_of_a_witness_differ_in_w_only(result):
     window = result.certificate.worst
-    _, witness = judge(result.defence, result.masking, result.certificate, window)
+    _, witness = window_status(result.defence, result.masking, result.certificate, window)
     figure = witness_maps(result, witness)
     before, after, won_before, won_after = (trace.z for trace in figure.data)
     np.testing.assert_array_equal(before, result.masking.evidence[witness.label])

@@ -8,7 +8,7 @@ from pg_core import analyse, load_model, sample_path
 from pg_core.boards import COUNTEREXAMPLE, EXAMPLES
 from pg_core.cases import Case, cases
 from pg_core.defences.masking import RobustMasking
-from pg_core.witness import judge
+from pg_core.witness import window_status
 from tests.app.test_page import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -121,7 +121,7 @@ def test_the_table_of_the_photo_is_the_case_of_every_class():
     told = analyse(sample_path("coffee"), model, defence)
     table = app.dataframe[0].value.set_index("class")
     window = told.certificate.worst
-    _, witness = judge(defence, told.masking, told.certificate, window)
+    _, witness = window_status(defence, told.masking, told.certificate, window)
     known = cases(defence, told.masking.evidence, witness.masking, window)
     assert list(table["s"]) == sorted(table["s"], reverse=True)
     for name, evidence in zip(told.classes, known, strict=True):

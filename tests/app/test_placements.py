@@ -99,7 +99,7 @@ def test_the_map_of_sides_shows_every_pixel_and_the_adversary_s_patch(result):
 def test_the_exports_hold_every_place_and_every_pixel(result):
     placements, sides = result.placements(), result.largest_patches()
     lines = list(csv.DictReader(io.StringIO(placements_csv(result, placements))))
-    covered = np.full(placements.footprints.placements, "", dtype="U9")
+    covered = np.full(placements.footprints.placements, "", dtype="U20")
     for line in lines:
         part = np.s_[
             int(line["top"]) : int(line["last_top"]) + 1, int(line["left"]) : int(line["last_left"]) + 1
@@ -134,7 +134,7 @@ def test_the_page_says_what_the_library_says_of_every_place():
     worst = placements.worst
     found = placements.at(worst.top, worst.left)
     reading = " ".join(box.value for box in app.markdown)
-    assert "✘ **Fails**" in reading
+    assert "✘ **Not certified**" in reading
     assert f"row {worst.top}, column {worst.left}" in reading
     assert f"margin **{found.margin:+.4f}**" in reading
     app.segmented_control(key="map-of").set_value("the largest certified patch around each pixel").run()

@@ -6,7 +6,7 @@ import pytest
 
 from app.figures.results import Against, Measure, accuracies, accuracies_in_words, by_class, by_class_in_words
 from pg_core.comparison import Data, Origin, Point
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict
 from pg_core.proportion import Proportion, Share
 from pg_core.results import Accuracy, Setting
 
@@ -26,6 +26,7 @@ def point(origin, per_cent, certified, defence="masking", threshold=0.0, photos=
         "robust masking" if measured else "Mask-BN",
         threshold,
         "parameters",
+        Claim.NOTHING if defence == "undefended" else Claim.LABEL,
         Share(95.0, (91.0, 97.3) if measured else None),
         None if certified is None else Share(certified, (certified - 7, certified + 5) if measured else None),
     )
@@ -37,7 +38,7 @@ POINTS = (
     point(Origin.MEASURED, 2.0, 82.0, photos="unseen"),
     point(Origin.PUBLISHED, 2.0, 86.7),
     point(Origin.PUBLISHED, 2.0, None, "interval", None),
-    point(Origin.MEASURED, 2.0, 0.0, "undefended", None),
+    point(Origin.MEASURED, 2.0, None, "undefended", None),
 )
 
 
@@ -91,7 +92,7 @@ def test_no_mark_is_cut_off_at_the_axis(against):
 
 
 RUN = Accuracy(
-    Setting((32, 32), "masking", 0.0, True, "p"),
+    Setting((32, 32), "masking", 0.0, Claim.LABEL, "p"),
     Proportion(5, 6),
     Proportion(3, 6),
     (

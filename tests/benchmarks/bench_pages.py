@@ -32,7 +32,7 @@ from pg_core.boards import COUNTEREXAMPLE
 from pg_core.cases import cases
 from pg_core.diagnosis import diagnose, failures
 from pg_core.images import frame, square
-from pg_core.witness import judge
+from pg_core.witness import window_status
 
 RUNS = 7
 LIMIT = 150
@@ -64,7 +64,7 @@ def of_a_photo(features: LocalFeatures, defence: RobustMasking) -> bool:
     print(f"{features.model}, {len(features.classes)} classes, map {features.map_size}, {defence}")
     known = defence, analysis.masking, analysis.certificate
     told = diagnose(*known, window)
-    _, witness = judge(*known, window)
+    _, witness = window_status(*known, window)
     attacked = analysis.masking if witness is None else witness.masking
     subject = running.photo_subject(analysis, analysis, window, running.Scene.PHOTO)
     trace = running.trace(running.Algorithm.CERTIFICATE, subject)
@@ -73,7 +73,7 @@ def of_a_photo(features: LocalFeatures, defence: RobustMasking) -> bool:
     debugger: Parts = {"what if": lambda: examine(features, defence)} if quick else {}
     debugger |= {
         "diagnosis": lambda: diagnose(*known, window),
-        "witness": lambda: judge(*known, window),
+        "witness": lambda: window_status(*known, window),
         "waterfalls": lambda: [figures.waterfall(told, side, "") for side in (told.label, told.rival)],
         "photo": lambda: figures.windows_on_photo(analysis, told),
     }

@@ -125,7 +125,11 @@ def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page,
     upload(page, "good.png", png(Image.open(sample_path("coffee"))))
     expect(verdict(page)).to_contain_text("espresso")
     for name, data, sentence in (
-        ("words.png", b"not an image at all", "This is not a JPEG, PNG or WebP image."),
+        (
+            "words.png",
+            b"not an image at all",
+            "This is text, not an image; JPEG, PNG, WebP, AVIF and HEIC are read",
+        ),
         ("speck.png", png(Image.new("RGB", (1, 1))), "The image has 1x1 pixels"),
         ("strip.png", png(Image.new("RGB", (30000, 10))), "The image has 30000x10 pixels"),
     ):

@@ -156,7 +156,7 @@ def test_a_file_that_is_no_photo_is_refused_by_name(tmp_path):
     path = tmp_path / "words.jpg"
     path.write_text("no photo")
     model = Colours()
-    with pytest.raises(ImageError, match=r"words\.jpg: This is not a JPEG, PNG or WebP image\."):
+    with pytest.raises(ImageError, match=r"words\.jpg: This is text, not an image; "):
         analyse(path, model, RobustMasking((5, 5)))
 
 

@@ -1,6 +1,7 @@
 """Mask-DS: robust masking of column bands, whose windows wrap around, against the published code that does not."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,3 +101,20 @@ def test_windows_of_every_column_are_seen_as_one_ring():
         for name in ("lower", "upper", "rival", "outside", "other"):
             expected = np.roll(getattr(certificate, name), turn, axis=-1)
             np.testing.assert_array_equal(getattr(turned, name), expected)
+
+
+def test_a_tie_that_rounds_into_a_win_is_within_the_tolerance():
+    """The audit's map: 0.7 * 10 rounds to 7.0, so 7 of class 0 hides in cell 4 at T = 0.7 and wins by the tie rule,
+    although the margin looks positive. Without the rounding term of the bound this would be a false certificate."""
+    local_logits = np.zeros((3, 1, 9))
+    local_logits[0, 0, 7] = 3
+    local_logits[1, 0] = [1, 1, 5, 5, 2, 2, 1, 1, 1]
+    defence = RobustMasking((1, 2), 0.7, wrapping=True)
+    attacked = local_logits.copy()
+    attacked[:, 0, 4:6] = [[7, 0], [100, 0], [0, 0]]
+    assert defence.predict(local_logits).label == 1
+    assert defence.mask(attacked).label == 0
+    for bound in (Bound.SOUND, Bound.TIGHT):
+        certificate = replace(defence, bound=bound).certify(local_logits, 1)
+        assert not certificate.proved[0, 4]
+        assert certificate.margin[0, 4] <= certificate.tolerance[0, 4]

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ from pg_core import SAMPLES, sample_path
 from pg_core.__main__ import main
 
 COFFEE = str(sample_path("coffee"))
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 KEYS = {
     "undefended_prediction",
     "prediction",
@@ -21,6 +24,12 @@ KEYS = {
     "smallest_margin",
     "worst",
 }
+
+
+def fields_in_readme():
+    """The fields of the JSON of a photo that README.md lists."""
+    (listed,) = re.findall(r"The JSON \(schema 1\) of a photo has the fields (.*?)\.", README, re.DOTALL)
+    return set(re.findall(r"`(\w+)`", listed))
 
 
 @pytest.fixture
@@ -39,6 +48,7 @@ def test_a_photo_is_certified_as_one_json_object(run):
     assert code == 0
     assert err == ""
     assert told.keys() >= KEYS
+    assert set(told) == fields_in_readme()
     assert told["worst"].keys() >= {"row", "column", "rival", "lower", "upper"}
     assert told["prediction"] == "espresso"
     assert told["worst"]["lower"] - told["worst"]["upper"] == pytest.approx(told["smallest_margin"])

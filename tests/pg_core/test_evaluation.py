@@ -23,9 +23,12 @@ from pg_core.models import CIFAR10
 from pg_core.models.local import Part
 from pg_core.proportion import Proportion
 
+NOISE = np.random.default_rng(0).random((3, 32, 32), np.float32)
+"""On which delta is sampled once for each network."""
+
 
 class Means:
-    """Local logits are the mean colour of each 4x4 tile; counts the images it sees."""
+    """Local logits are the mean colour of each 4x4 tile; counts the images it sees, but for the noise."""
 
     name = "means"
     classes = ("red", "green", "blue")
@@ -41,7 +44,7 @@ class Means:
         if window is not None:
             crop, at = self.receptive_field.crop(window, pixels.shape[1:])
             return self.local_logits(pixels[:, *crop.slices])[:, at.top : at.bottom, at.left : at.right]
-        self.images += pixels.shape[-2:] == self.image_size
+        self.images += pixels.shape[-2:] == self.image_size and not np.array_equal(pixels, NOISE)
         channels, height, width = pixels.shape
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
 

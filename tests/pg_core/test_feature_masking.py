@@ -183,3 +183,20 @@ def test_what_does_not_fit_is_refused():
         FeatureMasking((1, 1), clip_high=math.nan)
     with pytest.raises(ValueError, match="expected finite"):
         FeatureMasking((1, 1)).predict(np.full((2, 3, 3), np.nan))
+
+
+def test_a_window_of_negative_margin_may_be_broken_by_no_content_where_evidence_is_confidence():
+    """So a missing certificate without a witness is not known, and no counterexample is claimed."""
+    local_logits = np.array([[[6.0, -4, -2, 0, -4]], [[4.0, 0, -4, 4, -6]]])
+    defence = FeatureMasking((1, 2), EvidenceType.CONFIDENCE)
+    certificate = defence.certify(local_logits, 0)
+    assert (certificate.margin < 0).all()
+    assert certificate.margin.max() == pytest.approx(-0.2, abs=0.01)
+    evidence, window = clip(local_logits, EvidenceType.CONFIDENCE), Window(0, 1, 1, 2)
+    assert defence.attacked_prediction(evidence, 0, 1, window) is None
+    levels = np.linspace(0, 1, 11)
+    contents = np.stack(np.meshgrid(*[levels] * 4, indexing="ij"), axis=-1).reshape(-1, 2, 1, 2)
+    assert len(contents) == 14_641
+    attacked = np.broadcast_to(evidence, (len(contents), *evidence.shape)).copy()
+    attacked[..., 1:3] = contents
+    assert (defence.mask(attacked).label == 0).all()

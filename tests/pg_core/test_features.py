@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pg_core import Patch, ReceptiveField, attacks, extract, load_model, sample_path, update
+from pg_core.features import SAFETY
 from pg_core.images import to_photo
 from tests.colours import Colours
 
@@ -17,7 +18,9 @@ def photo(height=48, width=64, seed=0):
 
 
 @given(data=st.data(), height=st.integers(1, 48), width=st.integers(1, 64))
-def test_an_update_equals_the_full_analysis_of_the_patched_photo(data, height, width):
+def test_an_update_differs_from_the_full_analysis_by_less_than_delta_on_a_network_of_sums(
+    data, height, width
+):
     model = Colours()
     features = extract(photo(), model)
     patch = Patch(
@@ -28,6 +31,34 @@ def test_an_update_equals_the_full_analysis_of_the_patched_photo(data, height, w
     whole = extract(to_photo(updated.pixels), model)
     np.testing.assert_array_equal(updated.pixels, whole.pixels)
     assert np.abs(updated.local_logits - whole.local_logits).max() <= features.delta
+
+
+def test_delta_is_sampled_where_the_photo_is_most_active_and_on_noise():
+    class Rounding(Colours):
+        """Wrong alone by as much as `error` says of a cell."""
+
+        def __init__(self, error):
+            super().__init__()
+            self.error = error
+
+        def local_logits(self, pixels, window=None):
+            logits = super().local_logits(pixels, window)
+            return logits if window is None else logits + np.float32(self.error(pixels, window))
+
+    plain = np.full((48, 64, 3), 90, np.uint8)
+    plain[20:32, 24:36] = [250, 10, 10]  # what cell (5, 6) sees
+    where = extract(Image.fromarray(plain), Rounding(lambda _, cell: (cell.top, cell.left) == (5, 6)))
+    assert where.delta == pytest.approx(SAFETY)
+    busy = extract(Image.fromarray(plain), Rounding(lambda pixels, _: 2.0 * (np.unique(pixels).size > 100)))
+    assert busy.delta == pytest.approx(2 * SAFETY)
+
+
+def test_noise_is_sampled_once_for_each_network():
+    model = Colours()
+    extract(photo(), model)
+    runs = len(model.seen)
+    extract(photo(seed=1), model)
+    assert len(model.seen) - runs < runs
 
 
 def test_an_update_runs_the_network_on_the_touched_crop_only():

@@ -40,6 +40,8 @@ def evaluation():
                 settings, verdicts, (4, 7, 6), (Proportion(3, 7), Proportion(6, 7), None), strict=True
             )
         ),
+        ("cat/5.jpg",),
+        ("cat/notes.txt",),
         ("cat/0.jpg",),
         ("dog/8.jpg", "dog/9.jpg"),
     )

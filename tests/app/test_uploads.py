@@ -1,0 +1,58 @@
+"""Uploads as people have them: what the uploader takes, what is said of the part seen, and errors that go away."""
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from pg_core.images import SUFFIXES, frame
+from tests.app.test_page import PATIENCE, metric, png
+from tests.pg_core.test_formats import heic, written
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+
+
+@pytest.fixture
+def page():
+    app = AppTest.from_file("../../app/main.py", default_timeout=PATIENCE)
+    app.run()
+    app.selectbox(key="network").select("tiles-coarse").run()
+    assert not app.exception
+    return app
+
+
+def upload(app, name, data):
+    app.file_uploader(key="upload").set_value((name, data, "image/any")).run()
+    assert not app.exception
+
+
+def captions(app):
+    return [box.value for box in app.sidebar.caption]
+
+
+def test_the_uploader_takes_every_suffix_that_is_read(page):
+    allowed = {name.removeprefix(".") for name in page.file_uploader(key="upload").proto.type}
+    assert allowed == {suffix.removeprefix(".") for suffix in SUFFIXES}
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".mpo", ".avif"])
+def test_a_photo_of_each_format_is_certified(page, suffix):
+    photo = Image.linear_gradient("L").convert("RGB")
+    upload(page, f"photo{suffix}", written(photo, suffix))
+    assert not page.error
+    assert metric(page, "Defended prediction")
+
+
+def test_a_photo_of_a_phone_is_certified_and_the_share_seen_of_it_is_said(page):
+    photo = Image.linear_gradient("L").resize((400, 300)).convert("RGB")
+    upload(page, "phone.heic", heic(photo))
+    assert frame((300, 400), (448, 448)).sentence() in captions(page)
+    upload(page, "square.png", png(Image.linear_gradient("L").resize((448, 448))))
+    assert not any("The network sees" in text for text in captions(page))
+
+
+def test_an_error_is_cleared_by_the_next_good_upload(page):
+    upload(page, "bad.png", b"GIF89a")
+    assert [box.value for box in page.error if box.value.startswith("bad.png: This is a GIF image")]
+    upload(page, "good.png", png())
+    assert not [box.value for box in page.error if "bad.png" in box.value]
+    assert metric(page, "Defended prediction") == "espresso"
