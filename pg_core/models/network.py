@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from pg_core.arrays import Evidence
 from pg_core.geometry import ReceptiveField, Size, Window
+from pg_core.models.arithmetic import certifying
 from pg_core.models.local import Part, Pixels
 
 State = Mapping[str, Tensor]
@@ -27,7 +29,7 @@ class CheckpointError(ValueError):
 class Network(nn.Module):
     """A torch network with local logits: pixels in [0, 1] in, normalised inside.
 
-    Several threads may ask at once; they are served one after the other.
+    Several threads may ask at once; they are served one after the other. A copy serves its own.
     """
 
     mean: Tensor
@@ -59,6 +61,13 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._lock = Lock()
+
     def forward(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes rows columns"]:
@@ -78,7 +87,7 @@ class Network(nn.Module):
 
         An image of another size than `image_size` will do where the network takes it.
         """
-        with self._lock, torch.inference_mode():
+        with self._lock, certifying():
             if window is None:
                 return self._numbers(self(self._image(pixels)))
             return self._numbers(self.window(self._image(pixels), window))
@@ -93,7 +102,7 @@ class Network(nn.Module):
     def gradient(self, pixels: Pixels, row: int, column: int) -> Float32[np.ndarray, "height width"] | None:
         """How strongly the weighted sum of a cell's local logits reacts to each pixel: the largest derivative over its
         colours; None if the network gives no gradients."""
-        with self._lock:
+        with self._lock, certifying(gradients=True):
             images = self._image(pixels).requires_grad_()
             values = self(images)[0, :, row, column]
             if not values.requires_grad:
@@ -125,7 +134,7 @@ class PlacedNetwork(Network):
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """cuda, else mps, else cpu; or the one named. Arithmetic that certifies is deterministic and float32.
+    """cuda, else mps, else cpu; or the one named.
 
     Raises ValueError for a device that is not there.
     """
@@ -135,10 +144,6 @@ def choose_device(name: str | None = None) -> torch.device:
         torch.ones(1, device=name).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"expected a device of this machine, such as cpu, got {name!r}") from error
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
     return torch.device(name)
 
 
