@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any, cast
 
 import torch
+from torch import backends
 
+# Modules of torch whose attributes its type hints leave out.
+_cuda, _cudnn, _mkldnn = cast("tuple[Any, Any, Any]", (backends.cuda, backends.cudnn, backends.mkldnn))
 _PRECISIONS = (
-    (torch.backends.cuda.matmul, torch.backends.cudnn),
-    (torch.backends.cudnn.conv, torch.backends.cudnn),
-    (torch.backends.cudnn.rnn, torch.backends.cudnn),
-    (torch.backends.mkldnn.matmul, torch.backends.mkldnn),
-    (torch.backends.mkldnn.conv, torch.backends.mkldnn),
-    (torch.backends.mkldnn.rnn, torch.backends.mkldnn),
+    (_cuda.matmul, _cudnn),
+    (_cudnn.conv, _cudnn),
+    (_cudnn.rnn, _cudnn),
+    (_mkldnn.matmul, _mkldnn),
+    (_mkldnn.conv, _mkldnn),
+    (_mkldnn.rnn, _mkldnn),
 )
 """What decides in which precision float32 is multiplied, and what it follows while it has no value of its own."""
 
@@ -87,8 +91,8 @@ _flags = _Flags()
 def _read() -> _Found:
     return _Found(
         torch.get_default_dtype(),
-        torch.backends.cudnn.benchmark,
-        torch.backends.cudnn.deterministic,
+        backends.cudnn.benchmark,
+        backends.cudnn.deterministic,
         _matmul(),
         _cudnn_tf32(),
         # One that only follows must follow again, and not keep what it followed.
@@ -104,11 +108,11 @@ def _set_exact() -> None:
     if _matmul() is not None:
         torch.set_float32_matmul_precision("highest")
     if _cudnn_tf32() is not None:
-        torch.backends.cudnn.allow_tf32 = False
+        backends.cudnn.allow_tf32 = False
     for product, _ in _PRECISIONS:
         product.fp32_precision = _EXACT
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    backends.cudnn.benchmark = False
+    backends.cudnn.deterministic = True
     torch.set_default_dtype(torch.float32)
 
 
@@ -116,11 +120,11 @@ def _put_back(found: _Found) -> None:
     if found.matmul is not None:
         torch.set_float32_matmul_precision(found.matmul)
     if found.cudnn_tf32 is not None:
-        torch.backends.cudnn.allow_tf32 = found.cudnn_tf32
+        backends.cudnn.allow_tf32 = found.cudnn_tf32
     for (product, _), precision in zip(_PRECISIONS, found.precisions, strict=True):
         product.fp32_precision = precision
-    torch.backends.cudnn.benchmark = found.benchmark
-    torch.backends.cudnn.deterministic = found.deterministic
+    backends.cudnn.benchmark = found.benchmark
+    backends.cudnn.deterministic = found.deterministic
     torch.set_default_dtype(found.default_dtype)
 
 
@@ -133,6 +137,6 @@ def _matmul() -> str | None:
 
 def _cudnn_tf32() -> bool | None:
     try:
-        return torch.backends.cudnn.allow_tf32
+        return backends.cudnn.allow_tf32
     except RuntimeError:
         return None
