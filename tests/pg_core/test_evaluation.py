@@ -23,7 +23,6 @@ from pg_core.models import CIFAR10
 from pg_core.models.local import Part
 from pg_core.proportion import Proportion
 
-
 NOISE = np.random.default_rng(0).random((3, 32, 32), np.float32)
 """On which delta is sampled once for each network."""
 
