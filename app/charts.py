@@ -3,7 +3,6 @@
 Streamlit's own chart would load a second one, hands on no click on a heat map, and starts anew at each change.
 """
 
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,11 +10,12 @@ from pathlib import Path
 import plotly
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.components.v1 import declare_component
 
-_ROOT = Path(__file__).parent
-_ASSETS = _ROOT.parent / "assets"
-_STATIC = _ROOT / "static"
-PLOTLY_URL = "app/static/plotly.min.js"
+_ASSETS = Path(__file__).parents[1] / "assets"
+PLOTLY_URL = f"component/{__name__}.plotly/plotly.min.js?{plotly.__version__}"
+"""Where Streamlit serves the files of the component that `_serve_plotly` declares. A browser may keep them: those of
+another version have another address."""
 
 
 @cache
@@ -48,13 +48,6 @@ def chart(figure: go.Figure, key: str, description: str) -> None:
 
 
 def _serve_plotly() -> None:
-    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    target = _STATIC / source.name
-    if target.is_file() and target.stat().st_size == source.stat().st_size:
-        return
-    _STATIC.mkdir(exist_ok=True)
-    # Under a name of its own until it is whole: several sessions may start at once.
-    with tempfile.NamedTemporaryFile(dir=_STATIC, delete=False) as fresh:
-        fresh.write(source.read_bytes())
-    Path(fresh.name).chmod(0o644)
-    Path(fresh.name).replace(target)
+    """Let Streamlit serve the folder of the plotly package that holds Plotly.js, as that of a component which no page
+    shows: nothing is copied."""
+    declare_component("plotly", Path(plotly.__file__).parent / "package_data")

@@ -1,8 +1,9 @@
 // Shared by every component of the page that draws: Plotly.js, and the colours of the page's theme.
 
-// Fetched once for the page, and run from a Blob: a script element would be refused where .js is served as plain text.
+// Fetched once for the page, from the browser's cache where it has it (the address names the version), and run from a
+// Blob: a script element would be refused where .js is served as plain text.
 function loadPlotly(url) {
-  window.pgPlotly ??= fetch(new URL(url, document.baseURI))
+  window.pgPlotly ??= fetch(new URL(url, document.baseURI), { cache: 'force-cache' })
     .then((reply) => { if (!reply.ok) throw new Error(`${reply.status} for ${url}`); return reply.text(); })
     .then((text) => new Promise((resolve, reject) => {
       const script = document.createElement('script');

@@ -8,7 +8,7 @@ from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
 from pg_core.models.local import Part
-from pg_core.models.own import SUFFIXES, Format, OwnNetwork, read_card, write_card
+from pg_core.models.own import SUFFIXES, Format, OwnNetwork, format_of, read_card, write_card
 
 _OWN = "own-networks"
 _UPLOAD = "upload plain weights"
@@ -79,7 +79,7 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
     file, sha256, content = _file()
     if file is None:
         return None, None
-    tiles = SUFFIXES["." + file.rsplit(".", 1)[1]] is Format.TILES
+    tiles = format_of(file) is Format.TILES
     left, right = st.columns(2, gap="large")
     with left:
         image_size = _pair("Image height", "Image width", 224, 224, "own-image")
@@ -123,6 +123,7 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
 
 
 def _file() -> tuple[str | None, str, bytes | None]:
+    """The name of the chosen file, its SHA-256, and its content if it was uploaded."""
     files = networks.files()
     chosen = st.selectbox(
         "File",
@@ -131,7 +132,11 @@ def _file() -> tuple[str | None, str, bytes | None]:
         help="Files in assets/weights. Programs are loaded from there only.",
     )
     if chosen != _UPLOAD:
-        return chosen, networks.digest(chosen, files[chosen]), None
+        try:
+            return chosen, networks.digest(chosen, files[chosen]), None
+        except ValueError as error:
+            st.error(f"{error}.")
+            return None, "", None
     plain = [suffix[1:] for suffix, kind in SUFFIXES.items() if kind is Format.TILES]
     upload = st.file_uploader(
         "Plain weights of a classifier", type=plain, key="own-upload", max_upload_size=networks.MAX_UPLOAD

@@ -11,7 +11,7 @@ from pg_core import images
 from pg_core.locality import Locality, check_locality
 from pg_core.models import MODELS, TRAINED
 from pg_core.models.descriptions import Description
-from pg_core.models.own import SUFFIXES, Format, OwnNetwork, read_card
+from pg_core.models.own import Format, OwnNetwork, format_of, read_card
 from pg_core.models.shipped import WEIGHTS
 from pg_core.progress import Report
 
@@ -34,13 +34,13 @@ _FORMATS = {
 def files() -> dict[str, int]:
     """Names of a person's files in assets/weights, and when they were changed (ns)."""
     shipped = {f"{name}.safetensors" for name in TRAINED}
-    paths = sorted(path for path in WEIGHTS.glob("*") if path.suffix in SUFFIXES and path.name not in shipped)
-    return {path.name: path.stat().st_mtime_ns for path in paths}
+    paths = sorted(path for path in WEIGHTS.glob("*") if path.is_file() and path.name not in shipped)
+    return {path.name: path.stat().st_mtime_ns for path in paths if format_of(path.name) is not None}
 
 
 def checkpoints() -> dict[str, int]:
     """Those that may hold a published checkpoint."""
-    return {name: changed for name, changed in files().items() if name.endswith(CHECKPOINTS)}
+    return {name: changed for name, changed in files().items() if name.lower().endswith(CHECKPOINTS)}
 
 
 def checkpoint(name: str) -> Path:
@@ -55,9 +55,9 @@ def inventory() -> list[dict[str, str]]:
     described = {own.file: own.title for own in cards().values() if isinstance(own, OwnNetwork)}
     rows = []
     for name, changed in files().items():
-        kind = SUFFIXES[Path(name).suffix]
-        what, use = _FORMATS[kind], described.get(name, "")
-        if name.endswith(CHECKPOINTS):
+        kind = format_of(name)
+        what, use = "" if kind is None else _FORMATS[kind], described.get(name, "")
+        if name.lower().endswith(CHECKPOINTS):
             found = recognised(name, changed)
             what = found.convention or what
             use = ", ".join([*filter(None, [use]), *(MODELS[model].title for model in found.models)]) or (
@@ -92,10 +92,13 @@ def cards() -> dict[str, OwnNetwork | str]:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def digest(name: str, changed: int) -> str:
-    """SHA-256 of a file in assets/weights."""
+    """SHA-256 of a file in assets/weights; raises ValueError if it cannot be read."""
     from pg_core.models.loading import sha256_of
 
-    return sha256_of(WEIGHTS / name)
+    try:
+        return sha256_of(WEIGHTS / name)
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read ({error.strerror})") from error
 
 
 def digest_of(content: bytes) -> str:

@@ -137,7 +137,12 @@ def _settings(chosen: Choices, fitting: Fitting) -> None:
         def report(progress: Progress) -> None:
             bar.progress(progress.done / progress.total, str(progress))
 
-        defences.try_pairs(chosen.photo, chosen.choice, fitting.masks, report)
+        try:
+            defences.try_pairs(chosen.photo, chosen.choice, fitting.masks, report)
+        except ValueError as error:
+            bar.empty()
+            st.error(str(error))
+            return
         st.rerun()  # the table above was drawn before
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import choices, compute
@@ -85,12 +86,17 @@ def proved(
 
 
 def looked_at(chosen: Choices, asked: Classes) -> Opened:
-    """What there is to show of the photo and of the simulated patch; the network runs on the patch alone."""
+    """What there is to show of the photo and of the simulated patch; the network runs on the patch alone. Where a
+    person's own network fails on the patch, that is said, and the photo is shown without it."""
     clean = compute.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
     simulation = patch.simulation(clean, chosen.patch_size)
     shown: Answer = clean
     if simulation is not None:
-        shown = patches.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
+        try:
+            shown = patches.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
+        except ValueError as error:
+            st.error(str(error))
+            simulation = None
     place = None if simulation is None else simulation.patch
     malicious = windows.malicious_window(clean, place, chosen.photo)
     return Opened(clean, shown, simulation, clean.classes.index(asked.shown or clean.label), malicious)

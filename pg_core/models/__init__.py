@@ -35,19 +35,25 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
             else "has its own weights"
         )
         raise ValueError(f"{name} {needs}")
+    from pg_core.models.arithmetic import certifying
     from pg_core.models.network import choose_device
 
-    if name in TRAINED:
+    chosen = choose_device(device)
+    # Weights are folded and converted: that is arithmetic too. They may be asked for gradients later on.
+    with certifying(gradients=True):
+        return _built(description, weights).eval().requires_grad_(False).to(chosen)
+
+
+def _built(description: Description, weights: str | Path | None) -> "Network":
+    if description.name in TRAINED:
         from pg_core.models.trained import load_trained
 
-        network = load_trained(description)
-    elif weights is None:
-        network = _tiles(description)
-    else:
-        from pg_core.models.checkpoints import load_published
+        return load_trained(description)
+    if weights is None:
+        return _tiles(description)
+    from pg_core.models.checkpoints import load_published
 
-        network = load_published(description, Path(weights))
-    return network.eval().requires_grad_(False).to(choose_device(device))
+    return load_published(description, Path(weights))
 
 
 def _tiles(description: Description) -> "Network":

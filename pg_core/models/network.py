@@ -1,9 +1,12 @@
 """A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
 
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +15,8 @@ from torch import Tensor, nn
 
 from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
+from pg_core.models.arithmetic import certifying
+from pg_core.models.conventions import LEFT_OUT, listed, unpacked
 from pg_core.models.local import Part, Pixels
 
 State = Mapping[str, Tensor]
@@ -27,7 +32,7 @@ class CheckpointError(ValueError):
 class Network(nn.Module):
     """A torch network with local logits: pixels in [0, 1] in, normalised inside.
 
-    Several threads may ask at once; they are served one after the other.
+    Several threads may ask at once; they are served one after the other. A copy serves its own.
     """
 
     mean: Tensor
@@ -59,6 +64,13 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._lock = Lock()
+
     @property
     def device(self) -> str:
         """Where it computes, in words: cpu, mps, or cuda with the name of the card."""
@@ -84,7 +96,7 @@ class Network(nn.Module):
 
         An image of another size than `image_size` will do where the network takes it.
         """
-        with self._lock, torch.inference_mode():
+        with self._lock, certifying():
             if window is None:
                 return self._numbers(self(self._image(pixels)))
             return self._numbers(self.window(self._image(pixels), window))
@@ -99,7 +111,7 @@ class Network(nn.Module):
     def gradient(self, pixels: Pixels, row: int, column: int) -> Float32[np.ndarray, "height width"] | None:
         """How strongly the weighted sum of a cell's local logits reacts to each pixel: the largest derivative over its
         colours; None if the network gives no gradients."""
-        with self._lock:
+        with self._lock, certifying(gradients=True):
             images = self._image(pixels).requires_grad_()
             values = self(images)[0, :, row, column]
             if not values.requires_grad:
@@ -131,7 +143,7 @@ class PlacedNetwork(Network):
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """cuda, else mps, else cpu; or the one named. Arithmetic that certifies is deterministic and float32.
+    """cuda, else mps, else cpu; or the one named.
 
     Raises ValueError for a device that is not there.
     """
@@ -141,18 +153,13 @@ def choose_device(name: str | None = None) -> torch.device:
         torch.ones(1, device=name).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"expected a device of this machine, such as cpu, got {name!r}") from error
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
     return torch.device(name)
 
 
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint, under plain keys. The file may be hostile: no code in it is run.
 
-    Accepts a bare state dict or one under `model_state_dict`, `state_dict` or `net`, with or without the
-    prefix `module.` of data-parallel training; at most `MAX_BYTES`, unpacked.
+    The conventions that are read are those of `pg_core.models.conventions`; at most `MAX_BYTES`, unpacked.
     """
     return read_convention(path)[0]
 
@@ -160,43 +167,93 @@ def read_state(path: Path) -> State:
 def read_convention(path: Path) -> tuple[State, str]:
     """The same, and in words where in the file the tensors were and what they are called."""
     try:
-        size = _unpacked_size(path)
+        packed = _entries(path)
+        size = sum(packed.values()) if packed else path.stat().st_size
         if size > MAX_BYTES:
             raise CheckpointError(
                 f"{path.name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB"
             )
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        program = _program(packed)
+        if program is not None:
+            raise CheckpointError(f"{path.name}: {program}")
+        content = _safetensors(path) if path.suffix.lower() == ".safetensors" else _content(path)
     except CheckpointError:
         raise
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: no such file") from None
     except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
         raise CheckpointError(
-            f"{path.name}: not a checkpoint of plain tensors, so it was not loaded"
+            f"{path.name}: not a checkpoint of plain tensors, so it was not loaded{_found_in(error)}"
         ) from error
-    convention = "bare state dict"
-    for key in ("model_state_dict", "state_dict", "net"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content, convention = content[key], f"state dict under '{key}'"
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointError(f"{path.name}: expected a state dict, names with tensors")
-    unusable = [str(key) for key, value in content.items() if not _computable(value)]
+    return plain_state(content, path.name)
+
+
+def plain_state(content: object, source: str) -> tuple[State, str]:
+    """The tensors of a checkpoint that has been read, and in words where in it they were; `source` is its file.
+
+    Raises CheckpointError where there are none, or none to compute with.
+    """
+    try:
+        state, convention = unpacked(content)
+    except ValueError as error:
+        raise CheckpointError(f"{source}: {error}") from None
+    unusable = [key for key, value in state.items() if not _computable(value)]
     if unusable:
         raise CheckpointError(
-            f"{path.name}: expected dense tensors of real numbers, but not so {unusable[0]}"
+            f"{source}: expected dense tensors of real numbers, but not so {listed(unusable[:1])}"
         )
-    if any(str(key).startswith("module.") for key in content):
-        convention += ", names with 'module.'"
-    return {str(key).removeprefix("module."): value for key, value in content.items()}, convention
+    return state, convention
 
 
-def _unpacked_size(path: Path) -> int:
-    """Bytes of a file, or of all that it holds if it is an archive, as torch's own format is."""
+def _safetensors(path: Path) -> State:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path.name}: not a file of tensors") from error
+
+
+_reading = Lock()
+
+
+def _content(path: Path) -> object:
+    """What torch reads without running code; what it refuses is read again with `LEFT_OUT` in place of some types."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        # Torch keeps such types for the whole process: one thread must not take them from another.
+        with _reading, torch.serialization.safe_globals(list(LEFT_OUT)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _found_in(error: Exception) -> str:
+    """The type that torch refused, and the cure."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if found is None:
+        return ""
+    return (
+        f": it holds {listed(found.groups())}; save the weights alone, torch.save(network.state_dict(), ...)"
+    )
+
+
+def _entries(path: Path) -> dict[str, int]:
+    """The files in an archive, as torch's own format is one, and their bytes; none of any other file."""
     if not zipfile.is_zipfile(path):
-        return path.stat().st_size
+        return {}
     with zipfile.ZipFile(path) as archive:
-        return sum(entry.file_size for entry in archive.infolist())
+        return {entry.filename: entry.file_size for entry in archive.infolist()}
+
+
+def _program(entries: Iterable[str]) -> str | None:
+    """What to do with an archive that is a program, for which weights are awaited."""
+    names = {name.rpartition("/")[2] for name in entries}
+    if "constants.pkl" in names:
+        return "a TorchScript program, not plain weights: give it a name that ends in .ts"
+    if "archive_format" in names:
+        return "a program of torch.export, not plain weights: give it a name that ends in .pt2"
+    return None
 
 
 def _computable(value: Tensor) -> bool:

@@ -5,23 +5,32 @@ It leaves out torch: `pg_core.models.loading` makes a network of it, and `pg_cor
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.descriptions import Description
 from pg_core.models.local import Part
 
+_Choice = TypeVar("_Choice", EvidenceType, Part)
+_SHOWN = 60
+"""Letters of what came, in an error."""
+
 Colour = tuple[float, float, float]
 
 MAX_CLASSES = 25_000
 MAX_SIDE = 1024
 """Pixels of an image or a tile per axis."""
+MAX_FIELD = 4096
+"""Pixels of a receptive field per axis."""
+MAX_LETTERS = 200
+"""Of a name: a network's, a class's or a file's."""
 
 
 class Format(StrEnum):
@@ -70,8 +79,13 @@ class OwnNetwork:
     def __post_init__(self) -> None:
         if not self.title.strip():
             raise ValueError("expected a name for the network, got none")
-        if Path(self.file).name != self.file or Path(self.file).suffix not in SUFFIXES:
+        for name in (self.title, self.file, *self.classes):
+            if len(name) > MAX_LETTERS:
+                raise ValueError(f"expected names of at most {MAX_LETTERS} letters, got {_shown(name)}")
+        if Path(self.file).name != self.file or format_of(self.file) is None:
             raise ValueError(f"expected a file name that ends in {', '.join(SUFFIXES)}, got {self.file!r}")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"expected a SHA-256 of 64 hexadecimal digits, got {_shown(self.sha256)}")
         if not all(1 <= n <= MAX_SIDE for n in self.image_size):
             raise ValueError(f"expected an image of 1 to {MAX_SIDE} pixels per axis, got {self.image_size}")
         if not 2 <= len(self.classes) <= MAX_CLASSES:
@@ -84,7 +98,17 @@ class OwnNetwork:
             raise ValueError(
                 f"expected finite means and deviations above 0, got {self.mean}, {self.deviation}"
             )
-        self.receptive_field.map_size(self.image_size)
+        if max(numbers) > 1:
+            raise ValueError(
+                f"expected means and deviations of pixels in [0, 1], got {self.mean}, {self.deviation}: divide those "
+                "of pixels in 0..255 by 255"
+            )
+        field = self.receptive_field
+        if max(*field.size, *field.stride, *field.offset) > MAX_FIELD:
+            raise ValueError(
+                f"expected a receptive field of at most {MAX_FIELD} pixels per axis, got {field}"
+            )
+        field.map_size(self.image_size)
         if self.format is Format.TILES:
             if not self.base.startswith(("torchvision/", "timm/")):
                 raise ValueError(f"expected a base such as 'torchvision/resnet18', got {self.base!r}")
@@ -96,7 +120,9 @@ class OwnNetwork:
     @property
     def format(self) -> Format:
         """What the name of the file says that it is."""
-        return SUFFIXES[Path(self.file).suffix]
+        found = format_of(self.file)
+        assert found is not None
+        return found
 
     @property
     def description(self) -> Description:
@@ -112,6 +138,11 @@ class OwnNetwork:
         )
 
 
+def format_of(file: str) -> Format | None:
+    """What a file of this name is; None for the name of no network."""
+    return SUFFIXES.get(Path(file).suffix.lower())
+
+
 def write_card(own: OwnNetwork) -> str:
     """The network as JSON, to be kept beside its file as NAME.network.json."""
     return json.dumps(asdict(own), indent=2) + "\n"
@@ -120,28 +151,101 @@ def write_card(own: OwnNetwork) -> str:
 def read_card(text: str) -> OwnNetwork:
     """The network of such a text; raises ValueError that says what is wrong with it."""
     try:
-        content = dict(json.loads(text))
-        unknown = content.keys() - {entry.name for entry in fields(OwnNetwork)}
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-        field = dict(content.pop("receptive_field"))
-        axes: dict[str, Any] = {
-            key: _pair(field[key]) for key in ("size", "stride", "offset") if key in field
-        }
-        content["receptive_field"] = ReceptiveField(**axes, wrapping=bool(field.get("wrapping", False)))
-        content["image_size"] = _pair(content["image_size"])
-        content["classes"] = tuple(map(str, content["classes"]))
-        for key in ("mean", "deviation"):
-            if key in content:
-                red, green, blue = map(float, content[key])
-                content[key] = red, green, blue
-        content["evidence"] = EvidenceType(content.get("evidence", EvidenceType.CONFIDENCE))
-        content["part"] = Part(content.get("part", Part.MIDDLE))
-        return OwnNetwork(**content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        content = _object(json.loads(text), "the card", [entry.name for entry in fields(OwnNetwork)])
+        # JSON can name halves of letters, which nothing can print.
+        json.dumps(content, ensure_ascii=False).encode()
+        field = _object(
+            content["receptive_field"], "receptive_field", ["size", "stride", "offset", "wrapping"]
+        )
+        return OwnNetwork(
+            _text(content, "title"),
+            _text(content, "file"),
+            _text(content, "sha256"),
+            _pair(content["image_size"], "image_size"),
+            ReceptiveField(
+                _pair(field["size"], "size"),
+                _pair(field["stride"], "stride"),
+                _pair(field.get("offset", [0, 0]), "offset"),
+                _truth(field.get("wrapping", False), "wrapping"),
+            ),
+            _names(content["classes"]),
+            _colour(content.get("mean", [0, 0, 0]), "mean"),
+            _colour(content.get("deviation", [1, 1, 1]), "deviation"),
+            _choice(EvidenceType, content.get("evidence", EvidenceType.CONFIDENCE), "evidence"),
+            _choice(Part, content.get("part", Part.MIDDLE), "part"),
+            _text(content, "base", ""),
+            _whole(content.get("side", 0), "side"),
+        )
+    except KeyError as error:
+        raise ValueError(f"not the card of a network: {error} is missing") from None
+    except RecursionError:
+        raise ValueError("not the card of a network: too many brackets in one another") from None
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"not the card of a network: {error}") from error
 
 
-def _pair(values: Iterable[object]) -> Size:
-    first, second = (int(str(value)) for value in values)
-    return first, second
+def _object(value: object, what: str, known: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _unexpected(what, "an object {...}", value)
+    unknown = sorted(value.keys() - set(known))
+    if unknown:
+        raise ValueError(
+            f"{what}: expected {', '.join(known)}, got unknown: {_shown(', '.join(unknown), quoted=False)}"
+        )
+    return value
+
+
+def _text(content: Mapping[str, object], key: str, missing: str | None = None) -> str:
+    value = content[key] if missing is None else content.get(key, missing)
+    if not isinstance(value, str):
+        raise _unexpected(key, "a text in quotes", value)
+    return value
+
+
+def _whole(value: object, what: str) -> int:
+    # JSON's true is an int of Python.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _unexpected(what, "a whole number", value)
+    return value
+
+
+def _truth(value: object, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise _unexpected(what, "true or false", value)
+    return value
+
+
+def _pair(value: object, what: str) -> Size:
+    if not isinstance(value, list) or len(value) != 2:
+        raise _unexpected(what, "two whole numbers, [rows, columns]", value)
+    return _whole(value[0], what), _whole(value[1], what)
+
+
+def _colour(value: object, what: str) -> Colour:
+    if not isinstance(value, list) or len(value) != 3 or not all(type(n) in (int, float) for n in value):
+        raise _unexpected(what, "three numbers, [red, green, blue]", value)
+    red, green, blue = map(float, value)
+    return red, green, blue
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise _unexpected("classes", 'a list of names, ["cat", "dog"]', value)
+    return tuple(value)
+
+
+def _choice(kind: type[_Choice], value: object, what: str) -> _Choice:
+    for choice in kind:
+        if value == choice:
+            return choice
+    raise _unexpected(what, f"one of {', '.join(kind)}", value)
+
+
+def _unexpected(what: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"{what}: expected {expected}, got {_shown(json.dumps(value), quoted=False)}")
+
+
+def _shown(text: str, quoted: bool = True) -> str:
+    """The beginning of what may be very long."""
+    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return repr(cut) if quoted else cut

@@ -1,5 +1,6 @@
 """The page of the networks: files by what they are, and one's own network, which is tested before it is used."""
 
+import io
 import json
 
 import pytest
@@ -14,6 +15,7 @@ from pg_core.locality import check_locality
 from pg_core.models.checkpoints import PUBLISHED
 from pg_core.models.own import read_card, write_card
 from tests.pg_core.test_own_network import Convolutions, described, saved
+from tests.pg_core.test_programs import scripted
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 PATIENCE = 120
@@ -202,3 +204,79 @@ def test_a_lone_card_in_the_folder_is_a_network_for_good(weights):
     assert json.loads(write_card(own))["title"] == "Mine"
     assert check_locality(networks.tested(own)).passed
     assert isinstance(networks.tested(own), nn.Module)
+
+
+def dictionary(weights):
+    """A program that gives a dict, and its card."""
+    with pytest.warns(Warning, match="deprecated"):
+        path = scripted(weights, lambda logits: {"logits": logits})
+    (weights / "mine.network.json").write_text(write_card(described(path)))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_a_program_that_gives_no_local_logits_is_refused_in_one_sentence_in_the_form(weights):
+    dictionary(weights)
+    app = opened()
+    fill(app, file="mine.ts")
+    sizes = {"image-height": 40, "image-width": 48, "size": 11, "stride": 4, "offset": 3}
+    app = press(fill(app, title="Other", names="red\ngreen\nblue", **sizes))
+    assert not app.exception
+    (told,) = [box.value for box in app.error]
+    assert told.startswith("mine.ts: the program gave a dict, expected one tensor")
+
+
+def explore_page():
+    from app import choices
+    from app.views import explore
+
+    explore.show(choices.sidebar(), None)
+
+
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_a_program_that_gives_no_local_logits_is_refused_in_one_sentence_in_the_sidebar(weights):
+    dictionary(weights)
+    app = AppTest.from_function(explore_page, default_timeout=PATIENCE).run()
+    app.selectbox(key="network").select("Mine").run()
+    assert not app.exception
+    (told,) = [box.value for box in app.error]
+    assert told.startswith("mine.ts: the program gave a dict, expected one tensor")
+
+
+def test_a_file_that_vanishes_or_cannot_be_read_leaves_no_traceback(weights, monkeypatch):
+    saved(weights, Convolutions(), networks.Format.EXPORTED)
+
+    def unreadable(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pg_core.models.loading.sha256_of", unreadable)
+    networks.digest.clear()
+    app = opened()
+    fill(app, file="mine.pt2")
+    assert not app.exception
+    assert any("mine.pt2 cannot be read (Permission denied)" in box.value for box in app.error)
+
+
+def test_an_upload_whose_name_is_in_capitals_is_what_its_ending_says(weights):
+    module = models.shufflenet_v2_x0_5(weights=None, num_classes=2)
+    content = io.BytesIO()
+    torch.save(
+        {"state_dict_ema": {f"module.{key}": value for key, value in module.state_dict().items()}}, content
+    )
+    app = opened()
+    app.file_uploader(key="own-upload").set_value(
+        ("MINE.PTH", content.getvalue(), "application/octet-stream")
+    )
+    fill(app.run(), base="torchvision/shufflenet_v2_x0_5", tile=48, side=48)
+    fill(app, **{"tile-stride": 32, "image-height": 112, "image-width": 112})
+    press(app)
+    assert not app.exception
+    assert not app.error, [box.value for box in app.error]
+    assert len(app.success) == 1
+
+
+def test_a_card_that_is_too_deep_is_listed_with_what_is_wrong(weights):
+    (weights / "deep.network.json").write_text("[" * 10**5)
+    app = opened()
+    assert not app.exception
+    assert "too many brackets" in listed(app)["deep.network.json"]["For"]

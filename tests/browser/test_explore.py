@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import plotly
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from app.charts import PLOTLY_URL
 from pg_core import sample_path
 from tests.browser.conftest import ROOT
 from tests.browser.steps import (
@@ -24,6 +27,15 @@ from tests.browser.steps import (
 )
 
 pytestmark = pytest.mark.browser
+
+
+def test_plotly_js_is_that_of_the_installed_package_and_no_file_is_made_for_it(open_page, app_url):
+    page = open_page()
+    page.wait_for_function("() => window.Plotly !== undefined", timeout=240_000)
+    reply = page.request.get(f"{app_url}/{PLOTLY_URL}")
+    assert reply.headers["cache-control"] == "public"
+    assert reply.body() == (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    assert not (ROOT / "app" / "static").exists()
 
 
 def test_the_page_opens_on_a_certified_cat(open_page):
