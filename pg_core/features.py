@@ -24,8 +24,8 @@ SAFETY = 8
 photo as the sample, 10 of 11,361 patches on plain photos differed by more than delta, by up to 1.34 times; hence the
 most active cell, and the noise."""
 
-_NOISE: MutableMapping[LocalModel, float] = WeakKeyDictionary()
-"""The largest difference on an image of noise, once for each network."""
+_NOISE: MutableMapping[LocalModel, dict[str | None, float]] = WeakKeyDictionary()
+"""The largest difference on an image of noise, once for each network on each device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -99,11 +99,12 @@ def _measured_delta(
     model: LocalModel, pixels: Pixels, local_logits: Float32[np.ndarray, "classes rows columns"]
 ) -> float:
     """From some cells of the image and of noise; at least the resolution of float32."""
-    if model not in _NOISE:
+    device, on_noise = getattr(model, "device", None), _NOISE.setdefault(model, {})
+    if device not in on_noise:
         noise = np.random.default_rng(0).random(pixels.shape, np.float32)
-        _NOISE[model] = _largest_difference(model, noise, model.local_logits(noise))
+        on_noise[device] = _largest_difference(model, noise, model.local_logits(noise))
     resolution = float(np.finfo(np.float32).eps * np.abs(local_logits).max())
-    return SAFETY * max(resolution, _NOISE[model], _largest_difference(model, pixels, local_logits))
+    return SAFETY * max(resolution, on_noise[device], _largest_difference(model, pixels, local_logits))
 
 
 def _largest_difference(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pg_core import SAMPLES, sample_path
 from pg_core.__main__ import main
+from pg_core.schema import SCHEMA
 
 COFFEE = str(sample_path("coffee"))
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -28,7 +29,9 @@ KEYS = {
 
 def fields_in_readme():
     """The fields of the JSON of a photo that README.md lists."""
-    (listed,) = re.findall(r"The JSON \(schema 1\) of a photo has the fields (.*?)\.", README, re.DOTALL)
+    (listed,) = re.findall(
+        rf"The JSON \(schema {SCHEMA}\) of a photo has the fields (.*?)\.", README, re.DOTALL
+    )
     return set(re.findall(r"`(\w+)`", listed))
 
 

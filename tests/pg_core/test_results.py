@@ -83,8 +83,8 @@ def test_a_summary_that_was_changed_by_hand_is_refused(evaluation, tmp_path, cha
 
 def test_results_of_another_schema_are_called_so(evaluation, tmp_path):
     path = tmp_path / "old.json"
-    path.write_text(json.dumps(evaluation.summary() | {"schema": 1}))
-    with pytest.raises(ValueError, match=r"old\.json: expected schema 2, got 1"):
+    path.write_text(json.dumps(evaluation.summary() | {"schema": 0}))
+    with pytest.raises(ValueError, match=r"old\.json: expected schema 1, got 0"):
         results.read(path)
 
 
