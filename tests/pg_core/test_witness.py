@@ -355,3 +355,7 @@ def test_holding_is_the_intersection_of_windows(map_size, window_size, wrapping)
         window = windows.at(n)
         inside = literal[(slice(None), *cells(window, map_size))].reshape(windows.count, -1)
         np.testing.assert_array_equal(windows.holding(window), inside == 1)
+
+
+def test_a_window_that_is_the_whole_ring_holds_what_goes_on_around_its_edge():
+    assert Windows((1, 8), (1, 8), wrapping=True).holding(Window(0, 6, 1, 4)).all()
