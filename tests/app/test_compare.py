@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.compute import defences
+from app import compute
+from app.compute import Choice, defences
 from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
 from pg_core import Patch, ReceptiveField, Window, extract
 from pg_core.defences.base import Verdict
@@ -179,6 +180,23 @@ def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
     assert any("the patch at pixel row" in box.value for box in page.markdown)
     page.number_input(key="masks-per-axis").set_value(3).run()
     assert any("it needs 45 more runs" in box.value for box in page.caption)
+
+
+def test_pairs_that_others_drive_out_of_the_cache_are_not_missed(monkeypatch):
+    photo, choice = compute.sample("coffee"), Choice("tiles-coarse")
+    model = compute.network(choice)
+    fitting = Fitting(model.receptive_field, model.image_size, model.evidence, (64, 64), masks_per_axis=2)
+    defences.try_pairs(photo, choice, fitting.masks, lambda progress: None)
+
+    def network(asked):
+        defences._tried.clear()
+        return compute.network(asked)
+
+    monkeypatch.setattr(defences, "network", network)
+    found = defences.lineup(photo, choice, fitting, None)
+    assert Kind.DOUBLE_MASKING in [one.kind for one in found.contenders]
+    found = defences.lineup(photo, choice, fitting, None)
+    assert Kind.DOUBLE_MASKING in [gone.kind for gone in found.absent]
 
 
 def test_the_threshold_of_an_alert_reaches_detection(page):
