@@ -16,6 +16,7 @@ from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.lineup import line_up
 from pg_core.masked_views import mean_logits, pair_logits
+from tests.app.test_page import field
 from tests.colours import Colours
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -145,7 +146,7 @@ def test_another_setting_or_window_does_not_run_the_network(page, monkeypatch):
 
     monkeypatch.setattr("app.compute.extract", refuse)
     page.slider(key="threshold").set_value(0.2).run()
-    page.number_input(key="window_row").set_value(2).run()
+    field(page, "window_row").set_value(2).run()
     assert not page.exception
     assert any("row 2, column" in box.value for box in page.subheader)
 

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from pg_core import sample_path
 from tests.browser.conftest import ROOT
 from tests.browser.steps import (
+    STAGE,
     at_panel,
     choose,
     drawn,
@@ -116,6 +117,23 @@ def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones
     page.wait_for_function(
         f"document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'fails')._length === {failing}"
     )
+
+
+def test_an_upload_over_an_upload_moves_patch_and_window_by_themselves(open_page):
+    """The uploader is empty while one file replaces another, and the browser holds the fields of the one before."""
+    page = open_page()
+    wait_for_panels(page)
+    for turns in range(5):
+        before, photo = drawn(page), Image.open(sample_path("coffee" if turns % 2 else "rocket"))
+        upload(page, f"turned-{turns}.png", png(photo.rotate(90 * turns)))
+        expect(page.get_by_text(f"turned-{turns}.png")).to_be_visible()
+        page.wait_for_function(f"{STAGE}.draws > {before}")
+    expect(metric(page, "Undefended prediction")).not_to_have_text("cat")
+    page.wait_for_function("location.search.includes('photo=') && !location.search.includes('photo=chelsea')")
+    page.wait_for_timeout(1500)
+    address = page.evaluate("location.search")
+    assert "patch=" not in address
+    assert "window=" not in address
 
 
 def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page, tmp_path):
