@@ -19,6 +19,7 @@ from tests.browser.steps import (
     drawn,
     metric,
     png,
+    settle,
     upload,
     verdict,
     wait_for_panels,
@@ -214,6 +215,32 @@ def test_choices_survive_a_look_at_the_other_page(open_page):
     page.get_by_role("link", name="Explore").click()
     wait_for_panels(page)
     expect(verdict(page)).to_contain_text("espresso")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (1440, 1010), (700, 900), (390, 844)])
+def test_the_words_of_the_stage_cover_nothing_that_follows(open_page, size):
+    page = open_page(*size, path="?photo=flower&network=tiles&size=2%25&patch=191,191,64,64")
+    wait_for_panels(page)
+    settle(page)
+    found = page.evaluate(
+        """() => {
+            const words = document.querySelector('.pg-readout'), range = document.createRange();
+            range.selectNodeContents(words);
+            const text = range.getBoundingClientRect();
+            const others = ['.pg-plot .infolayer .annotation text', '.pg-plot .colorbar', '.pg-compare', '.pg-frame'];
+            return {
+                bottom: text.bottom,
+                stage: document.querySelector('.pg-patch-canvas').getBoundingClientRect().bottom,
+                covered: others.flatMap((name) => [...document.querySelectorAll(name)])
+                    .map((element) => [element.getBoundingClientRect(), element])
+                    .filter(([box]) => box.left < text.right && text.left < box.right
+                        && box.top < text.bottom && text.top < box.bottom)
+                    .map(([, element]) => element.textContent || element.className),
+            };
+        }"""
+    )
+    assert found["covered"] == []
+    assert found["bottom"] <= found["stage"] + 1
 
 
 def test_the_panels_stack_on_a_phone(open_page):
