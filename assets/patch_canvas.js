@@ -79,14 +79,15 @@ function createStage(root) {
     const wanted = [scene.figure, root.clientWidth, document.fullscreenElement === root, themeOf(root)].join('|');
     if (wanted !== drawn) {
       drawn = wanted;
-      Plotly = await loadPlotly(data.plotly);
+      [Plotly] = await Promise.all([loadPlotly(data.plotly), document.fonts.ready]);
       if (wanted !== drawn) return;                     // a newer figure came while Plotly was loading
       figure = JSON.parse(scene.figure);
       const ratio = data.stage.image[0] / data.stage.image[1];
       const room = document.fullscreenElement === root ? window.innerHeight - 40 : Math.min(760, window.innerHeight - 250);
-      const places = placesOf(root.clientWidth, room, ratio);
+      const places = placesOf(root.clientWidth, room, ratio, heightOfWords);
       arrange(figure, places, root.clientWidth, ratio);
       await Plotly.react(plot, figure.data, themed(root, figure.layout), TOOLS);
+      root.style.minHeight = '';
       put(words, places.words);
       put(compare, { left: places.panels[0].left, top: places.panels[0].top + places.panels[0].width * ratio + 4, width: places.panels[0].width });
       note.hidden = true;
@@ -99,6 +100,18 @@ function createStage(root) {
     render();
   }
   const settled = () => !hold.active && post.idle && Boolean(data.scene);
+  // How high the words get, for a width, while a patch of this size moves and the network has not answered yet.
+  function heightOfWords(width) {
+    if (!scene.patch) return 0;
+    const [top, left, ...size] = scene.patch, trial = words.cloneNode();
+    trial.innerHTML = htmlOf(readout([top + 1, left + 1, ...size], stage.known(scene.patch), data, scene));
+    Object.assign(trial.style, { position: 'absolute', visibility: 'hidden', width: `${width}px`, height: '' });
+    root.appendChild(trial);
+    const { marginTop, marginBottom } = getComputedStyle(trial);
+    const height = trial.offsetHeight + parseFloat(marginTop) + parseFloat(marginBottom);
+    trial.remove();
+    return height;
+  }
   function put(element, place) {
     element.style.position = place ? 'absolute' : '';
     for (const side of ['left', 'top', 'width', 'height']) element.style[side] = place?.[side] ? `${place[side]}px` : '';
@@ -203,10 +216,16 @@ function createStage(root) {
   }
 
   // ---- in words -----------------------------------------------------------------------------------
+  const htmlOf = (lines) =>
+    lines.map(([term, meaning, kind]) => `<dt>${term}</dt><dd class="${kind ?? ''}">${meaning}</dd>`).join('');
   function write() {
     const lines = stage.box ? readout(stage.box, stage.placement, data, scene) : [];
-    const html = lines.map(([term, meaning, kind]) => `<dt>${term}</dt><dd class="${kind ?? ''}">${meaning}</dd>`).join('');
-    if (words.innerHTML !== html && stage.html !== html) words.innerHTML = stage.html = html;
+    const html = htmlOf(lines);
+    if (words.innerHTML !== html && stage.html !== html) {
+      words.innerHTML = stage.html = html;
+      // A patch of another size takes more words; beside the panels they are the last, and what follows makes way.
+      root.style.minHeight = words.style.position ? `${words.offsetTop + words.scrollHeight}px` : '';
+    }
     clearTimeout(speech);
     speech = setTimeout(() => {
       const sentence = said === 'patch' && stage.box ? inASentence(stage.box, stage.placement, data) : scene.spoken;

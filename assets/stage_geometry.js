@@ -21,7 +21,8 @@ function footprintOf([top, left, height, width], stage) {
 function windowContaining(footprint, stage) {
   const [top, left, height, width] = footprint;
   if (height > stage.window[0] || width > stage.window[1]) return null;
-  return { row: Math.max(0, top + height - stage.window[0]), column: Math.max(0, left + width - stage.window[1]) };
+  const whole = stage.window[1] === stage.map[1];       // where a footprint may go on around the edge
+  return { row: Math.max(0, top + height - stage.window[0]), column: whole ? 0 : Math.max(0, left + width - stage.window[1]) };
 }
 
 const sameBox = (one, other) => Boolean(one && other) && one.every((value, index) => value === other[index]);

@@ -5,17 +5,17 @@ const PANELS = [1, 2, 3, 4];
 const GAP = 22, TITLE = 30, BAR = 40, SIDE = 8;     // pixels between, above, below and beside the panels
 const FOOT = 26;                                    // for the tool bar, below all of them
 const PHONE = 480, TABLET = 800;                    // widths below which the panels are stacked, or in pairs
-const WORDS = 220;                                  // for the words, between stacked panels
 
 const suffixOf = (panel) => (panel === 1 ? '' : panel);
 
 // The places of the panels and of the words for a picture of a height per width. In pairs the words come last.
-function placesOf(width, height, ratio) {
+// `heightOfWords` says how high they are for a width: nothing else may lie there.
+function placesOf(width, height, ratio, heightOfWords) {
   const inner = width - 2 * SIDE, below = TITLE + BAR;
   if (width < PHONE) {
-    const side = Math.max(120, inner), step = side * ratio + below;
-    const panels = PANELS.map((_, index) => ({ left: SIDE, top: index * step + (index ? WORDS : 0) + TITLE, width: side }));
-    return { panels, height: 4 * step + WORDS + FOOT, words: { left: SIDE, top: step, width: side, height: WORDS } };
+    const side = Math.max(120, inner), step = side * ratio + below, words = heightOfWords(side);
+    const panels = PANELS.map((_, index) => ({ left: SIDE, top: index * step + (index ? words : 0) + TITLE, width: side }));
+    return { panels, height: 4 * step + words + FOOT, words: { left: SIDE, top: step, width: side, height: words } };
   }
   if (width < TABLET) {
     const side = (inner - GAP) / 2, step = side * ratio + below;
@@ -28,6 +28,8 @@ function placesOf(width, height, ratio) {
   const large = Math.min((inner - 2 * GAP + below / ratio) / 2, Math.max(360, height - below) / ratio);
   const small = (large - below / ratio) / 2, second = TITLE + small * ratio + below;
   const left = SIDE + large + GAP, right = left + small + GAP;
+  const words = { left: right, top: second - TITLE, width: width - right - SIDE };
+  words.height = Math.max(small * ratio + below, heightOfWords(words.width));
   return {
     panels: [
       { left: SIDE, top: TITLE, width: large },
@@ -35,8 +37,8 @@ function placesOf(width, height, ratio) {
       { left: right, top: TITLE, width: small },
       { left, top: second, width: small },
     ],
-    height: large * ratio + below + FOOT,
-    words: { left: right, top: second - TITLE, width: width - right - SIDE, height: small * ratio + below },
+    height: Math.max(large * ratio + below, words.top + words.height) + FOOT,
+    words,
   };
 }
 

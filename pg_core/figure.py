@@ -1,12 +1,12 @@
 """An analysis as one figure for a paper or for slides: photo, evidence, margins, and what is proved, in a caption.
 
-The same analysis gives the same bytes. Drawn by matplotlib, which is loaded when it is needed. It leaves out simulated
-patches.
+It may show any malicious window, and a patch on the photo, of which nothing is proved: the certificate is about the
+photo without it. The same input gives the same bytes. Drawn by matplotlib, which is loaded when it is needed.
 """
 
 import io
 import textwrap
-from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pg_core.analysis import Analysis
-from pg_core.geometry import ReceptiveField, Size, Window
+from pg_core.analysis import Analysis, Answer
+from pg_core.drawing import Outline, outline, outlines
+from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Space
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ class Format(StrEnum):
     @property
     def mime(self) -> str:
         return {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}[self]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patched:
+    """The photo of an analysis with a patch on it: where the patch is, and what is said of the photo with it."""
+
+    patch: Patch
+    answer: Answer
 
 
 _INCHES = (7.2, 3.1)
@@ -59,10 +68,15 @@ _DRAWING = Lock()
 """matplotlib's settings are those of the whole process."""
 _MALICIOUS = ("#d55e00", ":")
 _DETECTED = ("#56b4e9", "-")
+_FOOTPRINT = ("#cc79a7", "--")
+_CURRENT = ("#111111", "-")
 
 
-def drawn(analysis: Analysis, form: Format) -> bytes:
-    """The file of the figure. Raises ImportError with the way to install matplotlib where there is none."""
+def drawn(
+    analysis: Analysis, form: Format, window: Window | None = None, patched: Patched | None = None
+) -> bytes:
+    """The file of the figure, with a malicious window, by default the worst, and with a patch if there is one. Raises
+    ImportError with the way to install matplotlib where there is none."""
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -71,7 +85,7 @@ def drawn(analysis: Analysis, form: Format) -> bytes:
     data = io.BytesIO()
     with _DRAWING, rc_context(_SETTINGS):
         figure = Figure(figsize=_INCHES, layout="constrained")
-        _draw(figure, analysis)
+        _draw(figure, analysis, window or analysis.certificate.worst, patched)
         figure.savefig(data, format=form.value, dpi=_DPI, metadata=_METADATA[form])
     return data.getvalue()
 
@@ -84,11 +98,11 @@ def form_of(path: Path) -> Format:
     return Format(ending)
 
 
-def caption(analysis: Analysis) -> str:
-    """What is proved, against whom, by which defence, and where it is weakest; enough to do it again."""
+def caption(analysis: Analysis, window: Window | None = None, patched: Patched | None = None) -> str:
+    """What is proved, against whom, by which defence, and where it is weakest; enough to do it again. And what is
+    drawn: a malicious window, by default the worst, and a patch if there is one."""
     features, certificate = analysis.features, analysis.certificate
-    framing, threat, worst = features.framing, analysis.threat, analysis.certificate.worst
-    at = worst.top, worst.left
+    framing, threat = features.framing, analysis.threat
     seen = f"{_times(framing.image_size)} image that the network sees"
     where = f"the {seen}"
     if threat.space is Space.PHOTO:
@@ -100,53 +114,99 @@ def caption(analysis: Analysis) -> str:
             "content.",
             f"Network: {features.model}, receptive field {features.receptive_field}, {_times(features.map_size)} "
             f"local features. Defence: {analysis.defence}.",
-            f"Predictions: {analysis.undefended_prediction} without, {analysis.prediction} with the defence.",
-            f"Failing windows: {certificate.failing.sum()} of {certificate.windows.count}, undecided: "
+            *_predictions(analysis, patched),
+            f"Windows proved: {certificate.proved.sum()} of {certificate.windows.count}, undecided: "
             f"{certificate.undecided.sum()}.",
-            f"Worst window (dotted): row {at[0]}, column {at[1]}, lower {certificate.lower[at]:.4g}, upper "
-            f"{certificate.upper[at]:.4g} ({analysis.rival(worst)}), margin {certificate.margin[at]:+.4g}, float "
-            f"tolerance {certificate.tolerance[at]:.2g}. Detected windows are solid. Windows that fail are crossed "
-            "out, undecided ones circled.",
+            _windows(analysis, window or certificate.worst),
+            "Detected windows are solid. Windows that are not certified are crossed out, undecided ones circled.",
         ]
     )
 
 
-def _draw(figure: "Figure", analysis: Analysis) -> None:
-    features, worst = analysis.features, analysis.certificate.worst
-    label, rival = int(analysis.certificate.label), int(analysis.certificate.rival[worst.top, worst.left])
+def _predictions(analysis: Analysis, patched: Patched | None) -> list[str]:
+    """Of the photo, and of the photo with the patch, which the certificate is not about."""
+    if patched is None:
+        return [
+            f"Predictions: {analysis.undefended_prediction} without, {analysis.prediction} with the defence."
+        ]
+    patch, answer = patched.patch, patched.answer
+    certified = analysis.threat.on_network(analysis.features.framing)
+    larger = any(p > n for p, n in zip(patch.size, certified, strict=True))
+    return [
+        f"Predictions for the clean photo: {analysis.undefended_prediction} without, {analysis.prediction} with the "
+        "defence; the certificate and all margins are about this photo.",
+        f"Drawn with a patch of {_times(patch.size)} pixels at row {patch.top}, column {patch.left} (black; dashed: "
+        f"the features that see it){', larger than the threat model allows' if larger else ''}. Predictions for the "
+        f"patched photo: {answer.undefended_prediction} without, {answer.prediction} with the defence.",
+    ]
+
+
+def _windows(analysis: Analysis, window: Window) -> str:
+    """The numbers of the window that is drawn, and where the worst is if it is another."""
+    certificate, worst = analysis.certificate, analysis.certificate.worst
+    at, lowest = (window.top, window.left), (worst.top, worst.left)
+    numbers = (
+        f"row {at[0]}, column {at[1]}, lower {certificate.lower[at]:.4g}, upper {certificate.upper[at]:.4g} "
+        f"({analysis.rival(window)}), margin {certificate.margin[at]:+.4g}, tolerance "
+        f"{certificate.tolerance[at]:.2g} (estimated)."
+    )
+    if window == worst:
+        return f"Worst window (dotted): {numbers}"
+    return (
+        f"Selected window (dotted; framed among the margins): {numbers} Worst window: row {lowest[0]}, column "
+        f"{lowest[1]}, margin {certificate.margin[lowest]:+.4g} ({analysis.rival(worst)})."
+    )
+
+
+def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched | None) -> None:
+    certificate = analysis.certificate
+    shown: Answer = analysis if patched is None else patched.answer
+    features = shown.features
+    label, rival = int(certificate.label), int(certificate.rival[window.top, window.left])
     panels, scales = figure.subplots(2, 4, height_ratios=(24, 1))
     photo, own, other, margins = panels
     scales[0].set_axis_off()
     height, width = features.framing.image_size
     photo.imshow(features.pixels.transpose(1, 2, 0), extent=(0, width, height, 0))
-    _title(photo, "Photo")
-    _outline(photo, analysis, worst, _MALICIOUS)
+    with_patch = "" if patched is None else " with the patch"
+    _title(photo, f"Photo{with_patch}")
+    if patched is not None:
+        patch = patched.patch
+        edges = map(float, (patch.top, patch.bottom, patch.left, patch.right))
+        _frame(photo, Outline(*edges), _CURRENT)
+    _outline(photo, shown, window, _MALICIOUS)
     for axes, scale, index, role in ((own, scales[1], label, "label"), (other, scales[2], rival, "rival")):
-        figure.colorbar(_evidence(axes, analysis, index), scale, orientation="horizontal")
-        _title(axes, f"Evidence, {role}: {analysis.classes[index]}")
-        detected = analysis.masking.window(index)
+        figure.colorbar(_evidence(axes, shown, index), scale, orientation="horizontal")
+        _title(axes, f"Evidence{with_patch}, {role}: {analysis.classes[index]}")
+        detected = shown.masking.window(index)
         if detected is not None:
-            _outline(axes, analysis, detected, _DETECTED)
-        _outline(axes, analysis, worst, _MALICIOUS)
+            _outline(axes, shown, detected, _DETECTED)
+        _outline(axes, shown, window, _MALICIOUS)
+    footprint = None if patched is None else shown.footprint(patched.patch)
+    for axes in (photo, own, other):
+        if footprint is not None:
+            _outline(axes, shown, footprint, _FOOTPRINT)
     figure.colorbar(_margins(margins, analysis), scales[3], orientation="horizontal")
+    if window != certificate.worst:
+        row, column = window.top, window.left
+        _frame(margins, Outline(row - 0.5, row + 0.5, column - 0.5, column + 0.5), _CURRENT)
     _title(margins, "Margin of each window")
     for axes in panels:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_anchor("S")
-    text = "\n".join(textwrap.wrap(caption(analysis), _CAPTION))
+    text = "\n".join(textwrap.wrap(caption(analysis, window, patched), _CAPTION))
     # Names of classes are no formulas.
     figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, parse_math=False)
 
 
-def _evidence(axes: "Axes", analysis: Analysis, index: int) -> "AxesImage":
-    features = analysis.features
-    evidence = analysis.masking.evidence[index]
-    rows, columns = features.map_size
-    left, right, top, bottom = _edges(features.receptive_field, Window(0, 0, rows, columns))
+def _evidence(axes: "Axes", shown: Answer, index: int) -> "AxesImage":
+    features = shown.features
+    evidence = shown.masking.evidence[index]
+    place = outline(features.receptive_field, Window(0, 0, *features.map_size))
     image = axes.imshow(
         evidence,
-        extent=(left, right, bottom, top),
+        extent=(place.left, place.right, place.bottom, place.top),
         cmap="cividis",
         vmin=0.0,
         vmax=max(float(evidence.max()), 1e-9),
@@ -177,41 +237,27 @@ def _margins(axes: "Axes", analysis: Analysis) -> "AxesImage":
     return image
 
 
-def _outline(axes: "Axes", analysis: Analysis, window: Window, style: tuple[str, str]) -> None:
+def _outline(axes: "Axes", shown: Answer, window: Window, style: tuple[str, str]) -> None:
+    features = shown.features
+    for place in outlines(features.receptive_field, window, features.framing.image_size):
+        _frame(axes, place, style)
+
+
+def _frame(axes: "Axes", place: Outline, style: tuple[str, str]) -> None:
     from matplotlib.patches import Rectangle
 
     colour, line = style
-    field, map_size = analysis.features.receptive_field, analysis.features.map_size
-    for piece in _pieces(window, map_size):
-        left, right, top, bottom = _edges(field, piece)
-        axes.add_patch(
-            Rectangle(
-                (left, top),
-                right - left,
-                bottom - top,
-                fill=False,
-                color=colour,
-                linestyle=line,
-                linewidth=1.2,
-            )
+    axes.add_patch(
+        Rectangle(
+            (place.left, place.top),
+            place.right - place.left,
+            place.bottom - place.top,
+            fill=False,
+            color=colour,
+            linestyle=line,
+            linewidth=1.2,
         )
-
-
-def _pieces(window: Window, map_size: Size) -> Iterator[Window]:
-    """The window, in two where it wraps around the right edge."""
-    beyond = window.right - map_size[1]
-    if beyond <= 0:
-        yield window
-        return
-    yield Window(window.top, window.left, window.height, window.width - beyond)
-    yield Window(window.top, 0, window.height, beyond)
-
-
-def _edges(field: ReceptiveField, window: Window) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom on the photo: a cell is as large as the stride, in the middle of what it sees."""
-    pixels = field.pixels(window)
-    down, across = ((r - s) / 2 for r, s in zip(field.size, field.stride, strict=True))
-    return pixels.left + across, pixels.right - across, pixels.top + down, pixels.bottom - down
+    )
 
 
 def _title(axes: "Axes", text: str) -> None:

@@ -299,8 +299,8 @@ class Windows:
         if footprint.height > self.window_size[0] or footprint.width > self.window_size[1]:
             raise ValueError(f"expected a footprint within {self.window_size}, got {footprint.size}")
         top = max(0, footprint.bottom - self.window_size[0])
-        left = max(0, footprint.right - self.window_size[1])
-        return self.window(top, left)
+        whole = self.window_size[1] == self.map_size[1]  # where a footprint may go on around the edge
+        return self.window(top, 0 if whole else max(0, footprint.right - self.window_size[1]))
 
     def holding(self, window: Window) -> Bool[np.ndarray, "windows cells"]:
         """Whether each window w', by its flat position in W, holds each cell of a box, both in row-major order.
@@ -313,7 +313,7 @@ class Windows:
         axes = []
         for axis, (first, size) in enumerate(((window.top, window.height), (window.left, window.width))):
             distance = np.arange(first, first + size) - np.arange(self.shape[axis])[:, None]
-            if axis == 1 and self.wrapping:
+            if axis == 1:  # of a window that is the whole ring, too; without wrapping it changes nothing
                 distance %= self.map_size[1]
             axes.append((distance >= 0) & (distance < self.window_size[axis]))
         rows, columns = axes

@@ -187,7 +187,8 @@ def largest_patches(
     report: Report | None = None,
 ) -> Int[np.ndarray, "height width"]:
     """For each pixel, the side of the largest square around it that is certified: whatever is in it, the prediction
-    stays. 0 where a patch of a single pixel fails. Squares are those of `Footprints.centred`.
+    stays. 0 where a patch of a single pixel fails. Squares are those of `Footprints.centred`: what passes the border
+    of the image is cut off, so that a side may be larger than any square that fits there; see `largest_inside`.
 
     A certificate of a square is one of every patch inside it, for the same defence: such a patch touches some of the
     same pixels and no others, so whatever it holds, the square could hold too. (A defence fitted to another patch is
@@ -210,6 +211,23 @@ def largest_patches(
             break
         sides[safe] = side
     return sides
+
+
+def largest_inside(sides: Int[np.ndarray, "height width"]) -> Patch | None:
+    """The largest certified square that lies inside the image, given `largest_patches`; the first on ties, by the
+    pixel in its middle; None if no pixel has one. A smaller square about the same pixel is certified with the larger.
+
+    >>> largest_inside(np.full((3, 4), 6))
+    Patch(top=0, left=0, height=3, width=3)
+    """
+    fitting = []
+    for n in sides.shape:
+        before = np.arange(n)
+        fitting.append(np.minimum(2 * before + 2, 2 * (n - 1 - before) + 1))
+    inside = np.minimum(sides, np.minimum(fitting[0][:, None], fitting[1]))
+    row, column = divmod(int(inside.argmax()), sides.shape[1])
+    side = int(inside[row, column])
+    return Patch(row - (side - 1) // 2, column - (side - 1) // 2, side, side) if side else None
 
 
 _PAIRS_AT_A_TIME = 2**21

@@ -64,7 +64,7 @@ def controls(clean: Analysis, patch_size: Size) -> None:
                 st.color_picker("Colour", key="colour")
             case Contents.STICKER:
                 st.selectbox("Cut out of", [*SAMPLES, _OWN], key="sticker_of")
-    _place_controls(placed(clean, patch_size), clean.features.framing.image_size, patch_size)
+    _place_controls(clean, patch_size)
     if contents is Contents.STICKER:
         _cutter()
 
@@ -80,7 +80,7 @@ def placed(clean: Analysis, patch_size: Size) -> Patch:
         st.session_state[_PLACE] = (image_size, patch_size, *box)
     if kept_image != image_size:
         st.session_state.pop(_PLACE, None)
-        return clean.patch_in(clean.certificate.worst, patch_size)
+        return _by_itself(clean, patch_size)
     if kept_size == patch_size:
         return Patch(*box)
     top, left = (
@@ -179,11 +179,25 @@ def _motif() -> Motif:
     return Motif(contents, st.session_state["seed"], st.session_state["colour"])
 
 
-def _place_controls(patch: Patch, image_size: Size, patch_size: Size) -> None:
-    """The place and size as numbers, the same that the canvas sets."""
+def _by_itself(clean: Analysis, patch_size: Size) -> Patch:
+    """Where the patch is until a person moves it."""
+    return clean.patch_in(clean.certificate.worst, patch_size)
+
+
+def _place_controls(clean: Analysis, patch_size: Size) -> None:
+    """The place and size as numbers, the same that the canvas sets.
+
+    A browser that is behind still sends what the fields held before, for another photo perhaps. So a patch that goes
+    to another place by itself has other fields, in which nothing but what a person did can differ from what is shown.
+    """
+    patch, image_size = placed(clean, patch_size), clean.features.framing.image_size
+    first = _by_itself(clean, patch_size)
+    keys = [f"{name}-{image_size}-{first.size}-{first.top}-{first.left}" for name in _TYPED]
 
     def typed() -> None:
-        top, left, height, width = (st.session_state[key] for key in _TYPED)
+        top, left, height, width = (st.session_state[key] for key in keys)
+        if (top, left, height, width) == (patch.top, patch.left, *patch.size):
+            return
         # Larger or further than fits, it is moved back inside.
         top, left = min(top, image_size[0] - height), min(left, image_size[1] - width)
         place(Patch(top, left, height, width), image_size, patch_size)
@@ -195,7 +209,7 @@ def _place_controls(patch: Patch, image_size: Size, patch_size: Size) -> None:
         ("Width", 1, image_size[1]),
     )
     values = (patch.top, patch.left, patch.height, patch.width)
-    for column, key, value, (title, low, high) in zip(st.columns(4), _TYPED, values, limits, strict=True):
+    for column, key, value, (title, low, high) in zip(st.columns(4), keys, values, limits, strict=True):
         st.session_state[key] = value
         column.number_input(title, low, high, key=key, on_change=typed)
 

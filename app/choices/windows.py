@@ -9,14 +9,15 @@ from app.compute import Photo
 from pg_core.analysis import Analysis
 from pg_core.geometry import Patch, Size, Window
 
-_PICKED = "picked"
+_PICKED, _BY_ITSELF = "picked", "window by itself"
 _ROW, _COLUMN = "window_row", "window_column"
 
 
 def malicious_window(analysis: Analysis, patch: Patch | None, photo: Photo) -> Window:
     """The window a person picked; else the one the simulated patch lies in; else the worst."""
-    window = picked(analysis, photo) or (patch and analysis.snapped(patch))
-    return window or analysis.certificate.worst
+    by_itself = (patch and analysis.snapped(patch)) or analysis.certificate.worst
+    st.session_state[_BY_ITSELF] = (by_itself.top, by_itself.left)
+    return picked(analysis, photo) or by_itself
 
 
 def picked(analysis: Analysis, photo: Photo) -> Window | None:
@@ -52,20 +53,28 @@ def follow_canvas(analysis: Analysis, photo: Photo, canvas: str) -> None:
 
 
 def controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
-    """Row and column of the malicious window, and a way back to the worst one."""
+    """Row and column of the malicious window, and a way back to the worst one.
+
+    A browser that is behind still sends what the fields held before, for another photo perhaps. So a window that
+    becomes another by itself has other fields, in which nothing but what a person did can differ from what is shown.
+    """
     rows, columns = analysis.certificate.windows.shape
-    st.session_state[_ROW], st.session_state[_COLUMN] = malicious.top, malicious.left
+    there = f"{photo.digest}-{rows}x{columns}-{st.session_state.get(_BY_ITSELF)}"
+    row_key, column_key = f"{_ROW}-{there}", f"{_COLUMN}-{there}"
+    st.session_state[row_key], st.session_state[column_key] = malicious.top, malicious.left
 
     def typed() -> None:
-        pick(analysis, photo, st.session_state[_ROW], st.session_state[_COLUMN])
+        at = st.session_state[row_key], st.session_state[column_key]
+        if at != (malicious.top, malicious.left):
+            pick(analysis, photo, *at)
 
     def worst() -> None:
         window = analysis.certificate.worst
         pick(analysis, photo, window.top, window.left)
 
     row, column, button = st.columns([1, 1, 1], vertical_alignment="bottom")
-    row.number_input("Row", 0, rows - 1, key=_ROW, on_change=typed)
-    column.number_input("Column", 0, columns - 1, key=_COLUMN, on_change=typed)
+    row.number_input("Row", 0, rows - 1, key=row_key, on_change=typed)
+    column.number_input("Column", 0, columns - 1, key=column_key, on_change=typed)
     button.button("Go to the worst", on_click=worst, width="stretch")
 
 

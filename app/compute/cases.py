@@ -40,9 +40,15 @@ def example(case: Case) -> go.Figure:
     return figures.board(EXAMPLES[case])
 
 
+def outgrown(clean: Analysis, footprint: Window) -> bool:
+    """Whether a patch reaches more than any malicious window holds; the cases of Figure 5 are not about it."""
+    return any(n > k for n, k in zip(footprint.size, clean.certificate.windows.window_size, strict=True))
+
+
 def fillings(clean: Analysis, shown: Answer, footprint: Window | None, window: Window) -> list[Filling]:
-    """What the window can be filled with here; the simulated patch takes its own window along."""
-    patched = [Filling.PATCH] if footprint is not None and shown is not clean else []
+    """What the window can be filled with here; the simulated patch takes its own window along, if there is one."""
+    attacked = footprint is not None and shown is not clean and not outgrown(clean, footprint)
+    patched = [Filling.PATCH] if attacked else []
     _, witness = compute.window_status(clean, window)
     return [*patched, *([] if witness is None else [Filling.WITNESS]), Filling.PHOTO]
 

@@ -32,7 +32,8 @@ VERDICTS = {
 
 def lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None) -> Lineup:
     """What every defence says of a photo; double masking if its pairs of masks have been tried."""
-    return _lineup(photo, choice, fitting, label, bool(_tried(photo, choice, fitting.masks)))
+    pairs = next(iter(_tried(photo, choice, fitting.masks)), None)
+    return _lineup(photo, choice, fitting, label, pairs is not None, pairs)
 
 
 def try_pairs(photo: Photo, choice: Choice, masks: CoveringMasks, report: Report) -> None:
@@ -43,21 +44,28 @@ def try_pairs(photo: Photo, choice: Choice, masks: CoveringMasks, report: Report
         tried.append(pair_logits(classify, features(photo, choice).pixels, masks, batch=1, report=report))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
 def _tried(photo: Photo, choice: Choice, masks: CoveringMasks) -> list[PairLogits]:
     """Where the logits under pairs of masks are kept: what is cached may not draw a progress bar."""
     return []
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
-def _lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None, with_pairs: bool) -> Lineup:
+def _lineup(
+    photo: Photo,
+    choice: Choice,
+    fitting: Fitting,
+    label: str | None,
+    with_pairs: bool,
+    _pairs: PairLogits | None,
+) -> Lineup:
+    """The pairs come along, not by a second look into their cache: others may have emptied it meanwhile."""
     model = network(choice)
     try:
         layers = layers_of(model)
     except ValueError:
         layers = None  # then interval bounds say so themselves
-    pairs = _tried(photo, choice, fitting.masks)[0] if with_pairs else None
-    return line_up(features(photo, choice), replace(fitting, layers=layers), label, pairs=pairs)
+    return line_up(features(photo, choice), replace(fitting, layers=layers), label, pairs=_pairs)
 
 
 def table(found: Lineup, window: Window) -> list[dict[str, str]]:

@@ -7,11 +7,13 @@ from functools import partial
 
 import numpy as np
 
-from pg_core.analysis import Analysis
-from pg_core.figure import Format, drawn
+from pg_core.analysis import Analysis, Answer
+from pg_core.figure import Format, Patched, drawn
+from pg_core.geometry import Patch, Window
 from pg_core.latex import tabular
 
-_COLUMNS = ("row", "column", "outside", "other", "lower", "upper", "margin", "rival")
+_COLUMNS = ("row", "column", "outside", "other", "lower", "upper", "margin", "tolerance", "verdict", "rival")
+_TOLERANCE = _COLUMNS.index("tolerance")
 
 
 def windows_csv(analysis: Analysis) -> str:
@@ -25,18 +27,24 @@ def windows_csv(analysis: Analysis) -> str:
 
 def windows_latex(analysis: Analysis) -> str:
     """The same for LaTeX."""
-    return tabular("rrrrrrrl", _COLUMNS, _windows(analysis))
+    rows = _windows(analysis)
+    # Four digits after the point would leave nothing of a tolerance.
+    written = ([f"{cell:.1e}" if n == _TOLERANCE else cell for n, cell in enumerate(row)] for row in rows)
+    return tabular("rrrrrrrrll", _COLUMNS, written)
 
 
-def figure(analysis: Analysis, form: Format) -> Callable[[], bytes]:
-    """What draws the figure when it is asked for: it takes about a second."""
-    return partial(drawn, analysis, form)
+def figure(
+    analysis: Analysis, form: Format, window: Window, shown: Answer, patch: Patch | None
+) -> Callable[[], bytes]:
+    """What draws the figure when it is asked for: it takes about a second. `shown` is the photo with the patch, where
+    there is one."""
+    return partial(drawn, analysis, form, window, None if patch is None else Patched(patch, shown))
 
 
-def _windows(analysis: Analysis) -> Iterator[tuple[int, int, float, float, float, float, float, str]]:
+def _windows(analysis: Analysis) -> Iterator[tuple[str | int | float, ...]]:
+    """What is known of each window. Of one that is undecided the margin is positive, and no larger than the tolerance."""
     certificate = analysis.certificate
     for at in np.ndindex(certificate.windows.shape):
-        numbers = (certificate.outside, certificate.other, certificate.lower, certificate.upper)
-        outside, other, lower, upper = (float(number[at]) for number in numbers)
-        margin, rival = float(certificate.margin[at]), analysis.classes[certificate.rival[at]]
-        yield *at, outside, other, lower, upper, margin, rival
+        bounds = (certificate.outside, certificate.other, certificate.lower, certificate.upper)
+        numbers = (float(number[at]) for number in (*bounds, certificate.margin, certificate.tolerance))
+        yield *at, *numbers, str(certificate.verdicts[at]), analysis.classes[certificate.rival[at]]

@@ -12,8 +12,9 @@ from jaxtyping import Int
 from app.compute import BY_DIGEST, Choice, Photo, analysis
 from pg_core.analysis import Analysis
 from pg_core.defences.masking import RobustMasking
+from pg_core.geometry import Patch
 from pg_core.images import Threat
-from pg_core.placements import Placements
+from pg_core.placements import Placements, largest_inside
 from pg_core.progress import Progress, Report
 
 Sides = Int[np.ndarray, "height width"]
@@ -21,13 +22,12 @@ Sides = Int[np.ndarray, "height width"]
 
 @dataclass(frozen=True, slots=True)
 class Extremes:
-    """The smallest and the largest of the certified sides, the first pixel of each (row, column), and the share of
-    pixels around which the adversary's patch is certified."""
+    """The smallest of the certified sides and its first pixel (row, column); the largest certified square inside the
+    image, if there is one; and the share of pixels around which the adversary's patch is certified."""
 
     smallest: int
-    largest: int
     weakest: tuple[int, int]
-    strongest: tuple[int, int]
+    inside: Patch | None
     share: float
 
 
@@ -44,8 +44,8 @@ def largest_patches(
 def extremes(clean: Analysis, sides: Sides) -> Extremes:
     """Where the photo is weakest and strongest. A square that holds the adversary's patch is certified with it."""
     needed = max(clean.threat.on_network(clean.features.framing))
-    weakest, strongest = (divmod(int(index), sides.shape[1]) for index in (sides.argmin(), sides.argmax()))
-    return Extremes(int(sides.min()), int(sides.max()), weakest, strongest, float((sides >= needed).mean()))
+    weakest = divmod(int(sides.argmin()), sides.shape[1])
+    return Extremes(int(sides.min()), weakest, largest_inside(sides), float((sides >= needed).mean()))
 
 
 def placements_csv(clean: Analysis, placements: Placements) -> str:

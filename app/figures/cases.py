@@ -6,11 +6,12 @@ from jaxtyping import Float64, Shaped
 
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, evidence_over_photo, named, outlined
-from app.figures.photo import middle, outlines
+from app.figures.photo import outlines
 from pg_core.analysis import Analysis
 from pg_core.boards import Board
 from pg_core.cases import Case, CaseEvidence, Region, regions
 from pg_core.defences.masking import Masking
+from pg_core.drawing import middle
 from pg_core.geometry import Window
 
 TITLES = {

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float64
 
 from app.figures import style
-from app.figures.photo import add_photo, middle
+from app.figures.photo import add_photo
+from pg_core.drawing import middle
 from pg_core.features import LocalFeatures
 from pg_core.geometry import Box, Size, Window
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import plotly.graph_objects as go
 
+from pg_core import drawing
+from pg_core.drawing import Outline
 from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window
 from pg_core.images import to_photo
 from pg_core.models.local import Pixels
@@ -27,31 +29,18 @@ def add_patch(figure: go.Figure, pixels: Pixels, patch: Patch, axes: Iterable[st
     _add_picture(figure, source, patch, axes)
 
 
-def middle(field: ReceptiveField, cell: int, axis: int) -> float:
-    """Where along an axis the receptive field of a cell has its middle, in pixels; a column band is drawn where it
-    begins, or the last ones would lie beyond the image."""
-    if field.wrapping and axis == 1:
-        return cell + 0.5
-    return cell * field.stride[axis] - field.offset[axis] + field.size[axis] / 2
-
-
 def outlines(field: ReceptiveField, window: Window, image_size: Size) -> list[dict[str, float]]:
-    """The same for a window that may wrap around: then there are two rectangles."""
-    edges = outline(field, window)
-    width = image_size[1]
-    if not field.wrapping or edges["x1"] <= width:
-        return [edges]
-    return [edges | {"x1": float(width)}, edges | {"x0": 0.0, "x1": edges["x1"] - width}]
+    """A window of cells as a rectangle on the photo, or as two if it wraps around; as a shape of a figure."""
+    return [_edges(place) for place in drawing.outlines(field, window, image_size)]
 
 
 def outline(field: ReceptiveField, window: Window) -> dict[str, float]:
-    """A window of cells as a rectangle on the photo; a cell is as wide as the stride."""
-    return {
-        "x0": middle(field, window.left, 1) - field.stride[1] / 2,
-        "x1": middle(field, window.right - 1, 1) + field.stride[1] / 2,
-        "y0": middle(field, window.top, 0) - field.stride[0] / 2,
-        "y1": middle(field, window.bottom - 1, 0) + field.stride[0] / 2,
-    }
+    """The same as one rectangle, which may pass the right edge."""
+    return _edges(drawing.outline(field, window))
+
+
+def _edges(place: Outline) -> dict[str, float]:
+    return {"x0": place.left, "x1": place.right, "y0": place.top, "y1": place.bottom}
 
 
 def _add_picture(figure: go.Figure, source: str, box: Box, axes: Iterable[str]) -> None:

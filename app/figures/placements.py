@@ -74,12 +74,14 @@ def findings(clean: Analysis, placements: Placements, patch: Patch) -> go.Figure
 
 def largest(clean: Analysis, sides: Int[np.ndarray, "height width"]) -> go.Figure:
     """The side of the largest certified square around each pixel, with lines of equal side; dashed where it reaches
-    the longer side of the adversary's patch."""
+    the longer side of the adversary's patch. A square may pass the border, so the words are of pixels of the image."""
     needed = max(clean.threat.on_network(clean.features.framing))
     top = max(int(sides.max()), 1)
+    reach = (sides + 1) // 2
     figure = go.Figure(
         go.Heatmap(
             z=sides.astype(np.uint16),
+            customdata=np.stack([*np.indices(sides.shape), reach], axis=-1).astype(np.uint16),
             x0=0.5,
             y0=0.5,
             zmin=0,
@@ -91,8 +93,8 @@ def largest(clean: Analysis, sides: Int[np.ndarray, "height width"]) -> go.Figur
                 "outlinewidth": 0,
                 "title": {"text": "side in pixels", "side": "right"},
             },
-            hovertemplate="around row %{y:.0f}, column %{x:.0f}<br>certified up to <b>%{z}x%{z}</b> pixels"
-            "<extra></extra>",
+            hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>certified: all pixels of the image fewer "
+            "than <b>%{customdata[2]}</b> rows and columns away<extra></extra>",
         )
     )
     # Every few pixels will do for lines.

@@ -10,8 +10,9 @@ from jaxtyping import Float64
 from plotly.subplots import make_subplots
 
 from app.figures import style
-from app.figures.photo import add_patch, add_photo, middle, outlines
+from app.figures.photo import add_patch, add_photo, outlines
 from pg_core.analysis import Analysis, Answer
+from pg_core.drawing import middle
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
 
 CELLS = "cell"

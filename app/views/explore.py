@@ -59,7 +59,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     with right:
         _scores(seen)
     links.write(chosen, asked.label, asked.shown, seen.simulation, windows.picked(clean, chosen.photo))
-    _export(clean, chosen)
+    _export(clean, chosen, seen)
     _help()
     bounds.tell(about_bounds, chosen, asked.label)
 
@@ -211,13 +211,18 @@ def _change(now: int, before: int) -> str | None:
     return None if now == before else "- changed by the patch"
 
 
-def _export(clean: Analysis, chosen: Choices) -> None:
+def _export(clean: Analysis, chosen: Choices, seen: Opened) -> None:
     stem = chosen.photo.name.rsplit(".", 1)[0]
+    patch = None if seen.simulation is None else seen.simulation.patch
+    pictured = seen.malicious, seen.shown, patch
     files: tuple[tuple[str, str | Callable[[], bytes], str, str], ...] = (
         ("Analysis as JSON", json.dumps(clean.summary(), indent=2), "json", "application/json"),
         ("Windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
         ("Windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
-        *((f"Figure as {form.upper()}", exports.figure(clean, form), form, form.mime) for form in Format),
+        *(
+            (f"Figure as {form.upper()}", exports.figure(clean, form, *pictured), form, form.mime)
+            for form in Format
+        ),
     )
     for column, (title, data, ending, mime) in zip(st.columns(6), files, strict=True):
         column.download_button(

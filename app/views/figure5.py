@@ -112,6 +112,7 @@ def _table(evidence: CaseEvidence) -> str:
 def _photo(seen: Opened, chosen: Choices) -> None:
     clean, shown = seen.clean, seen.shown
     windows.controls(clean, seen.malicious, chosen.photo)
+    _outgrown(seen)
     options = casework.fillings(clean, shown, seen.footprint, seen.malicious)
     filling = tables.filling(options)
     filled = casework.filled(clean, shown, seen.footprint, seen.malicious, filling)
@@ -145,6 +146,21 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         st.markdown(f"**{figures.inequality(evidence, clean.defence.threshold)}.**")
         st.markdown(_table(evidence))
     st.caption(_said(seen, filled, filling))
+
+
+def _outgrown(seen: Opened) -> None:
+    """Say why a patch is no filling of w, if it is none."""
+    simulation, footprint = seen.simulation, seen.footprint
+    if simulation is None or footprint is None or not casework.outgrown(seen.clean, footprint):
+        return
+    patch, framing = simulation.patch, seen.clean.features.framing
+    height, width = seen.clean.threat.on_network(framing)
+    k_h, k_w = seen.clean.certificate.windows.window_size
+    st.info(
+        f"The simulated patch of {patch.height}x{patch.width} pixels is larger than the adversary's {height}x{width}, "
+        f"so it is outside the threat model: it reaches {footprint.height}x{footprint.width} cells, and no malicious "
+        f"window holds more than {k_h}x{k_w}. Figure 5 says nothing of it."
+    )
 
 
 def _said(seen: Opened, filled: Filled, filling: Filling) -> str:

@@ -115,27 +115,41 @@ def _counts(clean: Analysis, found: Placements) -> None:
 
 def _largest(clean: Analysis, sides: computed.Sides, chosen: Choices) -> None:
     extremes = computed.extremes(clean, sides)
+    inside = extremes.inside
     left, right = st.columns([3, 2], gap="large")
     with left:
         chart(
             figures.largest(clean, sides),
             "largest",
-            f"Side of the largest certified square around each pixel, from {extremes.smallest} to "
-            f"{extremes.largest} pixels",
+            f"Side of the largest certified square around each pixel, at least {extremes.smallest} pixels; the "
+            f"largest inside the image: {_size(0 if inside is None else inside.height)}",
         )
         st.caption(
-            "White lines join pixels with the same side, in pixels. The dashed line is the side of the adversary's "
+            "White lines join pixels with the same side, in pixels; a square around a pixel near the border is cut "
+            "there. The dashed line is the side of the adversary's "
             "patch: where the side is larger, the patch is certified."
         )
     with right:
         first, second = st.columns(2)
         first.metric("At the weakest pixel", _size(extremes.smallest), help="Height and width in pixels.")
-        second.metric("At the strongest pixel", _size(extremes.largest))
+        second.metric(
+            "Largest inside the image",
+            _size(0 if inside is None else inside.height),
+            help="The largest certified square all of whose pixels lie in the image.",
+        )
         height, width = chosen.patch_size
+        where = (
+            ""
+            if inside is None
+            else (
+                f" The largest certified square inside the image covers rows {inside.top} to {inside.bottom - 1} and "
+                f"columns {inside.left} to {inside.right - 1}."
+            )
+        )
         st.markdown(
-            f"The weakest is at row {extremes.weakest[0]}, column {extremes.weakest[1]}, the strongest at row "
-            f"{extremes.strongest[0]}, column {extremes.strongest[1]}. Around {100 * extremes.share:.1f} % of the "
-            f"pixels a square that holds the adversary's {height}x{width} pixels is certified."
+            f"The weakest pixel is at row {extremes.weakest[0]}, column {extremes.weakest[1]}.{where} Around "
+            f"{100 * extremes.share:.1f} % of the pixels a square that holds the adversary's {height}x{width} pixels "
+            "is certified."
         )
         exact = (
             "At T = 0 no larger square is safe in feature space."

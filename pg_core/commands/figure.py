@@ -15,6 +15,7 @@ models:
 examples:
   python -m pg_core figure photo.jpg --patch-size 2% -o figure.pdf
   python -m pg_core figure photo.jpg --model imagenette --threshold 0.2 --bound tight -o figure.svg
+  python -m pg_core figure photo.jpg --window 3,2 -o figure.png
 """
 
 
@@ -29,6 +30,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     figure.add_argument("photo", type=Path, help=values.PHOTO)
     photo.add_options(figure)
+    figure.add_argument(
+        "--window",
+        type=values.position,
+        metavar="ROW,COLUMN",
+        help="the malicious window to draw, counted from 0; default: the worst",
+    )
     figure.add_argument(
         "-o",
         "--output",
@@ -50,7 +57,11 @@ def _draw(options: argparse.Namespace) -> Iterator[str]:
         raise ValueError(f"{options.output}: there is no such folder")
     analysis = photo.analysed(options)
     try:
-        content = figures.drawn(analysis, figures.form_of(options.output))
+        window = None if options.window is None else analysis.certificate.windows.window(*options.window)
+    except IndexError as error:
+        raise ValueError(f"--window: {error}") from error
+    try:
+        content = figures.drawn(analysis, figures.form_of(options.output), window)
     except ImportError as error:
         raise ValueError(str(error)) from error
     options.output.write_bytes(content)

@@ -54,6 +54,17 @@ def size(text: str) -> Size:
     return height, width
 
 
+def position(text: str) -> tuple[int, int]:
+    """Row and column, from 0 on."""
+    try:
+        row, column = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected ROW,COLUMN, such as 3,2, got {text!r}") from None
+    if min(row, column) < 0:
+        raise argparse.ArgumentTypeError(f"expected a row and a column of at least 0, got {text!r}")
+    return row, column
+
+
 def patch_size(text: str) -> Size | float:
     """A size in pixels, or a share of the image."""
     if text.endswith("%"):

@@ -8,16 +8,18 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.compute import defences
+from app import compute
+from app.compute import Choice, defences
 from app.compute.defences import Reckoning
 from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
-from app.views import compare
+from app.views import compare as compare_page
 from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
 from pg_core.arrays import EvidenceType
 from pg_core.defences.base import Verdict
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.lineup import Contender, line_up
 from pg_core.masked_views import mean_logits, pair_logits
+from tests.app.test_page import field
 from tests.colours import Colours
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -149,7 +151,7 @@ def test_another_setting_or_window_does_not_run_the_network(page, monkeypatch):
 
     monkeypatch.setattr("app.compute.extract", refuse)
     page.slider(key="threshold").set_value(0.2).run()
-    page.number_input(key="window_row").set_value(2).run()
+    field(page, "window_row").set_value(2).run()
     assert not page.exception
     assert any("row 2, column" in box.value for box in page.subheader)
 
@@ -186,6 +188,23 @@ def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
     assert any("it needs 45 more runs" in box.value for box in page.caption)
 
 
+def test_pairs_that_others_drive_out_of_the_cache_are_not_missed(monkeypatch):
+    photo, choice = compute.sample("coffee"), Choice("tiles-coarse")
+    model = compute.network(choice)
+    fitting = Fitting(model.receptive_field, model.image_size, model.evidence, (64, 64), masks_per_axis=2)
+    defences.try_pairs(photo, choice, fitting.masks, lambda progress: None)
+
+    def network(asked):
+        defences._tried.clear()
+        return compute.network(asked)
+
+    monkeypatch.setattr(defences, "network", network)
+    found = defences.lineup(photo, choice, fitting, None)
+    assert Kind.DOUBLE_MASKING in [one.kind for one in found.contenders]
+    found = defences.lineup(photo, choice, fitting, None)
+    assert Kind.DOUBLE_MASKING in [gone.kind for gone in found.absent]
+
+
 def test_the_threshold_of_an_alert_reaches_detection(page):
     def margin():
         return next(row for row in rows(page) if row["Defence"] == TITLES[Kind.DETECTION])["Smallest margin"]
@@ -213,5 +232,5 @@ def test_a_window_of_negative_margin_without_a_witness_is_not_known():
     certificate = defence.certify(logits, 0)
     one = Contender(Kind.FEATURE_MASKING, defence, defence.predict(logits), certificate, 0.0)
     reckoned = Reckoning("the window at column 1", "cat", "dog", 0.0, 0.2, -0.2, 0.0, None)
-    assert "not known" in compare._conclusion(one, reckoned)
-    assert "counterexample" not in compare._conclusion(one, reckoned)
+    assert "not known" in compare_page._conclusion(one, reckoned)
+    assert "counterexample" not in compare_page._conclusion(one, reckoned)

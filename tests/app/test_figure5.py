@@ -9,7 +9,7 @@ from pg_core.boards import COUNTEREXAMPLE, EXAMPLES
 from pg_core.cases import Case, cases
 from pg_core.defences.masking import RobustMasking
 from pg_core.witness import window_status
-from tests.app.test_page import PATIENCE
+from tests.app.test_page import PATIENCE, field
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 
@@ -135,6 +135,6 @@ def test_the_table_of_the_photo_is_the_case_of_every_class():
     assert any("in w, Algorithm 1 predicts 'espresso'." in box.value for box in app.caption)
     app.session_state["patched"] = True
     app.run()
-    app.number_input(key="window_row").set_value(3 - window.top).run()
+    field(app, "window_row").set_value(3 - window.top).run()
     assert not app.exception
     assert any("this is the one that contains it" in box.value for box in app.info)

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from app.figures import style
-from app.figures.photo import middle, outline
+from app.figures.photo import outline
 from app.figures.scores import in_words, scores
 from app.figures.stage import CELLS, WINDOWS, stage
 from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
 from pg_core.analysis import answer
+from pg_core.drawing import middle
 from tests.colours import Colours
 
 

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import compute
 from pg_core import sample_path
+from tests.app.test_page import field
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 LINK = {
@@ -54,16 +55,14 @@ def test_a_link_chooses_everything_that_it_says_and_the_page_says_it_again():
     assert not app.warning
     assert app.selectbox(key="sample").value == "coffee"
     assert app.selectbox(key="network").value == "tiles-coarse"
-    assert [
-        app.number_input(key=key).value for key in ("patch_top", "patch_left", "patch_height", "patch_width")
-    ] == [
+    assert [field(app, key).value for key in ("patch_top", "patch_left", "patch_height", "patch_width")] == [
         12,
         34,
         50,
         60,
     ]
-    assert app.number_input(key="window_row").value == 1
-    assert app.number_input(key="window_column").value == 2
+    assert field(app, "window_row").value == 1
+    assert field(app, "window_column").value == 2
     assert app.selectbox(key="shown").value == "cup"
     assert app.slider(key="threshold").value == 0.1
     assert any("40x56-pixel patch" in box.value for box in (*app.error, *app.success))
@@ -75,8 +74,8 @@ def test_every_choice_is_in_the_address_and_the_address_leads_to_the_same_page()
     app.radio(key="space").set_value("photo").run()
     app.selectbox(key="contents").select("solid colour").run()
     app.color_picker(key="colour").set_value("#12ab34").run()
-    app.number_input(key="patch_top").set_value(77).run()
-    app.number_input(key="window_row").set_value(2).run()
+    field(app, "patch_top").set_value(77).run()
+    field(app, "window_row").set_value(2).run()
     app.slider(key="threshold").set_value(0.25).run()
     link = address(app)
     assert link["contents"] == "solid:12ab34"
@@ -162,8 +161,8 @@ def test_an_uploaded_photo_that_is_gone_is_asked_for_and_the_link_keeps_asking()
     assert not app.exception
     assert "Upload it again" not in boxes(app)
     assert address(app) == link | {"size": "2%"}
-    assert app.number_input(key="window_row").value == 3
-    assert app.number_input(key="patch_top").value == 5
+    assert field(app, "window_row").value == 3
+    assert field(app, "patch_top").value == 5
 
 
 def test_another_photo_than_the_one_of_the_link_is_called_so():

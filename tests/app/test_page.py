@@ -32,6 +32,11 @@ def statement(app):
     return " ".join(box.value for box in boxes)
 
 
+def field(app, name):
+    """A field whose key begins with its name: it is another where what it shows has become another by itself."""
+    return next(box for box in app.number_input if (box.key or "").startswith(name))
+
+
 def press(app, name):
     next(button for button in app.button if button.label == name).click().run()
 
@@ -71,7 +76,7 @@ def test_a_window_that_is_not_certified_is_shown_with_the_prediction_of_its_witn
     worst = told.certificate.worst
     (text,) = [box.value for box in page.markdown if "Feature-space counterexample" in box.value]
     assert f"instead of 'espresso' ({told.certificate.lower[worst.top, worst.left]:.4f})" in text
-    page.number_input(key="window_row").set_value(3).run()
+    field(page, "window_row").set_value(3).run()
     assert any("no content of this window changes the prediction" in box.value for box in page.markdown)
     page.slider(key="threshold").set_value(0.3).run()
     by_bound = {}
@@ -86,7 +91,7 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
         raise AssertionError("the network ran again")
 
     # One that nobody has moved would go to the worst window of each setting.
-    page.number_input(key="patch_top").set_value(5).run()
+    field(page, "patch_top").set_value(5).run()
     monkeypatch.setattr("app.compute.extract", refuse)
     monkeypatch.setattr("app.compute.patches.update", refuse)
     page.slider(key="threshold").set_value(0.2).run()
@@ -100,6 +105,26 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
     page.toggle(key="patched").set_value(False).run()
     page.segmented_control(key="unit").set_value("pixels").run()
     assert not page.exception
+
+
+def test_a_browser_that_is_behind_pins_neither_the_patch_nor_the_window(page):
+    """It still holds the fields of the photo before: so it is while one upload replaces another."""
+    behind = page._tree.get_widget_states()
+    page.selectbox(key="sample").select("coffee").run()
+    page._run(behind)
+    assert not page.exception
+    assert page.selectbox(key="sample").value == "chelsea"
+    assert "place" not in page.session_state
+    assert "picked" not in page.session_state
+    field(page, "patch_top").set_value(5).run()
+    assert field(page, "patch_top").value == 5
+    field(page, "patch_left").set_value(6).run()
+    assert page.session_state["place"][2:] == (5, 6, 64, 64)
+    field(page, "window_row").set_value(2).run()
+    field(page, "window_column").set_value(1).run()
+    assert page.session_state["picked"][2:] == (2, 1)
+    page.selectbox(key="sample").select("coffee").run()
+    assert page.session_state["place"][2:] == (5, 6, 64, 64)
 
 
 def test_a_label_that_another_network_does_not_know_gives_way_to_the_prediction(page):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.compute.placements import extremes, placements_csv, sides_csv
 from app.figures.placements import findings, largest
 from pg_core import Finding, Patch, RobustMasking, Threat, analyse, load_model, sample_path
+from pg_core.placements import largest_inside
 from tests.app.test_page import PATIENCE
 from tests.colours import Colours
 
@@ -90,9 +91,14 @@ def test_the_map_of_sides_shows_every_pixel_and_the_adversary_s_patch(result):
     assert (heatmap.x0, heatmap.y0) == (0.5, 0.5)
     assert (needed.contours.start, needed.contours.end) == (8, 8)
     assert needed.line.dash != lines.line.dash
+    # What it says of a pixel is certified, and lies in the image: a square of the side may not.
+    assert "fewer than <b>%{customdata[2]}</b> rows and columns away" in heatmap.hovertemplate
+    assert "%{z}" not in heatmap.hovertemplate
+    for row, column in ((0, 0), (5, 7), (47, 63)):
+        assert heatmap.customdata[row, column].tolist() == [row, column, (sides[row, column] + 1) // 2]
     told = extremes(result, sides)
     assert sides[told.weakest] == told.smallest == sides.min()
-    assert sides[told.strongest] == told.largest == sides.max()
+    assert told.inside == largest_inside(sides)
     assert told.share == (sides >= 8).mean()
 
 
@@ -141,5 +147,9 @@ def test_the_page_says_what_the_library_says_of_every_place():
     assert not app.exception
     sides = told.largest_patches()
     metrics = {box.label: box.value for box in app.metric}
-    assert metrics["At the strongest pixel"] == "{0}x{0}".format(sides.max())
+    inside = largest_inside(sides)
+    assert metrics["Largest inside the image"] == f"{inside.height}x{inside.width}"
+    assert not any("448x448" in value for value in metrics.values())
+    reading = " ".join(box.value for box in app.markdown)
+    assert f"covers rows {inside.top} to {inside.bottom - 1} and columns {inside.left} to" in reading
     assert metrics["At the weakest pixel"] == ("{0}x{0}".format(sides.min()) if sides.min() else "none")

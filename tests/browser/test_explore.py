@@ -16,11 +16,13 @@ from app.charts import PLOTLY_URL
 from pg_core import sample_path
 from tests.browser.conftest import ROOT
 from tests.browser.steps import (
+    STAGE,
     at_panel,
     choose,
     drawn,
     metric,
     png,
+    settle,
     upload,
     verdict,
     wait_for_panels,
@@ -131,6 +133,23 @@ def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones
     )
 
 
+def test_an_upload_over_an_upload_moves_patch_and_window_by_themselves(open_page):
+    """The uploader is empty while one file replaces another, and the browser holds the fields of the one before."""
+    page = open_page()
+    wait_for_panels(page)
+    for turns in range(5):
+        before, photo = drawn(page), Image.open(sample_path("coffee" if turns % 2 else "rocket"))
+        upload(page, f"turned-{turns}.png", png(photo.rotate(90 * turns)))
+        expect(page.get_by_text(f"turned-{turns}.png")).to_be_visible()
+        page.wait_for_function(f"{STAGE}.draws > {before}")
+    expect(metric(page, "Undefended prediction")).not_to_have_text("cat")
+    page.wait_for_function("location.search.includes('photo=') && !location.search.includes('photo=chelsea')")
+    page.wait_for_timeout(1500)
+    address = page.evaluate("location.search")
+    assert "patch=" not in address
+    assert "window=" not in address
+
+
 def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page, tmp_path):
     page = open_page()
     wait_for_panels(page)
@@ -213,6 +232,32 @@ def test_choices_survive_a_look_at_the_other_page(open_page):
     page.get_by_role("link", name="Explore").click()
     wait_for_panels(page)
     expect(verdict(page)).to_contain_text("espresso")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (1440, 1010), (700, 900), (390, 844)])
+def test_the_words_of_the_stage_cover_nothing_that_follows(open_page, size):
+    page = open_page(*size, path="?photo=flower&network=tiles&size=2%25&patch=191,191,64,64")
+    wait_for_panels(page)
+    settle(page)
+    found = page.evaluate(
+        """() => {
+            const words = document.querySelector('.pg-readout'), range = document.createRange();
+            range.selectNodeContents(words);
+            const text = range.getBoundingClientRect();
+            const others = ['.pg-plot .infolayer .annotation text', '.pg-plot .colorbar', '.pg-compare', '.pg-frame'];
+            return {
+                bottom: text.bottom,
+                stage: document.querySelector('.pg-patch-canvas').getBoundingClientRect().bottom,
+                covered: others.flatMap((name) => [...document.querySelectorAll(name)])
+                    .map((element) => [element.getBoundingClientRect(), element])
+                    .filter(([box]) => box.left < text.right && text.left < box.right
+                        && box.top < text.bottom && text.top < box.bottom)
+                    .map(([, element]) => element.textContent || element.className),
+            };
+        }"""
+    )
+    assert found["covered"] == []
+    assert found["bottom"] <= found["stage"] + 1
 
 
 def test_the_panels_stack_on_a_phone(open_page):

@@ -49,7 +49,8 @@ def fields(draw):
 def test_a_footprint_and_its_window_are_those_of_the_library(code, drawn, data):
     field, image = drawn
     patch_size = data.draw(st.integers(1, image[0])), data.draw(st.integers(1, image[1]))
-    windows = Windows(field.map_size(image), field.window_size(patch_size), field.wrapping)
+    adversary = [data.draw(st.integers(p, n)) for p, n in zip(patch_size, image, strict=True)]
+    windows = Windows(field.map_size(image), field.window_size(tuple(adversary)), field.wrapping)
     starts = [
         sorted({0, n - p, *data.draw(st.lists(st.integers(0, n - p), max_size=6))})
         for n, p in zip(image, patch_size, strict=True)

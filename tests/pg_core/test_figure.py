@@ -8,11 +8,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from pg_core import Bound, RobustMasking, Space, Threat, analyse, examine, extract
+from pg_core import Bound, Patch, RobustMasking, Space, Threat, analyse, attacks, examine, extract, update
 from pg_core.__main__ import main
-from pg_core.figure import Format, caption, drawn, form_of
+from pg_core.analysis import answer
+from pg_core.drawing import outline
+from pg_core.figure import Format, Patched, _draw, caption, drawn, form_of
 from pg_core.geometry import ReceptiveField
 from tests.colours import Colours
 from tests.pg_core.test_analysis import defence, photo
@@ -74,6 +77,93 @@ def test_the_name_of_a_class_is_no_formula(result, name):
     assert drawn(renamed, Format.PNG).startswith(BEGINNINGS[Format.PNG])
 
 
+def rectangles(axes):
+    """The rectangles on a panel, as left, right, top and bottom."""
+    boxes = [patch.get_bbox() for patch in axes.patches]
+    return [(box.x0, box.x1, box.y0, box.y1) for box in boxes]
+
+
+def panels(analysis, window=None, patched=None):
+    """Photo, evidence of label and rival, and margins, before they are written to a file."""
+    figure = Figure(layout="constrained")
+    _draw(figure, analysis, window or analysis.certificate.worst, patched)
+    return figure.axes[:4]
+
+
+@pytest.fixture(scope="module")
+def patched(result):
+    """The same photo with a blue patch in its corner, far from the window that is selected."""
+    patch = Patch(3, 2, 8, 9)
+    pixels = attacks.solid(patch.size, (0, 0, 255))
+    return Patched(patch, answer(update(result.features, Colours(), patch, pixels), result.defence))
+
+
+def test_the_selected_window_is_outlined_with_its_rival_and_its_numbers(result):
+    certificate = result.certificate
+    window = next(
+        w for w in map(certificate.windows.at, range(certificate.windows.count)) if w != certificate.worst
+    )
+    at = window.top, window.left
+    photo, own, other, margins = panels(result, window)
+    place = outline(result.features.receptive_field, window)
+    expected = (place.left, place.right, place.top, place.bottom)
+    assert rectangles(photo) == [expected]
+    assert expected in rectangles(own)
+    assert expected in rectangles(other)
+    assert rectangles(margins) == [(at[1] - 0.5, at[1] + 0.5, at[0] - 0.5, at[0] + 0.5)]
+    assert other.get_title() == f"Evidence, rival: {result.rival(window)}"
+    text = caption(result, window)
+    assert f"Selected window (dotted; framed among the margins): row {at[0]}, column {at[1]}" in text
+    assert f"margin {certificate.margin[at]:+.4g}" in text
+    assert "Worst window (dotted)" not in text
+    assert f"Worst window: row {certificate.worst.top}, column {certificate.worst.left}" in text
+    assert drawn(result, Format.PNG, window) == drawn(result, Format.PNG, window) != drawn(result, Format.PNG)
+    assert drawn(result, Format.PNG, certificate.worst) == drawn(result, Format.PNG)
+
+
+def test_a_patch_is_drawn_with_its_evidence_and_the_caption_keeps_it_apart_from_the_certificate(
+    result, patched
+):
+    photo, own, other, margins = panels(result, None, patched)
+    assert (2, 11, 3, 11) in rectangles(photo)
+    np.testing.assert_array_equal(
+        photo.images[0].get_array(), patched.answer.features.pixels.transpose(1, 2, 0)
+    )
+    label = int(result.certificate.label)
+    np.testing.assert_array_equal(own.images[0].get_array(), patched.answer.masking.evidence[label])
+    np.testing.assert_array_equal(margins.images[0].get_array(), result.certificate.margin)
+    seen = outline(result.features.receptive_field, result.footprint(patched.patch))
+    for axes in (photo, own, other):
+        assert (seen.left, seen.right, seen.top, seen.bottom) in rectangles(axes)
+    assert "with the patch" in photo.get_title()
+    assert "with the patch" in own.get_title()
+    text = caption(result, None, patched)
+    assert text.startswith(result.sentence())
+    assert (
+        f"Predictions for the clean photo: {result.undefended_prediction} without, {result.prediction} with the "
+        "defence; the certificate and all margins are about this photo." in text
+    )
+    assert (
+        "a patch of 8x9 pixels at row 3, column 2 (black; dashed: the features that see it), larger than"
+        in text
+    )
+    assert f"for the patched photo: {patched.answer.undefended_prediction} without" in text
+    assert "larger than" not in caption(result, None, replace(patched, patch=Patch(3, 2, 8, 8)))
+    for form in Format:
+        assert drawn(result, form, None, patched) == drawn(result, form, None, patched) != drawn(result, form)
+
+
+def test_the_evidence_of_bands_lies_where_they_begin_and_covers_the_photo():
+    seen = extract(photo(), Colours())
+    field = ReceptiveField((48, 4), (48, 1), wrapping=True)
+    features = replace(seen, receptive_field=field, local_logits=np.ones((3, 1, 64), np.float32))
+    result = examine(features, RobustMasking(field.window_size((8, 8)), wrapping=True), Threat((8, 8)))
+    window = result.certificate.windows.window(0, 60)
+    photo_panel, own, _, _ = panels(result, window)
+    assert own.images[0].get_extent() == [0, 64, 48, 0]
+    assert rectangles(photo_panel) == [(60, 64, 0, 48), (0, 7, 0, 48)]
+
+
 def test_a_map_of_bands_is_drawn_with_windows_around_its_right_edge():
     """Red is at both ends of the image, so that the window detected for it wraps."""
     image = photo()
@@ -126,6 +216,8 @@ def test_the_command_writes_the_figure_of_the_certificate(run, tmp_path):
         (("red.png", "-o", "missing/a.pdf"), 1, "there is no such folder"),
         (("red.png", "-o", "a.jpg"), 2, "ends in .pdf, .svg or .png"),
         (("red.png",), 2, "required: -o"),
+        (("red.png", "-o", "a.pdf", "--window", "3"), 2, "expected ROW,COLUMN"),
+        (("red.png", "-o", "a.pdf", "--window=-1,0"), 2, "at least 0"),
         (("red.png", "-o", "a.pdf", "--threshold", "1"), 2, "expected 0 <= T < 1"),
         (("red.png", "-o", "a.pdf", "--network", "x.json", "--model", "tiles"), 2, "--network goes without"),
     ],
@@ -135,6 +227,22 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(run, tmp_path, monkeypatc
     got, out, err = run(*arguments)
     assert (got, out) == (code, "")
     assert words in err
+
+
+def test_the_command_draws_the_window_that_it_is_told(run, tmp_path):
+    def figure(name, *window):
+        code, _, err = run(tmp_path / "red.png", "--model", "tiles-coarse", *window, "-o", tmp_path / name)
+        assert (code, err) == (0, "")
+        return (tmp_path / name).read_bytes()
+
+    corner, worst = figure("corner.png", "--window", "3,2"), figure("worst.png")
+    assert corner != worst
+    assert figure("again.png", "--window", "3,2") == corner
+    code, _, err = run(
+        tmp_path / "red.png", "--model", "tiles-coarse", "--window", "9,0", "-o", tmp_path / "a.png"
+    )
+    assert code == 1
+    assert "--window: expected a window position within 4x4, got (9, 0)" in err
 
 
 def test_without_matplotlib_the_command_says_how_to_install_it(run, tmp_path, monkeypatch):

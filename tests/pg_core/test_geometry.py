@@ -146,7 +146,7 @@ def test_the_containing_window_is_the_first_that_contains_the_footprint(
     windows = Windows(map_size, window_size, wrapping)
     height, width = (data.draw(st.integers(1, k)) for k in windows.window_size)
     top = data.draw(st.integers(0, map_size[0] - height))
-    left = data.draw(st.integers(0, map_size[1] - (1 if windows.wrapping else width)))
+    left = data.draw(st.integers(0, map_size[1] - (1 if wrapping else width)))
     footprint = Window(top, left, height, width)
 
     def covered(window):

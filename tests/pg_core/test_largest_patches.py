@@ -11,7 +11,7 @@ from pg_core.arrays import clip
 from pg_core.defences.masking import RobustMasking
 from pg_core.footprints import Footprints
 from pg_core.geometry import ReceptiveField
-from pg_core.placements import largest_patches
+from pg_core.placements import largest_inside, largest_patches
 from tests import reference
 from tests.pg_core.test_masking import (
     HOSTILE,
@@ -92,6 +92,20 @@ def test_no_patch_inside_the_largest_square_breaks_the_prediction():
 
     check()
     assert tried.total() >= 40
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_the_largest_inside_the_image_is_the_first_of_the_largest_that_a_search_finds(height, width, seed):
+    sides = np.random.default_rng(seed).integers(0, 2 * max(height, width) + 1, (height, width))
+    best = None
+    for centre in np.ndindex(height, width):
+        for side in range(1, sides[centre] + 1):
+            box = square_around(centre, side, (height, width))
+            whole = box[2:] == (side, side)
+            if whole and (best is None or side > best[2]):
+                best = box
+    found = largest_inside(sides)
+    assert best == (None if found is None else (found.top, found.left, found.height, found.width))
 
 
 def test_the_progress_of_the_search_is_reported():

@@ -402,3 +402,7 @@ def test_an_exact_tie_under_linear_programs_is_a_tie(label, rival, at):
     assert certificate.margin[0, at] == 0
     status, witness = window_status(defence, masking, certificate, Window(0, at, 1, 2))
     assert (status, witness) == (WindowStatus.TIED, None)
+
+
+def test_a_window_that_is_the_whole_ring_holds_what_goes_on_around_its_edge():
+    assert Windows((1, 8), (1, 8), wrapping=True).holding(Window(0, 6, 1, 4)).all()
