@@ -79,7 +79,8 @@ function createStage(root) {
     const wanted = [scene.figure, root.clientWidth, document.fullscreenElement === root, themeOf(root)].join('|');
     if (wanted !== drawn) {
       drawn = wanted;
-      [Plotly] = await Promise.all([loadPlotly(data.plotly), document.fonts.ready]);
+      const font = `1em ${getComputedStyle(words).fontFamily}`;     // by which the words are measured
+      [Plotly] = await Promise.all([loadPlotly(data.plotly), ...['', 'italic '].map((style) => document.fonts.load(style + font))]);
       if (wanted !== drawn) return;                     // a newer figure came while Plotly was loading
       figure = JSON.parse(scene.figure);
       const ratio = data.stage.image[0] / data.stage.image[1];
@@ -87,7 +88,6 @@ function createStage(root) {
       const places = placesOf(root.clientWidth, room, ratio, heightOfWords);
       arrange(figure, places, root.clientWidth, ratio);
       await Plotly.react(plot, figure.data, themed(root, figure.layout), TOOLS);
-      root.style.minHeight = '';
       put(words, places.words);
       put(compare, { left: places.panels[0].left, top: places.panels[0].top + places.panels[0].width * ratio + 4, width: places.panels[0].width });
       note.hidden = true;
@@ -100,7 +100,9 @@ function createStage(root) {
     render();
   }
   const settled = () => !hold.active && post.idle && Boolean(data.scene);
-  // How high the words get, for a width, while a patch of this size moves and the network has not answered yet.
+  // How high the words get, for a width, while a patch of this size moves and the network has not answered yet; never
+  // less than before, or the page would jump.
+  const heights = new Map();
   function heightOfWords(width) {
     if (!scene.patch) return 0;
     const [top, left, ...size] = scene.patch, trial = words.cloneNode();
@@ -110,7 +112,8 @@ function createStage(root) {
     const { marginTop, marginBottom } = getComputedStyle(trial);
     const height = trial.offsetHeight + parseFloat(marginTop) + parseFloat(marginBottom);
     trial.remove();
-    return height;
+    heights.set(width, Math.max(height, heights.get(width) ?? 0));
+    return heights.get(width);
   }
   function put(element, place) {
     element.style.position = place ? 'absolute' : '';

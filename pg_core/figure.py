@@ -46,7 +46,9 @@ class Patched:
 
 
 _INCHES = (7.2, 3.1)
-"""The width of a text in two columns."""
+"""The width of a text in two columns, and a height for a caption of so many lines."""
+_LINES, _LINE = 6, 0.11
+"""How many, and what another needs, in inches."""
 _CAPTION = 148
 """Characters in a line."""
 _DPI = 300
@@ -85,7 +87,8 @@ def drawn(
     data = io.BytesIO()
     with _DRAWING, rc_context(_SETTINGS):
         figure = Figure(figsize=_INCHES, layout="constrained")
-        _draw(figure, analysis, window or analysis.certificate.worst, patched)
+        lines = _draw(figure, analysis, window or analysis.certificate.worst, patched)
+        figure.set_figheight(_INCHES[1] + _LINE * max(0, lines - _LINES))
         figure.savefig(data, format=form.value, dpi=_DPI, metadata=_METADATA[form])
     return data.getvalue()
 
@@ -158,7 +161,8 @@ def _windows(analysis: Analysis, window: Window) -> str:
     )
 
 
-def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched | None) -> None:
+def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched | None) -> int:
+    """Draw all panels and the caption; the number of its lines."""
     certificate = analysis.certificate
     shown: Answer = analysis if patched is None else patched.answer
     features = shown.features
@@ -195,9 +199,10 @@ def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_anchor("S")
-    text = "\n".join(textwrap.wrap(caption(analysis, window, patched), _CAPTION))
+    lines = textwrap.wrap(caption(analysis, window, patched), _CAPTION)
     # Names of classes are no formulas.
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=6.5, parse_math=False)
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, parse_math=False)
+    return len(lines)
 
 
 def _evidence(axes: "Axes", shown: Answer, index: int) -> "AxesImage":

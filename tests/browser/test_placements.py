@@ -34,5 +34,8 @@ def test_every_place_is_mapped_and_one_is_read_by_the_keyboard(open_page):
     assert download.value.suggested_filename == "coffee-placements.csv"
 
     page.get_by_role("radio", name="the largest certified patch around each pixel").click()
-    wait_for_map(page, "Side of the largest certified square around each pixel, from 33 to 448 pixels")
+    wait_for_map(
+        page, "Side of the largest certified square around each pixel, at least 33 pixels; the largest"
+    )
+    expect(page.get_by_text("The largest certified square inside the image covers rows")).to_be_visible()
     expect(page.get_by_text("Around 96.1 % of the pixels")).to_be_visible()

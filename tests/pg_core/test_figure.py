@@ -153,6 +153,15 @@ def test_a_patch_is_drawn_with_its_evidence_and_the_caption_keeps_it_apart_from_
         assert drawn(result, form, None, patched) == drawn(result, form, None, patched) != drawn(result, form)
 
 
+def test_a_longer_caption_has_more_room_and_takes_none_from_the_panels(result, patched):
+    def height(*of_what):
+        with Image.open(io.BytesIO(drawn(result, Format.PNG, *of_what))) as picture:
+            return picture.height
+
+    assert height() == 3.1 * 300
+    assert height(result.certificate.windows.at(7), patched) > height()
+
+
 def test_the_evidence_of_bands_lies_where_they_begin_and_covers_the_photo():
     seen = extract(photo(), Colours())
     field = ReceptiveField((48, 4), (48, 1), wrapping=True)
