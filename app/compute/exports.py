@@ -42,7 +42,7 @@ def figure(
 
 
 def _windows(analysis: Analysis) -> Iterator[tuple[str | int | float, ...]]:
-    """What is known of each window. Of one that is undecided the margin is positive, and no larger than the tolerance."""
+    """What is known of each window. The margin of an undecided one is positive, and no larger than the tolerance."""
     certificate = analysis.certificate
     for at in np.ndindex(certificate.windows.shape):
         bounds = (certificate.outside, certificate.other, certificate.lower, certificate.upper)

@@ -12,7 +12,7 @@ from app import compute
 from app.compute import Choice, defences
 from app.compute.defences import Reckoning
 from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
-from app.views import compare as compare_page
+from app.views.compare import _conclusion
 from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
 from pg_core.arrays import EvidenceType
 from pg_core.defences.base import Verdict
@@ -232,5 +232,5 @@ def test_a_window_of_negative_margin_without_a_witness_is_not_known():
     certificate = defence.certify(logits, 0)
     one = Contender(Kind.FEATURE_MASKING, defence, defence.predict(logits), certificate, 0.0)
     reckoned = Reckoning("the window at column 1", "cat", "dog", 0.0, 0.2, -0.2, 0.0, None)
-    assert "not known" in compare_page._conclusion(one, reckoned)
-    assert "counterexample" not in compare_page._conclusion(one, reckoned)
+    assert "not known" in _conclusion(one, reckoned)
+    assert "counterexample" not in _conclusion(one, reckoned)
