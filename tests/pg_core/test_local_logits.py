@@ -11,6 +11,7 @@ from PIL import Image
 from pg_core import RobustMasking, analyse, extract, load_model, sample_path, save_local_logits
 from pg_core.__main__ import main
 from pg_core.arrays import EvidenceType
+from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
 from pg_core.geometry import ReceptiveField
 from tests.colours import Colours
 
@@ -355,3 +356,16 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
         main(arguments)
     assert stop.value.code == 2
     assert "usage: python -m pg_core" in capsys.readouterr().err
+
+
+def test_the_published_bound_says_unproved_on_its_own_counterexample(run, tmp_path):
+    maps = np.concatenate([COUNTEREXAMPLE.benign, COUNTEREXAMPLE_RIVAL.benign])
+    np.savez(tmp_path / "board.npz", board=maps)
+    told = {}
+    for bound in ("published", "sound"):
+        code, out, _ = run(tmp_path / "board.npz", "2x2", *FIRST, "--threshold", 0.4, "--bound", bound)
+        assert code == 0
+        told[bound] = json.loads(out)
+    assert (told["published"]["verdict"], told["published"]["claim"]) == ("unproved", "nothing")
+    assert told["published"]["smallest_margin"] > 0 == told["published"]["windows_proved"]
+    assert (told["sound"]["verdict"], told["sound"]["claim"]) == ("not certified", "keeps the label")
