@@ -1,4 +1,4 @@
-"""The window debugger: why a malicious window fails, which others do, what breaks it, and what would help."""
+"""The window debugger: why a malicious window is not certified, its counterexample, and what would help."""
 
 from contextlib import nullcontext
 
@@ -31,7 +31,7 @@ _STATUSES = {
 
 def show(chosen: Choices | None) -> None:
     """The analysis of the sidebar's choices, window by window."""
-    st.header("Why does a window fail?")
+    st.header("Why is a window not certified?")
     slot = st.empty()
     seen = opened(chosen, slot)
     if seen is not None and chosen is not None:
