@@ -158,7 +158,7 @@ def _told(patch: str, own: list[Point]) -> str:
     """What came out of one defence against one patch, on each set of photos."""
     if own[0].defence not in _TRAINED_FOR:
         shares = [f"{point.origin} ({described(point)}) {point.clean} / {point.certified}" for point in own]
-        return f"{own[0].method.capitalize()}: {'; '.join(shares)}."
+        return f"With {own[0].method}: {'; '.join(shares)}."
     shares = [
         f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
         for point in own

@@ -60,7 +60,7 @@ def maps(found: Lineup, window: Window) -> go.Figure:
                 "orientation": "h",
                 "title": {"text": "margin, in units of the largest of its own map", "side": "top"},
                 "tickvals": [-1, 0, 1],
-                "ticktext": ["-1: not certified", "0: tie", "+1: certified"],
+                "ticktext": ["-1", "0: tie", "+1"],
                 "thickness": 9,
                 "outlinewidth": 0,
             },

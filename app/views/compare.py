@@ -80,7 +80,7 @@ def show(chosen: Choices | None) -> None:
 
     st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
     for gone in found.absent:
-        st.caption(f"*{TITLES[gone.kind].capitalize()}* is not among them: {gone.reason}.")
+        st.caption(f"*{TITLES[gone.kind]}* is not among them: {gone.reason}.")
     _settings(chosen, fitting)
     st.caption(
         "Each defence certifies the label of the sidebar, or its own prediction. The network ran once for all of "
@@ -99,7 +99,8 @@ def show(chosen: Choices | None) -> None:
     st.caption(
         "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
         "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
-        "is certified; red, with a cross, is not; a circle is undecided, within the tolerance. Click any map, or use "
+        "is positive, and proved unless nothing is claimed (? above the map); red, with a cross, is not; a circle is "
+        "undecided, within the tolerance. Click any map, or use "
         "the arrow keys, to mark a window in all; where a defence certifies places of the patch in pixels, the box "
         "holds all places whose footprint lies in the window."
     )
@@ -156,7 +157,7 @@ def _verdict(found: Lineup, pair: tuple[Contender, Contender], window: Window) -
     if not any(proving):
         return f"✘ Neither *{names[0]}* nor *{names[1]}* proves this window."
     one, other = names if proving[0] else reversed(names)
-    return f"**{one.capitalize()}** proves this window, **{other}** does not."
+    return f"This window is proved by **{one}**, and not by **{other}**."
 
 
 def _account(found: Lineup, one: Contender, window: Window) -> None:

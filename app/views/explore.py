@@ -43,7 +43,8 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
         "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
         "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
-        "Blue margins are certified; red ones, crossed out, are not; circles are undecided."
+        "Margins: blue is positive, and certified unless nothing is claimed; red, crossed out, is not certified; "
+        "circles are undecided."
     )
     with stage:
         patch.expect_canvas()
