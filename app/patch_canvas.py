@@ -15,6 +15,7 @@ from app.figures import style
 from app.figures.stage import maps_of, stage
 from pg_core.analysis import Analysis, Answer
 from pg_core.cases import Case, cases
+from pg_core.defences.base import Claim
 from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window, Windows, cells
 from pg_core.placements import Finding, Placements
 
@@ -110,7 +111,7 @@ def scene_of(
         "evidence": _float64(evidence),
         "certified": list(clean.threat.on_network(clean.features.framing)),
         "windows": _windows(clean),
-        "placements": placements and placements_in(placements, clean.classes),
+        "placements": placements and placements_in(placements, clean.classes, _note(clean)),
     }
 
 
@@ -136,8 +137,8 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
     }
 
 
-def placements_in(placements: Placements, classes: tuple[str, ...]) -> Data:
-    """What is proved of every distinct footprint, for the browser to look up."""
+def placements_in(placements: Placements, classes: tuple[str, ...], note: str = "") -> Data:
+    """What is proved of every distinct footprint, for the browser to look up, and a note on how."""
     footprints = placements.footprints
     rivals, index = np.unique(placements.rival, return_inverse=True)
     predicted = placements.prediction == placements.label
@@ -151,6 +152,7 @@ def placements_in(placements: Placements, classes: tuple[str, ...]) -> Data:
         "names": [classes[rival] for rival in rivals.tolist()],
         "unseen": (Finding.UNSEEN if predicted else Finding.NOT_CERTIFIED).value,
         "benign": placements.benign,
+        "note": note,
     }
 
 
@@ -167,6 +169,11 @@ def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str
 def _windows(clean: Analysis) -> Data:
     certificate = clean.certificate
     return {"margin": _float64(certificate.margin), "verdicts": certificate.verdicts.reshape(-1).tolist()}
+
+
+def _note(clean: Analysis) -> str:
+    """Placements have sound bounds even where the certificate of the photo claims nothing."""
+    return " (by the sound bound)" if clean.certificate.claim is Claim.NOTHING else ""
 
 
 def _box(box: Box) -> list[int]:

@@ -8,7 +8,8 @@ function provedAt(box, placements, stage) {
   if (!placements || box[2] !== placements.size[0] || box[3] !== placements.size[1]) return { finding: null };
   placements.margins ??= float64(placements.margin);
   const footprint = footprintOf(box, stage);
-  if (!footprint) return { finding: placements.unseen, margin: placements.benign, rival: null };
+  const { note } = placements;
+  if (!footprint) return { finding: placements.unseen, margin: placements.benign, rival: null, note };
   const [row, column] = [placements.rows, placements.columns].map((spans, axis) =>
     spans.findIndex(([first, end]) => first === footprint[axis] && end === footprint[axis] + footprint[axis + 2]));
   const index = row * placements.columns.length + column;
@@ -16,6 +17,7 @@ function provedAt(box, placements, stage) {
     finding: placements.findings[index],
     margin: placements.margins[index],
     rival: placements.names[placements.rivals[index]],
+    note,
   };
 }
 
@@ -51,16 +53,16 @@ function readout(box, placement, data, scene) {
   return lines;
 }
 
-function proved({ finding, margin, rival }) {
+function proved({ finding, margin, rival, note }) {
   if (finding === null) return '… when the new size rests';
   const against = rival === null ? '' : ` against ${escaped(rival)}`;
-  return `${SIGNS[finding]} ${finding}: margin <b>${signed(margin)}</b>${against}`;
+  return `${SIGNS[finding]} ${finding}${escaped(note)}: margin <b>${signed(margin)}</b>${against}`;
 }
 
 // For the ear: position, prediction and margin.
 function inASentence(box, placement, { answer }) {
-  const { finding, margin, rival } = placement, against = rival ? ` against ${rival}` : '';
-  const margins = finding === null ? '' : `, ${finding}, margin ${signed(margin)}${against}`;
+  const { finding, margin, rival, note } = placement, against = rival ? ` against ${rival}` : '';
+  const margins = finding === null ? '' : `, ${finding}${note}, margin ${signed(margin)}${against}`;
   const prediction = sameBox(answer.patch, box) ? `prediction ${answer.defended}` : 'the network has not answered yet';
   return `Patch of ${box[2]} by ${box[3]} pixels at ${place(box)}: ${prediction}${margins}.`;
 }

@@ -127,7 +127,7 @@ class Analysis(Answer):
         if self.verdict is Verdict.UNPROVED:
             return (
                 f"Nothing is proved against a {patch}: the published bound is wrong for T > 0, so its certificate "
-                f"claims nothing (its margin is positive in {windows.count - certificate.failing.sum()} of "
+                f"claims nothing (its margin is positive in {(certificate.margin > 0).sum()} of "
                 f"{windows.count} windows)."
             )
         if self.verdict is Verdict.CERTIFIED:
@@ -141,7 +141,7 @@ class Analysis(Answer):
         missing = -float(certificate.margin[worst.top, worst.left])
         lacks = f"lacks {missing:.4g} of evidence" if missing > 0 else "is no more than a tie"
         return (
-            f"Not certified against a {patch}: {certificate.failing.sum()} of {windows.count} windows are not "
+            f"Not certified against a {patch}: {certificate.not_certified.sum()} of {windows.count} windows are not "
             "certified. "
             f"The worst, at row {worst.top}, column {worst.left}, {lacks} for "
             f"'{self.label}' against '{self.rival(worst)}'."
@@ -266,7 +266,7 @@ def summarise(
         "bound": defence.bound,
         "windows": certificate.windows.count,
         "windows_proved": int(certificate.proved.sum()),
-        "windows_not_certified": int(certificate.failing.sum()),
+        "windows_not_certified": int(certificate.not_certified.sum()),
         "windows_undecided": int(certificate.undecided.sum()),
         "tolerance": float(certificate.tolerance[at]),
         "smallest_margin": float(certificate.margin[at]),

@@ -59,7 +59,7 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The bounds of label and rival at one malicious window; `missing` is how much more the label must keep there to
-    be certified, the tolerance included (not positive where it is certified)."""
+    be certified, the tolerance included (not positive where it is certified, or where nothing is claimed)."""
 
     window: Window
     label: Account
@@ -110,7 +110,9 @@ def failures(defence: RobustMasking, masking: Masking, certificate: MaskingCerti
         missing = float(certificate.tolerance[row, column]) - margin
         found = find_contents(defence, masking, label, window)
         if found is None:
-            yield Failure(window, rival, margin, missing, without_witness(certificate, (row, column)))
+            yield Failure(
+                window, rival, margin, missing, without_witness(defence, certificate, (row, column))
+            )
             continue
         benign, attacked = duel(masking, label, window, found)
         of_label, of_winner = cases(defence, benign, defence.mask(attacked), window)

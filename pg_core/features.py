@@ -63,9 +63,7 @@ def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures
     """
     photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
     pixels = to_pixels(photo, model.image_size, model.part)
-    local_logits = model.local_logits(pixels)
-    if not np.isfinite(local_logits).all():
-        raise ValueError(f"{model.name} gave local logits that are NaN or infinite: are its weights damaged?")
+    local_logits = _finite(model, model.local_logits(pixels))
     delta = _measured_delta(model, pixels, local_logits)
     return LocalFeatures(
         model.name,
@@ -102,7 +100,7 @@ def _measured_delta(
     device, on_noise = getattr(model, "device", None), _NOISE.setdefault(model, {})
     if device not in on_noise:
         noise = np.random.default_rng(0).random(pixels.shape, np.float32)
-        on_noise[device] = _largest_difference(model, noise, model.local_logits(noise))
+        on_noise[device] = _largest_difference(model, noise, _finite(model, model.local_logits(noise)))
     resolution = float(np.finfo(np.float32).eps * np.abs(local_logits).max())
     return SAFETY * max(resolution, on_noise[device], _largest_difference(model, pixels, local_logits))
 
@@ -112,8 +110,9 @@ def _largest_difference(
 ) -> float:
     """Between local logits of the whole image and of a sample of its cells, each computed alone."""
     return max(
-        float(np.abs(model.local_logits(pixels, cell)[:, 0, 0] - local_logits[:, cell.top, cell.left]).max())
+        float(np.abs(_finite(model, model.local_logits(pixels, cell))[:, 0, 0] - local_logits[:, *at]).max())
         for cell in _sampled(local_logits)
+        for at in ((cell.top, cell.left),)
     )
 
 
@@ -125,3 +124,11 @@ def _sampled(local_logits: Float32[np.ndarray, "classes rows columns"]) -> Itera
     corners = product((0, rows - 1), (0, columns - 1))
     for row, column in sorted({*corners, (rows // 2, columns // 2), most_active}):
         yield Window(row, column, 1, 1)
+
+
+def _finite(
+    model: LocalModel, local_logits: Float32[np.ndarray, "classes rows columns"]
+) -> Float32[np.ndarray, "classes rows columns"]:
+    if not np.isfinite(local_logits).all():
+        raise ValueError(f"{model.name} gave local logits that are NaN or infinite: are its weights damaged?")
+    return local_logits

@@ -236,7 +236,7 @@ def _margins(axes: "Axes", analysis: Analysis) -> "AxesImage":
         aspect="equal" if max(rows, columns) < 4 * min(rows, columns) else "auto",
     )
     size = (60 / max(rows, columns)) ** 2
-    for flags, marker in ((certificate.failing, "$\\times$"), (certificate.undecided, "$\\circ$")):
+    for flags, marker in ((certificate.not_certified, "$\\times$"), (certificate.undecided, "$\\circ$")):
         down, across = np.nonzero(flags)
         axes.scatter(across, down, s=size, marker=marker, color="black", linewidths=0.3)
     return image

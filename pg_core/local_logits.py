@@ -48,13 +48,15 @@ class Stated:
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalLogitMap:
     """One map out of a file: the layout its array was read in, whether its windows wrap around in columns, the
-    evidence to make of it, the largest error of a value; and network and classes, where the file names them."""
+    evidence to make of it, the largest error of a value and who says so; and network and classes, where the file
+    names them."""
 
     local_logits: Float64[np.ndarray, "classes rows columns"]
     layout: Layout
     wrapping: bool
     evidence: EvidenceType
     delta: float
+    delta_is: str
     model: str | None = None
     classes: tuple[str, ...] | None = None
 
@@ -180,14 +182,18 @@ def _map(array: object, name: str, description: _Description | None, stated: Sta
     said = _agreed("wrapping", stated.wrapping, description.wrapping if description else None)
     wrapping = _wrapping(said, values.shape[1:], name)
     if description is None:
-        return LocalLogitMap(values, layout, wrapping, evidence, stated.delta or 0.0)
+        source = "assumed: exact" if stated.delta is None else "stated"
+        return LocalLogitMap(values, layout, wrapping, evidence, stated.delta or 0.0, source)
     if len(description.classes) != len(values) or name not in description.delta:
         raise ValueError(f"its {_DESCRIPTION} does not fit '{name}', which has {len(values)} classes")
     least = description.delta[name]
     delta = least if stated.delta is None else stated.delta
     if delta < least:
         raise ValueError(f"expected --delta of at least {least!r}, the error of '{name}', got {delta:g}")
-    return LocalLogitMap(values, layout, wrapping, evidence, delta, description.model, description.classes)
+    source = "estimated" if stated.delta is None else "stated"
+    return LocalLogitMap(
+        values, layout, wrapping, evidence, delta, source, description.model, description.classes
+    )
 
 
 def _agreed(what: str, stated: _T | None, known: _T | None) -> _T | None:
@@ -253,11 +259,13 @@ def _described(text: object) -> _Description:
         if not all(isinstance(name, str) for name in (model, *classes)):
             raise ValueError("expected names")
         delta = dict(content["delta"])
-        if not all(type(own) in (int, float) and 0 <= own < math.inf for own in delta.values()):
+        if not all(type(own) in (int, float) and 0 <= float(own) < math.inf for own in delta.values()):
             raise ValueError("expected finite numbers of at least 0")
+        if len(set(classes)) < len(classes):
+            raise ValueError("expected different names of classes")
         layout, evidence = Layout(content["layout"]), EvidenceType(content["evidence"])
         return _Description(layout, wrapping, model, tuple(classes), evidence, delta)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(
             f"its {_DESCRIPTION} is not as pg_core.save_local_logits writes it ({error})"
         ) from error

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from pg_core.arrays import first_largest
-from pg_core.defences.base import Claim
+from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.diagnosis import diagnose
 from pg_core.geometry import Window
@@ -36,7 +36,7 @@ class Line(StrEnum):
     LOWER_TIGHT = "    lower ← t - m if m > T t, else t less what a w' takes that can be detected"
     LOWER_PUBLISHED = "    lower ← t - m if m > T t, else t"
     MARGIN = "    margin ← lower - upper"
-    CERTIFY = "return certified if every margin is positive, else not certified"
+    CERTIFY = "return certified if every margin is above the tolerance, else not certified"
 
 
 ALGORITHM_1 = (Line.CLASSES, Line.CLIP, Line.DETECT, Line.COMPARE, Line.SCORE, Line.PREDICT)
@@ -52,13 +52,14 @@ def algorithm_2(bound: Bound) -> tuple[Line, ...]:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line as it is run: for which class and malicious window, if the line is about one, what it found by its
-    letters, and the window that it found (w* or w')."""
+    letters, the window that it found (w* or w'), and the verdict of the last line."""
 
     line: Line
     label: int | None
     numbers: tuple[tuple[str, float], ...]
     window: Window | None = None
     other: Window | None = None
+    verdict: Verdict | None = None
 
     def number(self, letters: str) -> float:
         """What the step found under these letters; KeyError if it found no such thing."""
@@ -120,12 +121,10 @@ def _certificate(
             yield _margin(certificate, certificate.windows.window(row, column))
     counts = (
         ("windows", float(certificate.windows.count)),
-        ("failing", float(certificate.failing.sum())),
+        ("proved", float(certificate.proved.sum())),
         ("undecided", float(certificate.undecided.sum())),
-        ("claimed", float(certificate.claim is not Claim.NOTHING)),
-        ("certified", float(certificate.certified)),
     )
-    yield Step(Line.CERTIFY, label, counts)
+    yield Step(Line.CERTIFY, label, counts, verdict=certificate.verdict)
 
 
 def _margin(certificate: MaskingCertificate, window: Window) -> Step:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from pg_core.arrays import SHARPENED_POWER, EvidenceMap, EvidenceType, Scores, scale
-from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.base import Certificate
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.defences.tight import (
     Cells,
@@ -36,12 +36,13 @@ class WindowStatus(StrEnum):
     COUNTEREXAMPLE = "feature-space counterexample"
     """A witness changes the prediction: evidence inside the window, legal for its type. Pixels need not attain it."""
     TIED = "tie"
-    """The margin is zero, and no rival at the tie comes before the label: no certificate, and no counterexample."""
+    """The margin is zero, its bounds are attained, and no rival at the tie comes before the label: a rival can draw
+    level, but not win; no certificate, and no counterexample."""
     UNDECIDED = "undecided"
     """The margin is positive, but within the tolerance."""
     OPEN = "open"
-    """Neither certificate nor counterexample: at T > 0, between a bound and what the range of the evidence allows; or
-    the certificate claims nothing."""
+    """Neither certificate nor counterexample: at T > 0, between a bound and what the adversary attains; or the
+    certificate claims nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -138,7 +139,9 @@ def window_status(
     if certificate.proved[at]:
         return WindowStatus.CERTIFIED, None
     found = find_witness(defence, masking, int(certificate.label), window)
-    return (without_witness(certificate, at) if found is None else WindowStatus.COUNTEREXAMPLE), found
+    return (
+        without_witness(defence, certificate, at) if found is None else WindowStatus.COUNTEREXAMPLE
+    ), found
 
 
 def window_statuses(
@@ -155,15 +158,15 @@ def window_statuses(
         window = certificate.windows.window(int(row), int(column))
         found = find_contents(defence, masking, label, window)
         at = int(row), int(column)
-        known[at] = WindowStatus.COUNTEREXAMPLE if found else without_witness(certificate, at)
+        known[at] = WindowStatus.COUNTEREXAMPLE if found else without_witness(defence, certificate, at)
     return known
 
 
-def without_witness(certificate: Certificate, at: tuple[int, int]) -> WindowStatus:
+def without_witness(defence: RobustMasking, certificate: Certificate, at: tuple[int, int]) -> WindowStatus:
     """What is known of a window of one map that is neither proved nor has a witness."""
-    if certificate.margin[at] == 0:
+    if certificate.margin[at] == 0 and defence.attained:
         return WindowStatus.TIED
-    return WindowStatus.UNDECIDED if certificate.verdicts[at] == Verdict.UNDECIDED else WindowStatus.OPEN
+    return WindowStatus.UNDECIDED if certificate.undecided[at] else WindowStatus.OPEN
 
 
 def _filled(

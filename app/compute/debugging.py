@@ -1,4 +1,4 @@
-"""What the window debugger asks: why a window fails, all that fail, and what other settings change."""
+"""What the window debugger asks: why a window is not certified, all that are not, and what other settings change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app import compute
 from app.compute import Choice, Photo
 from pg_core.analysis import Analysis
 from pg_core.cases import CaseEvidence, cases
-from pg_core.defences.base import Certificate
+from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.feature_masking import FeatureMasking
 from pg_core.defences.masking import RobustMasking
 from pg_core.diagnosis import Diagnosis, Failure, diagnose, failures
@@ -88,7 +88,7 @@ def failure_table(analysis: Analysis, shown: Sequence[Failure]) -> list[dict[str
             "column": failure.window.left,
             "margin": failure.margin,
             "rival": analysis.classes[failure.rival],
-            "missing evidence": failure.missing,
+            "missing evidence": None if analysis.certificate.claim is Claim.NOTHING else failure.missing,
             "status": str(failure.status),
             "label's case": failure.label_case and str(failure.label_case),
             "winner": None if failure.winner is None else analysis.classes[failure.winner],

@@ -10,7 +10,7 @@ import streamlit as st
 from app.compute import Choice, Photo, features, network
 from pg_core.arrays import clip
 from pg_core.covering import CoveringMasks
-from pg_core.defences.base import ALERT, Claim, Verdict
+from pg_core.defences.base import ALERT, Claim, Verdict, in_words
 from pg_core.defences.catalogue import TITLES, Fitting
 from pg_core.defences.double_masking import PairLogits
 from pg_core.defences.feature_masking import FeatureMasking
@@ -25,7 +25,7 @@ VERDICTS = {
     Verdict.UNPROVED: "? unproved",
     Verdict.NOT_CERTIFIED: "✘ not certified",
     Verdict.UNDECIDED: "? undecided",
-    Verdict.MISCLASSIFIED: "✘ another label",
+    Verdict.MISCLASSIFIED: "✘ misclassified",
     Verdict.ALERT: "! alert",
 }
 
@@ -82,7 +82,7 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
                 "Verdict": _verdict(one),
                 "Proved": f"{certificate.proved.sum()} of {certificate.windows.count} {places(found, one)}",
                 "Smallest margin": f"{margin:+.4g}",
-                "This window": "✔ proved" if found.proves(one, window) else "✘ not proved",
+                "This window": standing_of(found, one, window),
                 "Time": f"{one.seconds * 1000:.0f} ms",
             }
         )
@@ -96,9 +96,14 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
 
 def _verdict(one: Contender) -> str:
     """The verdict of a defence, with what certified means where it is not that the label stays."""
-    certificate = one.certificate
-    alert = certificate.verdict is Verdict.CERTIFIED and certificate.claim is Claim.LABEL_OR_ALERT
-    return VERDICTS[certificate.verdict] + (": label or alert" if alert else "")
+    verdict = one.certificate.verdict
+    return VERDICTS[verdict].replace(verdict, in_words(verdict, one.certificate.claim))
+
+
+def standing_of(found: Lineup, one: Contender, window: Window) -> str:
+    """Whether a defence proves what it claims for a malicious window, in words."""
+    alert = ": label or alert" if one.certificate.claim is Claim.LABEL_OR_ALERT else ""
+    return f"✔ proved{alert}" if found.proves(one, window) else "✘ not proved"
 
 
 def named(found: Lineup, label: int) -> str:

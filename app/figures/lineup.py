@@ -2,12 +2,13 @@
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float64, Int
+from jaxtyping import Float64, Int, Shaped
 from plotly.subplots import make_subplots
 
 from app.figures import style
 from app.figures.photo import add_photo, outlines
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.base import in_words as claimed
 from pg_core.defences.catalogue import TITLES
 from pg_core.geometry import Window
 from pg_core.lineup import Contender, Lineup
@@ -92,7 +93,7 @@ def _margins(found: Lineup, one: Contender) -> go.Heatmap:
     told = (
         np.array([f"{value:.4g}" for value in certificate.margin[rows, columns]], dtype=object),
         names[certificate.rival[rows, columns]],
-        certificate.verdicts[rows, columns],
+        _told(certificate)[rows, columns],
     )
     place = "window at" if certificate.windows == found.windows else "patch at pixel"
     worst = "" if step == 1 else f", the worst of {step}x{step}"
@@ -110,11 +111,17 @@ def _margins(found: Lineup, one: Contender) -> go.Heatmap:
     )
 
 
+def _told(certificate: Certificate) -> Shaped[np.ndarray, "window_rows window_columns"]:
+    """The verdict on each position, with what it means."""
+    words = {verdict.value: claimed(verdict, certificate.claim) for verdict in Verdict}
+    return np.vectorize(words.__getitem__, otypes=[object])(certificate.verdicts)
+
+
 def _symbols(one: Contender) -> list[go.Scatter]:
     certificate, step = one.certificate, _step(one)
     rows, columns = _worst(certificate.margin, step)
     traces = []
-    for flags, symbol in ((certificate.failing, "x-thin-open"), (certificate.undecided, "circle-open")):
+    for flags, symbol in ((certificate.not_certified, "x-thin-open"), (certificate.undecided, "circle-open")):
         down, across = np.nonzero(flags[rows, columns])
         traces.append(
             go.Scatter(

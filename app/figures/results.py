@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from app.figures import style
 from pg_core.comparison import Origin, Point, described
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict, in_words
 from pg_core.proportion import Share
 from pg_core.results import Accuracy
 
@@ -46,7 +46,7 @@ _VERDICTS = {
     Verdict.NOT_CERTIFIED: ("right, but not certified", "#e69f00", "/"),
     Verdict.UNPROVED: ("right; nothing is claimed", "#999999", "\\"),
     Verdict.ALERT: ("alert without any patch", "#cc79a7", "+"),
-    Verdict.MISCLASSIFIED: ("wrong without any patch", "#d55e00", "x"),
+    Verdict.MISCLASSIFIED: ("misclassified without any patch", "#d55e00", "x"),
 }
 
 
@@ -73,11 +73,13 @@ class _Series:
     method: str
     origin: Origin
     described: str
+    claim: Claim
 
     @property
     def title(self) -> str:
         where = self.described if self.origin is Origin.MEASURED else f"{self.origin}: {self.described}"
-        return f"{self.method}, {self.network}; {where}"
+        alert = " (label or alert)" if self.claim is Claim.LABEL_OR_ALERT else ""
+        return f"{self.method}{alert}, {self.network}; {where}"
 
 
 def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> go.Figure:
@@ -129,7 +131,7 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
             go.Bar(
                 y=[name for name, _ in counted],
                 x=[own.get(verdict, 0) for _, own in counted],
-                name=title,
+                name=in_words(verdict, run.setting.claim) if verdict is Verdict.CERTIFIED else title,
                 orientation="h",
                 marker={"color": colour, "pattern": {"shape": pattern}},
                 customdata=[sum(own.values()) for _, own in counted],
@@ -158,7 +160,8 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
 def accuracies_in_words(points: Sequence[Point], measure: Measure, against: Against) -> str:
     """The same for those who cannot see it."""
     listed = [
-        f"{point.method}, {point.network}, {_across(point, against)}: {share} ({point.origin})"
+        f"{point.method}, {point.network}, {_across(point, against)}: {share} ({point.origin}"
+        f"{', label or alert' if point.claim is Claim.LABEL_OR_ALERT else ''})"
         for point in points
         if (share := _share(point, measure)) is not None
     ]
@@ -172,13 +175,15 @@ def by_class_in_words(run: Accuracy, classes: Sequence[str]) -> str:
         for name, own in zip(classes, run.verdicts, strict=True)
         if own
     ]
-    return "Photos of each class that are certified: " + ", ".join(listed)
+    return f"Photos of each class that are {in_words(Verdict.CERTIFIED, run.setting.claim)}: " + ", ".join(
+        listed
+    )
 
 
 def _series(points: Iterable[Point]) -> dict[_Series, list[Point]]:
     series: dict[_Series, list[Point]] = {}
     for point in points:
-        key = _Series(point.network, point.defence, point.method, point.origin, described(point))
+        key = _Series(point.network, point.defence, point.method, point.origin, described(point), point.claim)
         series.setdefault(key, []).append(point)
     return series
 

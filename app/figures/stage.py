@@ -116,7 +116,7 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
         4,
     )
     for flags, symbol, name in (
-        (certificate.failing, "x-thin-open", "not certified"),
+        (certificate.not_certified, "x-thin-open", "not certified"),
         (certificate.undecided, "circle-open", "undecided"),
     ):
         rows, columns = np.nonzero(flags)

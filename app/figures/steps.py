@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, named, outlined
+from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Masking, MaskingCertificate
 from pg_core.geometry import Window, cells
 from pg_core.steps import Line, Step
@@ -170,8 +171,11 @@ def said(step: Step, classes: Sequence[str]) -> str:
         case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
             sign = ">" if step.number("m") > step.number("T t") else "≤"
             lost = "" if step.other is None else f", and {_at(step.other)} costs it most"
+            keeps = "keeps at least"
+            if step.line is Line.LOWER_PUBLISHED and step.number("T t") > 0:
+                keeps = "keeps by the published bound, which is wrong for T > 0,"
             return (
-                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: {name} keeps at least "
+                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: {name} {keeps} "
                 f"lower = {numbers['lower']}."
             )
         case Line.MARGIN:
@@ -181,10 +185,9 @@ def said(step: Step, classes: Sequence[str]) -> str:
                 f"{numbers['margin']} against {name}: {holds}."
             )
     undecided = "" if not step.number("undecided") else f", {numbers['undecided']} undecided"
-    verdict = "✔ certified" if step.number("certified") else "✘ not certified"
-    if not step.number("claimed"):
-        verdict = "? unproved"
-    return f"{numbers['failing']} of {numbers['windows']} windows are not certified{undecided}: {verdict} for {name}."
+    marks: dict[Verdict | None, str] = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?", Verdict.UNPROVED: "?"}
+    verdict = f"{marks.get(step.verdict, '✘')} {step.verdict}"
+    return f"{numbers['proved']} of {numbers['windows']} windows are proved{undecided}: {verdict} for {name}."
 
 
 def _at(window: Window | None) -> str:

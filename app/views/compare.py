@@ -99,8 +99,8 @@ def show(chosen: Choices | None) -> None:
     st.caption(
         "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
         "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
-        "is positive, and proved unless nothing is claimed (? above the map); red, with a cross, is not; a circle is "
-        "undecided, within the tolerance. Click any map, or use "
+        "is positive, red negative; a cross marks what is not certified, a circle what is undecided. Click any map, "
+        "or use "
         "the arrow keys, to mark a window in all; where a defence certifies places of the patch in pixels, the box "
         "holds all places whose footprint lies in the window."
     )
@@ -161,14 +161,15 @@ def _verdict(found: Lineup, pair: tuple[Contender, Contender], window: Window) -
 
 
 def _account(found: Lineup, one: Contender, window: Window) -> None:
-    proved = found.proves(one, window)
-    st.markdown(f"**{TITLES[one.kind]}**: {'✔ proved' if proved else '✘ not proved'}")
+    st.markdown(f"**{TITLES[one.kind]}**: {defences.standing_of(found, one, window)}")
     reckoned = defences.reckoning(found, one, window)
     if reckoned is None:
         st.caption(f"{one.defence}. No place of the patch has its footprint in this window.")
         return
     names = {"label": reckoned.label, "rival": reckoned.rival}
     below, above = (words.format(**names) for words in _BOUNDS.get(one.kind, _OF_ANY))
+    if one.certificate.claim is Claim.NOTHING and one.kind is not Kind.UNDEFENDED:
+        below = f"what '{reckoned.label}' keeps by the published bound, which is wrong for T > 0"
     rows = (
         ("lower", below, f"{reckoned.lower:.4f}"),
         ("upper", above, f"{reckoned.upper:.4f}"),

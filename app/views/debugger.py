@@ -14,7 +14,7 @@ from app.figures import cases as case_figures
 from app.figures import debugger as figures
 from app.views.opening import Opened, opened, proved
 from pg_core.analysis import Analysis
-from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.base import Certificate, Claim, Verdict
 from pg_core.diagnosis import Account, Diagnosis
 from pg_core.geometry import Window
 from pg_core.witness import WindowStatus, Witness
@@ -89,6 +89,7 @@ def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
 
 def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
     label, rival = analysis.classes[told.label.label], analysis.classes[told.rival.label]
+    nothing = analysis.certificate.claim is Claim.NOTHING
     left, right = st.columns([5, 6], gap="large")
     with left:
         chart(
@@ -109,14 +110,15 @@ def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
         )
         second.metric(
             "Missing evidence",
-            f"{max(told.missing, 0):.4g}",
+            "–" if nothing else f"{max(told.missing, 0):.4g}",
             help=f"How much more '{label}' would have to keep here, the tolerance included, which is estimated.",
         )
         third.metric("Rival", rival, help="The class that comes closest to the label at this window.")
         st.markdown(f"**{_STATUSES[status]}.**")
         threshold = analysis.defence.threshold
+        keeps = "keeps, by the published bound, which is wrong for T > 0," if nothing else "keeps at least"
         st.markdown(
-            f"- **'{label}' keeps at least {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
+            f"- **'{label}' {keeps} {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
             f"{told.label.inside:.4g} lie in w, which the adversary may delete: t = {told.label.outside:.4g}. "
             f"{figures.why_label(told.label, threshold)}{_where(told.label)}\n"
             f"- **'{rival}' reaches at most {told.rival.bound:.4g}.** Of {told.rival.total:.4g} in all, "

@@ -16,7 +16,7 @@ from app.patch_canvas import Data, answer_of, patch_canvas, scene_of
 from app.views import bounds, opening
 from app.views.opening import Classes, Opened
 from pg_core.analysis import Analysis, Answer
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict
 from pg_core.figure import Format
 from pg_core.geometry import Patch, Window
 from pg_core.images import Space
@@ -43,8 +43,8 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
         "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
         "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
-        "Margins: blue is positive, and certified unless nothing is claimed; red, crossed out, is not certified; "
-        "circles are undecided."
+        "Margins: blue is positive, red negative; a cross marks a window that is not certified, a circle one that is "
+        "undecided."
     )
     with stage:
         patch.expect_canvas()
@@ -141,7 +141,7 @@ def _photo_alone(clean: Analysis) -> None:
     columns[3].metric(
         "Smallest margin",
         f"{certificate.margin[worst.top, worst.left]:+.3f}",
-        help="A margin is a proof if it is above the tolerance, which is estimated: "
+        help="Where something is claimed, a margin above the tolerance, which is estimated, is a proof: "
         f"{certificate.tolerance[worst.top, worst.left]:.2g} here.",
     )
 
@@ -151,12 +151,18 @@ def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
     at = malicious.top, malicious.left
     st.subheader("Malicious window")
     windows.controls(clean, malicious, chosen.photo)
+    nothing = certificate.claim is Claim.NOTHING
+    keeps = "keeps by the published bound, which is wrong for T > 0" if nothing else "keeps at least"
     rows = (
         ("t", f"evidence for '{clean.label}' outside the window", certificate.outside[at]),
         ("m", "the most that another window holds of it", certificate.other[at]),
-        ("lower", f"what '{clean.label}' keeps at least", certificate.lower[at]),
+        ("lower", f"what '{clean.label}' {keeps}", certificate.lower[at]),
         ("upper", f"what the rival '{clean.rival(malicious)}' can reach", certificate.upper[at]),
-        ("margin", "lower - upper; certified if above the tolerance", certificate.margin[at]),
+        (
+            "margin",
+            "lower - upper; " + ("nothing is claimed" if nothing else "certified if above the tolerance"),
+            certificate.margin[at],
+        ),
     )
     table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
@@ -247,7 +253,7 @@ removed
 - **Malicious window** w: where the adversary's patch may be. It controls the evidence inside completely.
 - **Margin** (Algorithm 2): *lower*, what the label keeps at least whatever is inside w, less *upper*, what
 its
-  best *rival* can reach. If the margin is positive for every window, no patch can change the prediction.
+  best *rival* can reach. If the margin is above the tolerance for every window, no patch can change the prediction.
 - **A certificate says that no patch can change the answer, not that the answer is right.**
 
 Xiang, Bhagoji, Sehwag, Mittal: *PatchGuard: A Provably Robust Defense against Adversarial Patches via Small

@@ -8,6 +8,7 @@ from app.compute import results
 from app.figures.results import accuracies, accuracies_in_words, by_class, by_class_in_words
 from pg_core import comparison
 from pg_core.comparison import Data
+from pg_core.results import Evaluation
 
 _NOTES = {
     Data.IMAGENETTE: (
@@ -81,11 +82,21 @@ def show() -> None:
 
     names = results.names(data)
     if names:
-        st.subheader("Failures by class")
+        st.subheader("Verdicts by class")
         evaluation, run = choices.run(names)
         classes = evaluation.configuration.classes
         chart(by_class(run, classes), "by-class", by_class_in_words(run, classes))
         st.caption(
             f"{run.setting.parameters}; claims: {run.setting.claim}. Clean {run.clean}, certified "
-            f"{run.certified or 'nothing'}, n = {evaluation.n:,}."
+            f"{run.certified or 'nothing'}, n = {evaluation.n:,}.{_recorded(evaluation)}"
         )
+
+
+def _recorded(evaluation: Evaluation) -> str:
+    """What is not known of a run that was made before device and contents of the photos were recorded."""
+    if evaluation.configuration.device is not None:
+        return ""
+    return (
+        " Measured before device, version and contents of the photos were recorded, with an earlier estimate of the "
+        "tolerance."
+    )

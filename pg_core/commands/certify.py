@@ -54,7 +54,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--layout",
         choices=list(Layout),
         type=Layout,
-        help="the axes of each array of --local-logits; needed unless the file names them",
+        metavar="AXES",
+        help="classes,rows,columns or rows,columns,classes: "
+        "the axes of each array of --local-logits; needed unless the file names them",
     )
     certify.add_argument(
         "--wrapping",
@@ -149,7 +151,7 @@ def _certified(
         "prediction": own.class_name(int(masking.label)),
         "label": own.class_name(int(certificate.label)),
         "delta": own.delta,
-        "delta_is": "stated",
+        "delta_is": own.delta_is,
         **summarise(defence, certificate, own.classes),
     }
 

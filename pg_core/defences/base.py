@@ -50,6 +50,16 @@ class Claim(StrEnum):
     """Margins are shown for comparison: of a bound that is wrong, or of a network without a defence."""
 
 
+def in_words(verdict: str, claim: Claim) -> str:
+    """A verdict on a photo or a window, with what certified means where it is not that the label stays.
+
+    >>> in_words(Verdict.CERTIFIED, Claim.LABEL_OR_ALERT)
+    'certified: label or alert'
+    """
+    alert = verdict == Verdict.CERTIFIED and claim is Claim.LABEL_OR_ALERT
+    return f"{verdict}: label or alert" if alert else str(verdict)
+
+
 class Rule(StrEnum):
     """How a certificate of several places is drawn, where the published one is not the tightest."""
 
@@ -103,21 +113,20 @@ class Certificate:
         return self.lower - self.upper
 
     @property
-    def failing(self) -> WindowFlags:
-        """Malicious windows without a positive margin."""
-        return self.margin <= 0
+    def undecided(self) -> WindowFlags:
+        """Malicious windows whose margin is positive but within the tolerance, where a proof is possible at all."""
+        return self._provable & (self.margin > 0) & (self.margin <= self.tolerance)
 
     @property
-    def undecided(self) -> WindowFlags:
-        """Malicious windows whose margin is positive but within the tolerance."""
-        return (self.margin > 0) & (self.margin <= self.tolerance)
+    def not_certified(self) -> WindowFlags:
+        """Malicious windows that are neither proved nor undecided: those without a positive margin, or all of them."""
+        return ~self.proved & ~self.undecided
 
     @property
     def proved(self) -> WindowFlags:
         """Malicious windows for which the claim is proved: something is claimed, the label is predicted, and the
         margin is above the tolerance."""
-        possible = (self.prediction == self.label) & (self.claim is not Claim.NOTHING)
-        return np.asarray(possible)[..., None, None] & (self.margin > self.tolerance)
+        return self._provable & (self.margin > self.tolerance)
 
     @property
     def verdicts(self) -> Shaped[np.ndarray, "window_rows window_columns"]:
@@ -125,7 +134,7 @@ class Certificate:
         self._require_one()
         if self.prediction != self.label or self.claim is Claim.NOTHING:
             return np.full(self.windows.shape, self.verdict.value)
-        flags = [self.failing, self.undecided]
+        flags = [self.margin <= 0, self.undecided]
         return np.select(
             flags, [Verdict.NOT_CERTIFIED.value, Verdict.UNDECIDED.value], Verdict.CERTIFIED.value
         )
@@ -145,7 +154,7 @@ class Certificate:
             return Verdict.MISCLASSIFIED
         if self.claim is Claim.NOTHING:
             return Verdict.UNPROVED
-        if self.failing.any():
+        if (self.margin <= 0).any():
             return Verdict.NOT_CERTIFIED
         return Verdict.CERTIFIED if self.certified else Verdict.UNDECIDED
 
@@ -165,6 +174,13 @@ class Certificate:
             return f"{name}(batch of {self.label.shape}, {self.certified.sum()} certified)"
         proved = f"{self.proved.sum()} of {self.windows.count} windows proved"
         return f"{name}({self.verdict}, label {self.label}, claims: {self.claim}, {proved})"
+
+    @property
+    def _provable(self) -> Bool[np.ndarray, "*batch 1 1"]:
+        """Whether something is claimed, and the label is predicted without a patch."""
+        return np.asarray((self.prediction == self.label) & (self.claim is not Claim.NOTHING))[
+            ..., None, None
+        ]
 
     def _require_one(self) -> None:
         if self.label.ndim:

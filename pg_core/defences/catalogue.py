@@ -52,7 +52,7 @@ TITLES = {
     Kind.CLIPPING: "CBN (bounded evidence)",
     Kind.SMOOTHING: "de-randomized smoothing",
     Kind.DETECTION: "PatchGuard++ (detection)",
-    Kind.INTERVAL: "IBP (interval bounds)",
+    Kind.INTERVAL: "IBP (interval bounds, float64)",
     Kind.FEATURE_MASKING: "double masking on features",
     Kind.DOUBLE_MASKING: "PatchCleanser (double masking on pixels)",
 }

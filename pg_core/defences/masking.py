@@ -105,6 +105,12 @@ class RobustMasking:
         """What certificates claim: nothing by the published bound at T > 0, for which it is wrong."""
         return Claim.NOTHING if self.bound is Bound.PUBLISHED and self.threshold > 0 else Claim.LABEL
 
+    @property
+    def attained(self) -> bool:
+        """Whether an adversary in feature space attains both bounds of every window at once (section 6)."""
+        tight = self.bound is Bound.TIGHT and self.evidence is EvidenceType.LOGITS
+        return self.threshold == 0 or tight
+
     def __str__(self) -> str:
         height, width = self.window_size
         clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
@@ -217,7 +223,8 @@ class RobustMasking:
                     jump = max(jump, most_kept(around, top, votes, doubt) - most[c])
             rival[at] = first_largest(most)
             upper[at] = most[rival[at]]
-            # A program's bound errs upwards, so that an exact tie would look like a failure.
+            # A program's bound errs upwards, so that an exact tie would look like a failure. Neither is a certificate;
+            # `upper` may then lie below what is attained, by less than PRECISION.
             if 0 < upper[at] - lower[at] <= PRECISION * upper[at]:
                 upper[at] = lower[at]
             tolerance[at] += jump

@@ -61,7 +61,8 @@ class _Flags:
 
     A lock around the whole run would let one network wait for another. So threads are counted: each finds the flags
     set, and none puts back what another still needs. A thread that works outside meanwhile has exact arithmetic too,
-    which costs it time and no digit; what it sets meanwhile is lost.
+    which costs it time and no digit; what it sets meanwhile is lost, and until the next thread enters it holds for the
+    network that is running too.
     """
 
     def __init__(self) -> None:
@@ -75,8 +76,9 @@ class _Flags:
             if self._inside == 0:
                 self._found = _read()
             self._inside += 1
-            _set_exact()
         try:
+            with self._lock:
+                _set_exact()
             yield
         finally:
             with self._lock:

@@ -54,7 +54,7 @@ def test_every_defence_has_a_map_of_its_signs_with_the_same_window_marked(found)
     assert len([shape for shape in figure.layout.shapes if shape.name == "malicious"]) == 1
     crosses = [trace for trace in figure.data if trace.type == "scatter" and "x" in trace.marker.symbol]
     for one, trace in zip(found.contenders, crosses, strict=True):
-        assert len(trace.x) == one.certificate.failing.sum()
+        assert len(trace.x) == one.certificate.not_certified.sum()
 
 
 def test_titles_and_words_tell_what_the_colours_tell(found):

@@ -52,10 +52,10 @@ def test_failing_windows_are_marked_by_a_shape_and_named_in_the_hover_text(resul
     figure = stage(result, result, 0, result.certificate.worst)
     fails = next(trace for trace in figure.data if trace.name == "not certified")
     marked = set(zip(fails.y, fails.x, strict=True))
-    assert marked == set(zip(*np.nonzero(result.certificate.failing), strict=True))
+    assert marked == set(zip(*np.nonzero(result.certificate.not_certified), strict=True))
     assert marked
     verdicts = np.asarray(figure.data[3].customdata)[..., 1]
-    np.testing.assert_array_equal(verdicts == "not certified", result.certificate.failing)
+    np.testing.assert_array_equal(verdicts == "not certified", result.certificate.not_certified)
 
 
 def test_a_cell_is_drawn_in_the_middle_of_its_receptive_field():

@@ -82,7 +82,7 @@ def test_margins_fill_in_one_by_one_until_all_are_those_of_the_certificate(run):
     assert known == [0, 1, 2]
     last = margins_step(certificate, steps)
     np.testing.assert_array_equal(last.data[0].z, certificate.margin)
-    assert len(last.data[1].x) == certificate.failing.sum()
+    assert len(last.data[1].x) == certificate.not_certified.sum()
     assert outlines(margins_step(certificate, steps[:6]))["current"][:2] == (4, 2)
     assert not last.layout.shapes
 

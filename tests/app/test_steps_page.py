@@ -110,4 +110,4 @@ def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
     assert "'espresso' has the largest score" not in text(app)
     app.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
     press(app, "end")
-    assert f"{told.certificate.failing.sum()} of 16 windows are not certified" in text(app)
+    assert f"{told.certificate.not_certified.sum()} of 16 windows are not certified" in text(app)

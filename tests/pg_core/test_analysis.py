@@ -54,7 +54,7 @@ def test_a_photo_of_two_colours_fails_and_names_the_worst_window_its_rival_and_w
     margin = certificate.margin[worst.top, worst.left]
     assert margin == certificate.margin.min() < 0
     assert (
-        f"{certificate.failing.sum()} of {certificate.windows.count} windows are not certified"
+        f"{certificate.not_certified.sum()} of {certificate.windows.count} windows are not certified"
         in result.sentence()
     )
     assert f"row {worst.top}, column {worst.left}, lacks {-margin:.4g} of evidence" in result.sentence()
@@ -87,7 +87,7 @@ def test_margins_within_the_float_tolerance_are_undecided():
     model = Doubtful()
     result = analyse(photo((250, 100, 100)), model, defence(model, (8, 8)))
     assert result.features.delta == pytest.approx(SAFETY * 2.0)
-    assert result.certificate.failing.sum() == 0
+    assert result.certificate.not_certified.sum() == 0
     assert result.verdict is Verdict.UNDECIDED
     assert "within the tolerance, which is estimated" in result.sentence()
 
@@ -105,10 +105,12 @@ def test_thresholds_patches_and_labels_do_not_run_the_network_again():
     assert len(model.seen) == runs
 
 
-def test_the_network_sees_a_photo_once_and_single_cells_for_delta():
+def test_the_network_sees_a_photo_once_noise_once_and_single_cells_for_delta():
     model = Colours()
     extract(photo(), model)
-    assert model.seen.count(model.image_size) == 1
+    assert model.seen.count(model.image_size) == 2
+    extract(photo((0, 9, 9)), model)
+    assert model.seen.count(model.image_size) == 3
     assert set(model.seen) == {model.image_size, model.receptive_field.size}
 
 
@@ -170,8 +172,10 @@ def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
     margin = result.certificate.margin
     assert told["verdict"] == result.verdict
     assert told["smallest_margin"] == margin.min()
-    assert told["windows_not_certified"] == (margin <= 0).sum()
+    assert told["windows_not_certified"] == (margin.size if bound is Bound.PUBLISHED else (margin <= 0).sum())
     assert told["windows_proved"] == result.certificate.proved.sum()
+    counts = ("windows_proved", "windows_undecided", "windows_not_certified")
+    assert sum(told[name] for name in counts) == told["windows"]
     assert told["claim"] == ("nothing" if bound is Bound.PUBLISHED else "keeps the label")
     assert told["windows"] == margin.size
     worst = told["worst"]

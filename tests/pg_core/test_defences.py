@@ -85,7 +85,7 @@ def test_prediction_and_certificate_have_one_shape_and_one_answer(defence, seen)
     settled = certificate.prediction != ALERT
     np.testing.assert_array_equal(certificate.label[settled], prediction.label[settled])
     assert prediction.scores.shape == (len(seen), classes)
-    for name in ("lower", "upper", "margin", "rival", "tolerance", "failing", "undecided"):
+    for name in ("lower", "upper", "margin", "rival", "tolerance", "not_certified", "undecided"):
         assert getattr(certificate, name).shape == (len(seen), *certificate.windows.shape)
     assert (certificate.rival != certificate.label[:, None, None]).all()
     assert ((certificate.rival >= 0) & (certificate.rival < classes)).all()

@@ -136,11 +136,11 @@ def test_a_place_is_safe_though_not_all_pairs_agree():
     logits[:, 0, 1] = logits[:, 1, 0] = [0, 1]
     local, published = (PatchCleanser(masks, rule).certify(logits) for rule in (Rule.LOCAL, Rule.PUBLISHED))
     assert published.verdict is local.verdict is Verdict.NOT_CERTIFIED
-    assert published.failing.all()
-    assert local.failing.any()
-    assert not local.failing.all()
-    assert local.failing[0, 0]
-    assert not local.failing[8 - 1, 8 - 1]
+    assert published.not_certified.all()
+    assert local.not_certified.any()
+    assert not local.not_certified.all()
+    assert local.not_certified[0, 0]
+    assert not local.not_certified[8 - 1, 8 - 1]
 
 
 def test_all_pairs_of_an_attacked_image_that_hide_the_patch_say_what_they_said():

@@ -198,7 +198,7 @@ def test_the_four_verdicts():
     assert (weak.verdict, bool(weak.certified)) == (Verdict.NOT_CERTIFIED, False)
     doubtful = defence.certify(leading(0.5), delta=12 / (2 * 36))
     assert doubtful.undecided.any()
-    assert not doubtful.failing.any()
+    assert not doubtful.not_certified.any()
     assert (doubtful.verdict, bool(doubtful.certified)) == (Verdict.UNDECIDED, False)
     assert defence.certify(leading(0.5), delta=11.9 / (2 * 36)).verdict is Verdict.CERTIFIED
 

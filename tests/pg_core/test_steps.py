@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.defences.base import Claim
 from pg_core.defences.masking import Bound
 from pg_core.steps import ALGORITHM_1, Line, algorithm_2, trace_certificate, trace_prediction
 from tests import reference
@@ -64,12 +63,10 @@ def test_a_trace_of_algorithm_2_ends_in_the_certificate(bound, data, drawn):
     np.testing.assert_array_equal(told, certificate.margin)
     last = steps[-1]
     assert last.line is Line.CERTIFY
-    assert last.number("failing") == certificate.failing.sum()
-    assert last.number("certified") == certificate.certified
-    margins = not last.number("failing") and not last.number("undecided")
-    assert last.number("claimed") == (certificate.claim is not Claim.NOTHING)
-    proved = margins and steps[0].label == label and last.number("claimed")
-    assert proved == bool(certificate.certified)
+    assert last.number("proved") == certificate.proved.sum()
+    assert last.number("undecided") == certificate.undecided.sum()
+    assert last.verdict is certificate.verdict
+    assert (last.number("proved") == last.number("windows")) == bool(certificate.certified)
 
 
 @given(defences(), led_maps())
