@@ -18,6 +18,7 @@ from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.images import Framing, frame, read, to_pixels, upright_rgb
 from pg_core.models.local import LocalModel, Pixels
+from pg_core.parameters import coerce_fields
 
 SAFETY = 8
 """By how much delta exceeds the largest difference in its sample. It is a choice and no bound: with five cells of the
@@ -44,6 +45,9 @@ class LocalFeatures:
     local_logits: Float32[np.ndarray, "classes rows columns"]
     delta: float
     evidence: EvidenceType = EvidenceType.LOGITS
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     @property
     def map_size(self) -> Size:

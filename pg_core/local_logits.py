@@ -18,6 +18,7 @@ from jaxtyping import Float64
 
 from pg_core.arrays import CEILING, EvidenceType
 from pg_core.features import LocalFeatures
+from pg_core.parameters import coerce_fields
 from pg_core.version import __version__
 
 _DESCRIPTION = "pg_core.description"
@@ -44,6 +45,9 @@ class Stated:
     evidence: EvidenceType | None = None
     delta: float | None = None
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalLogitMap:
@@ -57,6 +61,9 @@ class LocalLogitMap:
     delta: float
     model: str | None = None
     classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def class_name(self, index: int) -> str | int:
         """A class by its name, or by its index where the file names none."""

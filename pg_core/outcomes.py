@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.defences.base import Verdict
+from pg_core.parameters import coerce_fields
 
 JSON = dict[str, object]
 _BEGINNING = b'{"configuration": '
@@ -27,6 +28,9 @@ class DefenceResult:
     prediction: int
     verdict: Verdict
     smallest_margin: float | None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.outcomes import JSON
+from pg_core.parameters import coerce_fields
 from pg_core.proportion import Proportion
 from pg_core.schema import SCHEMA
 
@@ -32,6 +33,9 @@ class Setting:
     threshold: float | None
     claim: Claim
     parameters: str
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def summary(self) -> JSON:
         """As JSON takes it."""

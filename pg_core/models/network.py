@@ -18,6 +18,7 @@ from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.models.arithmetic import certifying
 from pg_core.models.conventions import LEFT_OUT, listed, unpacked
 from pg_core.models.local import Part, Pixels
+from pg_core.parameters import member
 
 State = Mapping[str, Tensor]
 
@@ -57,9 +58,9 @@ class Network(nn.Module):
         self.classes = classes
         self.image_size = image_size
         self.receptive_field = receptive_field
-        self.evidence = evidence
+        self.evidence = member(EvidenceType, evidence)
         self.weights_sha256 = weights_sha256
-        self.part = part
+        self.part = member(Part, part)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()

@@ -17,6 +17,7 @@ from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.descriptions import Description
 from pg_core.models.local import Part
+from pg_core.parameters import coerce_fields
 
 _Choice = TypeVar("_Choice", EvidenceType, Part)
 _SHOWN = 60
@@ -77,6 +78,7 @@ class OwnNetwork:
     side: int = 0
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if not self.title.strip():
             raise ValueError("expected a name for the network, got none")
         for name in (self.title, self.file, *self.classes):
