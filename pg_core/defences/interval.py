@@ -68,6 +68,13 @@ class Layers:
     def classes(self) -> int:
         return len(self.dense[-1].bias)
 
+    @property
+    def channels(self) -> int:
+        """Of its images."""
+        if self.convolutions:
+            return self.convolutions[0].weights.shape[1]
+        return self.dense[0].weights.shape[1] // math.prod(self.image_size)
+
     def __call__(self, pixels: Images) -> Scores:
         """Logits, in float64."""
         values = np.asarray(pixels, np.float64)
@@ -143,6 +150,8 @@ class IntervalBounds:
         check_maps(pixels, "pixels", ("channels", "height", "width"), least_classes=1)
         if pixels.shape[-2:] != self.network.image_size:
             raise ValueError(f"expected images of {self.network.image_size} pixels, got {pixels.shape[-2:]}")
+        if pixels.shape[-3] != self.network.channels:
+            raise ValueError(f"expected images of {self.network.channels} channels, got {pixels.shape[-3]}")
         if not ((pixels >= 0) & (pixels <= 1)).all():
             raise ValueError("expected pixels in [0, 1]")
         return pixels
