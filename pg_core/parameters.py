@@ -18,6 +18,7 @@ import numpy as np
 
 _Member = TypeVar("_Member", bound=StrEnum)
 _Coercion = Callable[[object, str], object]
+_MOST_DIGITS = 18
 _SHOWN = 60
 """Letters of what came, in an error."""
 
@@ -57,6 +58,12 @@ def number(value: object, name: str) -> float:
         with suppress(OverflowError):
             return float(value)
     raise ValueError(f"expected a number for {name}, got {shown(value)}")
+
+
+def position_of(digits: str) -> int | None:
+    """The whole number of at least 0 that these digits are; None for other letters, and for more digits than any
+    position has, which Python would not read."""
+    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
 
 
 def non_negative(value: object, name: str) -> float:
