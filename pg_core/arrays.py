@@ -1,7 +1,8 @@
 """Evidence made of local logits, the arrays by their shapes, and the rule that breaks ties.
 
 Shapes are words: *batch, classes, rows, columns (of the feature map), window_rows, window_columns (the
-positions of a window on it). It leaves out where local logits come from: see `pg_core.models`.
+positions of a window on it). The shapes are checked in the tests; `check_maps` is what stands at the door of every
+defence. Not here: where local logits come from, see `pg_core.models`.
 """
 
 import math
@@ -9,6 +10,8 @@ from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
+
+from pg_core.parameters import member, non_negative, number, shown
 
 LocalLogits = Float[np.ndarray, "*batch classes rows columns"]
 EvidenceMap = Float64[np.ndarray, "*batch classes rows columns"]
@@ -53,11 +56,11 @@ def clip(
     >>> clip(np.array([[[-1.0, 0.5, 3.0]]]), clip_high=2.0)
     array([[[0. , 0.5, 2. ]]])
     """
+    check_maps(local_logits, least_classes=1)
+    evidence = member(EvidenceType, evidence)
     rows, columns = local_logits.shape[-2:]
     top, step = scale((rows, columns), evidence, clip_high)
     values = np.asarray(local_logits, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("expected finite local logits, got NaN or infinite values")
     if evidence is not EvidenceType.LOGITS:
         values = confidence(values)
     if evidence is EvidenceType.PREDICTION:
@@ -72,9 +75,9 @@ def scale(map_size: tuple[int, int], evidence: EvidenceType, clip_high: float) -
 
     Raises ValueError for a c_h that is not positive, or so small that its grid has no room in float64.
     """
-    if not clip_high >= 2.0**-900:
+    if not number(clip_high, "clip_high") >= 2.0**-900:
         raise ValueError(f"expected clip_high > 0 (and no less than 2**-900), got {clip_high}")
-    top = min(clip_high, CEILING if evidence is EvidenceType.LOGITS else 1.0)
+    top = min(clip_high, CEILING if member(EvidenceType, evidence) is EvidenceType.LOGITS else 1.0)
     return top, 2.0 ** (math.ceil(math.log2(map_size[0] * map_size[1] * top)) - 52)
 
 
@@ -92,18 +95,51 @@ def evidence_error(
     cells.
 
     Confidence moves less than the logits do, by at most half as much, and sharpened confidence by less than two
-    thirds as much; a vote flips only where the confidence is within delta of the threshold, and then by one.
+    thirds as much; a vote flips only where the confidence is within delta of the threshold, and then by one. However
+    large the error, evidence stays in its range.
     """
-    if not delta >= 0:
-        raise ValueError(f"expected delta >= 0, got {delta}")
+    check_maps(local_logits, least_classes=1)
+    evidence, delta = member(EvidenceType, evidence), non_negative(delta, "delta")
     if evidence is EvidenceType.PREDICTION and delta > 0:
         doubtful = np.abs(confidence(local_logits) - VOTE_THRESHOLD) <= delta
         return np.asarray(doubtful.sum(axis=(-2, -1)).max(axis=-1), np.float64)
     rows, columns = local_logits.shape[-2:]
-    _, step = scale((rows, columns), evidence, clip_high)
-    # The smallest error can move a value by a step of the grid.
-    error = delta + step if delta > 0 else 0.0
+    top, step = scale((rows, columns), evidence, clip_high)
+    # The smallest error can move a value by a step of the grid, and the top is on the grid to half a step.
+    error = min(delta, top) + step if delta > 0 else 0.0
     return np.full(local_logits.shape[:-3], rows * columns * error)
+
+
+def check_maps(
+    values: object,
+    name: str = "local logits",
+    axes: tuple[str, str, str] = ("classes", "rows", "columns"),
+    least_classes: int = 2,
+) -> None:
+    """Raise ValueError for anything but an array [*batch, classes, rows, columns] of finite real numbers, with so many
+    classes and at least one row and one column. A masked array is refused, for its mask would be lost."""
+    classes, rows, columns = axes
+    expected = f"expected {name} of shape [*batch, {classes} >= {least_classes}, {rows} >= 1, {columns} >= 1]"
+    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{expected}, a plain array, got {type_and_shape(values)}")
+    if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
+        raise ValueError(f"{expected}, real numbers of at most 64 bits, got {type_and_shape(values)}")
+    if values.ndim < 3 or min(values.shape[-2:]) < 1 or values.shape[-3] < least_classes:
+        raise ValueError(f"{expected}, got {type_and_shape(values)}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"expected finite {name}, got NaN or infinite values")
+
+
+def type_and_shape(values: object) -> str:
+    """What came instead of an array, as an error shows it.
+
+    >>> type_and_shape(np.zeros((2, 3), np.float32)), type_and_shape([0.5])
+    ('float32 of shape [2, 3]', 'list [0.5]')
+    """
+    if isinstance(values, np.ndarray):
+        kind = "masked " if isinstance(values, np.ma.MaskedArray) else ""
+        return f"{kind}{values.dtype} of shape {list(values.shape)}"
+    return f"{type(values).__name__} {shown(values)}"
 
 
 def of_label(

@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from pg_core.geometry import Patch, Size
-from pg_core.models.local import Pixels
+from pg_core.models.local import Pixels, check_pixels
 
 PatchPixels = Float32[np.ndarray, "3 patch_height patch_width"]
 """What is in a patch: red, green, blue in [0, 1]."""
@@ -39,6 +39,8 @@ def sticker(size: Size, picture: Image.Image) -> PatchPixels:
 
 def paste(pixels: Pixels, patch: Patch, contents: PatchPixels) -> Pixels:
     """A copy of the image with the contents in place of the patch's pixels."""
+    for values in (pixels, contents):
+        check_pixels(values)
     if contents.shape[1:] != patch.size:
         raise ValueError(f"expected contents of {patch.size}, got {contents.shape[1:]}")
     height, width = pixels.shape[1:]

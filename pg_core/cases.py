@@ -13,6 +13,7 @@ from jaxtyping import Shaped
 from pg_core.arrays import EvidenceMap
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.geometry import Size, Window, cells
+from pg_core.parameters import coerce_fields
 
 
 class Case(StrEnum):
@@ -64,6 +65,9 @@ class CaseEvidence:
     """s: what is left of the class, its score."""
     bound: float
     """t/(1 - T): the most that is left under any content of w (Lemma 1)."""
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 def cases(

@@ -14,6 +14,7 @@ from pg_core.defences.catalogue import TITLES, Kind
 from pg_core.geometry import Size
 from pg_core.latex import tabular
 from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
+from pg_core.parameters import coerce_fields, member
 from pg_core.proportion import Share
 from pg_core.published import Published
 from pg_core.results import Accuracy, Evaluation
@@ -64,6 +65,9 @@ class Point:
     claim: Claim
     clean: Share | None
     certified: Share | None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     @property
     def in_words(self) -> tuple[str, str]:
@@ -133,6 +137,7 @@ def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
 
 def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
     """The points at the published patch sizes and T = 0, in the order patch, defence, origin."""
+    data = member(Data, data)
     own = [point for point in points if point.data is data and not point.threshold]
     sizes = sorted({point.patch_per_cent for point in own if point.origin is Origin.PUBLISHED})
     order = {str(kind): number for number, kind in enumerate(TITLES)}

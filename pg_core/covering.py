@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from pg_core.geometry import Patch, Size, Windows
+from pg_core.parameters import coerce_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class CoveringMasks:
     per_axis: int = 6
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if not all(1 <= p <= n for p, n in zip(self.patch_size, self.image_size, strict=True)):
             raise ValueError(f"expected a patch within {self.image_size} pixels, got {self.patch_size}")
         if self.per_axis < 1:

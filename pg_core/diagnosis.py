@@ -14,6 +14,7 @@ from pg_core.cases import Case, cases
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.tight import Surroundings
 from pg_core.geometry import Window
+from pg_core.parameters import coerce_fields
 from pg_core.witness import WindowStatus, duel, find_contents, without_witness
 
 
@@ -55,6 +56,9 @@ class Account:
     other: Window | None = None
     """The window w' that takes most of t, the first of several."""
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -81,6 +85,9 @@ class Failure:
     winner: int | None = None
     label_case: Case | None = None
     winner_case: Case | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 def diagnose(

@@ -29,6 +29,7 @@ from pg_core.images import ImageError, to_pixels
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
 from pg_core.outcomes import DefenceResult, PhotoResult, append, hash_of_photos, resume
+from pg_core.parameters import coerce_fields, member
 from pg_core.progress import Pace, Report
 from pg_core.proportion import Proportion
 from pg_core.results import Accuracy, Configuration, Evaluation, Setting
@@ -45,6 +46,9 @@ class Trial:
     patch_size: Size
     kind: Kind
     defence: Defence
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     @property
     def setting(self) -> Setting:
@@ -122,7 +126,8 @@ def fitted_trials(
 ) -> tuple[Trial, ...]:
     """Each defence of a fitting, fitted to each patch size instead, in that order; robust masking, the default, with
     each T. Raises ValueError for a defence that does not fit the network."""
-    chosen = kinds or (Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING,)
+    default = Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING
+    chosen = [member(Kind, kind) for kind in kinds or (default,)]
     return tuple(
         Trial(patch, kind, replace(fitting, patch_size=patch, threshold=threshold).defence(kind))
         for patch in patch_sizes

@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from pg_core.arrays import EvidenceType
+from pg_core.arrays import EvidenceType, type_and_shape
 from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
-from pg_core.images import Framing, frame, read, to_pixels, upright_rgb
+from pg_core.images import Framing, ImageError, frame, read, to_pixels, upright_rgb
 from pg_core.models.local import LocalModel, Pixels
+from pg_core.parameters import coerce_fields
 
 SAFETY = 8
 """By how much delta exceeds the largest difference in its sample. It is a choice and no bound: with five cells of the
@@ -45,6 +46,9 @@ class LocalFeatures:
     delta: float
     evidence: EvidenceType = EvidenceType.LOGITS
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
     @property
     def map_size(self) -> Size:
         """Rows and columns of the map."""
@@ -61,6 +65,8 @@ def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures
     Raises ImageError for a file that is no photo and for an image that no such file holds (`images.upright_rgb`), and
     ValueError for a network whose local logits are not finite.
     """
+    if not isinstance(image, Image.Image | Path | str):
+        raise ImageError(f"Expected a photo or the path of one, got {type_and_shape(image)}.")
     photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
     pixels = to_pixels(photo, model.image_size, model.part)
     local_logits = _finite(model, model.local_logits(pixels))

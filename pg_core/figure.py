@@ -18,6 +18,7 @@ from pg_core.analysis import Analysis, Answer
 from pg_core.drawing import Outline, outline, outlines
 from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Space
+from pg_core.parameters import member
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +80,7 @@ def drawn(
 ) -> bytes:
     """The file of the figure, with a malicious window, by default the worst, and with a patch if there is one. Raises
     ImportError with the way to install matplotlib where there is none."""
+    form = member(Format, form)
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.arrays import WindowValues
+from pg_core.parameters import coerce_fields
 from pg_core.sums import integral, largest_apart, overlaps
 
 Size = tuple[int, int]
@@ -27,6 +28,7 @@ class Box:
     width: int
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if self.height < 1 or self.width < 1:
             raise ValueError(f"expected height >= 1 and width >= 1, got {self.height}x{self.width}")
 
@@ -89,6 +91,7 @@ class ReceptiveField:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.size) < 1 or min(self.stride) < 1 or min(self.offset) < 0:
             raise ValueError(f"expected size >= 1, stride >= 1 and offset >= 0, got {self!r}")
         if self.wrapping and (self.stride != (self.size[0], 1) or max(self.offset) > 0):
@@ -258,10 +261,10 @@ class Windows:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.window_size) < 1 or min(self.map_size) < 1:
             raise ValueError(
-                f"expected a window and a map of at least 1x1 features, got {self.window_size} "
-                f"on {self.map_size}"
+                f"expected a window and a map of at least 1x1 features, got {self.window_size} on {self.map_size}"
             )
         fitted = (min(self.window_size[0], self.map_size[0]), min(self.window_size[1], self.map_size[1]))
         object.__setattr__(self, "window_size", fitted)

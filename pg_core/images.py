@@ -17,6 +17,7 @@ from pg_core.colour import to_srgb
 from pg_core.formats import declared_size, kind_of, opened, orientation_in
 from pg_core.geometry import Size
 from pg_core.models.local import Part, Pixels
+from pg_core.parameters import coerce_fields, member
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
@@ -150,6 +151,9 @@ class Threat:
     patch_size: Size
     space: Space = Space.NETWORK
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
     def on_network(self, framing: Framing) -> Size:
         """Pixels of the network's image that the patch can touch.
 
@@ -244,7 +248,7 @@ def upright_rgb(photo: Image.Image) -> Image.Image:
 def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Framing:
     """The part of a photo that a network sees: the middle, 224/256 of its short side, as in ImageNet's evaluation, or
     the whole of it, stretched; the whole in any case if it has the network's size already."""
-    if photo_size == image_size or part is Part.WHOLE:
+    if photo_size == image_size or member(Part, part) is Part.WHOLE:
         return Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size)
     scale = min(n / m for n, m in zip(photo_size, image_size, strict=True)) / _SHORT_SIDE
     return Framing(photo_size, (image_size[0] * scale, image_size[1] * scale), image_size)

@@ -19,6 +19,7 @@ from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.double_masking import PairLogits
 from pg_core.features import LocalFeatures
 from pg_core.geometry import Box, Patch, Window, Windows
+from pg_core.parameters import coerce_fields, member
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -30,6 +31,9 @@ class Contender:
     prediction: Prediction
     certificate: Certificate
     seconds: float
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     @property
     def relative(self) -> Float64[np.ndarray, "window_rows window_columns"]:
@@ -49,6 +53,9 @@ class Absent:
 
     kind: Kind
     reason: str
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 class Positions(Box):
@@ -154,7 +161,7 @@ def line_up(
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
     index = None if label is None else features.classes.index(label)
     contenders, absent = [], []
-    for kind in kinds:
+    for kind in [member(Kind, kind) for kind in kinds]:
         try:
             defence = fitting.defence(kind)
         except ValueError as error:

@@ -7,6 +7,7 @@ of `pg_core.commands.certify`. Not here: what is proved about the maps.
 import json
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,8 @@ from jaxtyping import Float64
 
 from pg_core.arrays import CEILING, EvidenceType
 from pg_core.features import LocalFeatures
+from pg_core.parameters import coerce_fields, position_of, shown
+from pg_core.schema import as_json
 from pg_core.version import __version__
 
 _DESCRIPTION = "pg_core.description"
@@ -44,6 +47,9 @@ class Stated:
     evidence: EvidenceType | None = None
     delta: float | None = None
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalLogitMap:
@@ -59,6 +65,9 @@ class LocalLogitMap:
     delta_is: str
     model: str | None = None
     classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def class_name(self, index: int) -> str | int:
         """A class by its name, or by its index where the file names none."""
@@ -103,7 +112,7 @@ def save_local_logits(path: str | Path, features: LocalFeatures | Mapping[str, L
         "evidence": evidence,
         "delta": {name: own.delta for name, own in named.items()},
     }
-    arrays = {_DESCRIPTION: np.array(json.dumps(description))}
+    arrays = {_DESCRIPTION: np.array(as_json(description))}
     arrays |= {name: own.local_logits for name, own in named.items()}
     # Not by np.savez, to which a map named "file" is an argument.
     with zipfile.ZipFile(path, "w") as archive:
@@ -122,7 +131,14 @@ def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        counted = Counter(entry.filename.removesuffix(".npy") for entry in entries)
+        repeated = [name for name, count in counted.items() if count > 1]
+        if repeated:
+            raise ValueError(
+                f"expected each array once, got {shown(repeated[0])} {counted[repeated[0]]} times"
+            )
         if size > _MAX_ARRAY_BYTES:
             raise ValueError(f"{size / 2**30:.1f} GB of arrays; at most 2 GB are read")
         with np.load(path, allow_pickle=False) as archive:
@@ -132,11 +148,11 @@ def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        raise ValueError(f"{_named(path)}: {error}") from error
     except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like
-        raise ValueError(f"{path.name}: not an .npz file of arrays") from error
+        raise ValueError(f"{_named(path)}: not an .npz file of arrays") from error
     if not maps:
-        raise ValueError(f"{path.name}: no array in it")
+        raise ValueError(f"{_named(path)}: no array in it")
     return maps
 
 
@@ -145,9 +161,9 @@ def read_labels(path: Path, maps: Mapping[str, LocalLogitMap]) -> dict[str, int]
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name}: not a JSON file that can be read") from error
+        raise ValueError(f"{_named(path)}: not a JSON file that can be read") from error
     if not isinstance(labels, Mapping) or maps.keys() - labels.keys():
-        raise ValueError(f"{path.name}: expected an object with a class for each of: {', '.join(maps)}")
+        raise ValueError(f"{_named(path)}: expected an object with a class for each of: {', '.join(maps)}")
     return {name: class_index(labels[name], own, name) for name, own in maps.items()}
 
 
@@ -159,12 +175,19 @@ def class_index(label: object, own: LocalLogitMap, name: str) -> int:
         wanted = label if label in own.classes else label.casefold()
         if wanted in names:
             return names.index(wanted)
-    index = int(label) if isinstance(label, str) and label.isdecimal() else label
+    index = position_of(label) if isinstance(label, str) else label
     count = len(own.local_logits)
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
         named = "" if own.classes is None else f"a name ({', '.join(own.classes[:3])}, ...) or "
-        raise ValueError(f"expected {named}a class index from 0 to {count - 1} for '{name}', got {label!r}")
+        raise ValueError(
+            f"expected {named}a class index from 0 to {count - 1} for '{name}', got {shown(label)}"
+        )
     return index
+
+
+def _named(path: Path) -> str:
+    """The file as an error names it: a path such as . has no name of its own."""
+    return path.name or str(path)
 
 
 def _map(array: object, name: str, description: _Description | None, stated: Stated) -> LocalLogitMap:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from pg_core.covering import CoveringMasks
-from pg_core.models.local import LocalModel, Pixels
+from pg_core.models.local import LocalModel, Pixels, check_pixels
 from pg_core.progress import Pace, Report
 
 Classifier = Callable[[Float32[np.ndarray, "batch 3 height width"]], Float[np.ndarray, "batch classes"]]
@@ -30,6 +30,7 @@ def pair_logits(
 
     Raises ValueError for an image of another size than the masks are for.
     """
+    check_pixels(pixels)
     if pixels.shape[1:] != masks.image_size:
         raise ValueError(f"expected an image of {masks.image_size} pixels, got {pixels.shape[1:]}")
     if batch < 1:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.defences.base import Verdict
+from pg_core.parameters import coerce_fields
+from pg_core.schema import as_json
 
 JSON = dict[str, object]
 _BEGINNING = b'{"configuration": '
@@ -27,6 +29,9 @@ class DefenceResult:
     prediction: int
     verdict: Verdict
     smallest_margin: float | None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def resume(path: Path, configuration: JSON, folder: str) -> tuple[dict[str, Phot
         try:
             first, *rest = [json.loads(line) for line in complete.splitlines()]
             found = dict(first["configuration"])
-            expected = json.loads(json.dumps(configuration))
+            expected = json.loads(as_json(configuration))
             different = [key for key, value in expected.items() if found.get(key) != value]
             if not different:
                 folder, outcomes = str(first["folder"]), [_outcome(line) for line in rest]
@@ -91,7 +96,7 @@ def hash_of_photos(outcomes: Iterable[PhotoResult]) -> str:
 
 def _write(path: Path, line: JSON) -> None:
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(as_json(line) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

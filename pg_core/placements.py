@@ -16,6 +16,7 @@ from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.masking import Masking, RobustMasking
 from pg_core.footprints import Footprints, FootprintValues, PairValues
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, Windows
+from pg_core.parameters import coerce_fields
 from pg_core.progress import Pace, Report
 
 
@@ -42,6 +43,9 @@ class Placed:
     upper: float | None = None
     rival: int | None = None
     footprint: Window | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

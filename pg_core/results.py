@@ -13,8 +13,9 @@ from typing import Any
 from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.outcomes import JSON
+from pg_core.parameters import coerce_fields
 from pg_core.proportion import Proportion
-from pg_core.schema import SCHEMA
+from pg_core.schema import SCHEMA, as_json
 
 RESULTS = Path(__file__).parents[1] / "assets" / "results"
 _NOTED = ("unreadable", "other_files", "changed", "missing")
@@ -32,6 +33,9 @@ class Setting:
     threshold: float | None
     claim: Claim
     parameters: str
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def summary(self) -> JSON:
         """As JSON takes it."""
@@ -189,7 +193,7 @@ def read(path: Path) -> Evaluation:
         content = json.loads(path.read_text(encoding="utf-8"))
         schema = content["schema"]
         evaluation = _evaluation(content) if schema == SCHEMA else None
-        again = None if evaluation is None else json.loads(json.dumps(evaluation.summary()))
+        again = None if evaluation is None else json.loads(as_json(evaluation.summary()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name}: not the summary of an evaluation") from error
     if evaluation is None:

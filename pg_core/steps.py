@@ -15,6 +15,7 @@ from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.diagnosis import diagnose
 from pg_core.geometry import Window
+from pg_core.parameters import coerce_fields, member
 
 
 class Line(StrEnum):
@@ -44,6 +45,7 @@ ALGORITHM_1 = (Line.CLASSES, Line.CLIP, Line.DETECT, Line.COMPARE, Line.SCORE, L
 
 def algorithm_2(bound: Bound) -> tuple[Line, ...]:
     """The lines of Algorithm 2 with the bounds that are used."""
+    bound = member(Bound, bound)
     lower = {Bound.SOUND: Line.LOWER, Bound.TIGHT: Line.LOWER_TIGHT, Bound.PUBLISHED: Line.LOWER_PUBLISHED}
     upper = Line.UPPER_TIGHT if bound is Bound.TIGHT else Line.UPPER
     return Line.CLEAN, Line.WINDOWS, upper, Line.OUTSIDE, lower[bound], Line.MARGIN, Line.CERTIFY
@@ -60,6 +62,9 @@ class Step:
     window: Window | None = None
     other: Window | None = None
     verdict: Verdict | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def number(self, letters: str) -> float:
         """What the step found under these letters; KeyError if it found no such thing."""

@@ -15,6 +15,7 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.features import LocalFeatures, update
 from pg_core.geometry import Box, Patch, Size
 from pg_core.images import Threat
+from pg_core.parameters import coerce_fields
 from pg_core.placements import Placements
 
 _PREVIEW = 480
@@ -40,6 +41,9 @@ class Motif:
     colour: str = "#ff0000"
     sticker: Photo | None = None
     cut: Box | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The main page: a photo's evidence, its masks, and what is proved about every malicious window."""
 
-import json
 from collections.abc import Callable
 
 import streamlit as st
@@ -20,6 +19,7 @@ from pg_core.defences.base import Claim, Verdict
 from pg_core.figure import Format
 from pg_core.geometry import Patch, Window
 from pg_core.images import Space
+from pg_core.schema import as_json
 from pg_core.witness import WindowStatus
 
 _CANVAS = "stage"
@@ -223,7 +223,7 @@ def _export(clean: Analysis, chosen: Choices, seen: Opened) -> None:
     patch = None if seen.simulation is None else seen.simulation.patch
     pictured = seen.malicious, seen.shown, patch
     files: tuple[tuple[str, str | Callable[[], bytes], str, str], ...] = (
-        ("Analysis as JSON", json.dumps(clean.summary(), indent=2), "json", "application/json"),
+        ("Analysis as JSON", as_json(clean.summary(), indent=2), "json", "application/json"),
         ("Windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
         ("Windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
         *(

@@ -1,7 +1,6 @@
 """python -m pg_core certify: a photo, or local logits of a person's own network, and what is proved about them."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pg_core.commands import photo
 from pg_core.defences.masking import RobustMasking
 from pg_core.geometry import Size
 from pg_core.local_logits import Layout, LocalLogitMap, Stated, class_index, read_labels, read_local_logits
-from pg_core.schema import SCHEMA
+from pg_core.schema import SCHEMA, as_json
 
 _EPILOG = """\
 models:
@@ -109,7 +108,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
     analysis = photo.analysed(options)
-    yield json.dumps(analysis.summary()) if options.json else str(analysis)
+    yield as_json(analysis.summary()) if options.json else str(analysis)
 
 
 def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
@@ -123,7 +122,7 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
     elif options.label is not None:
         labels = {name: class_index(options.label, own, name) for name, own in maps.items()}
     for name, own in maps.items():
-        yield json.dumps(_certified(options, own, labels.get(name), name))
+        yield as_json(_certified(options, own, labels.get(name), name))
 
 
 def _certified(

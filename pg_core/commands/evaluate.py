@@ -1,7 +1,6 @@
 """python -m pg_core evaluate: clean and provable robust accuracy over a folder of photos."""
 
 import argparse
-import json
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from pg_core.defences.masking import Bound
 from pg_core.evaluation import evaluate, fitted_trials
 from pg_core.images import SUFFIXES, square
 from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
+from pg_core.schema import as_json
 
 _EPILOG = """\
 models:
@@ -138,4 +138,4 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
             model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits, skip
         )
     result = replace(result, other_files=other_files(options.folder))
-    yield json.dumps(result.summary()) if options.json else str(result)
+    yield as_json(result.summary()) if options.json else str(result)

@@ -16,6 +16,7 @@ from pg_core.images import ImageError, Space, Threat, square
 from pg_core.locality import check_locality
 from pg_core.models import MODELS, load_model
 from pg_core.models.own import read_card
+from pg_core.parameters import position_of, shown
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -132,11 +133,12 @@ def _own_network(card: Path) -> "Network":
 def _class_name(label: str, classes: tuple[str, ...]) -> str:
     if label in classes:
         return label
-    if label.isdecimal() and int(label) < len(classes):
-        return classes[int(label)]
+    position = position_of(label)
+    if position is not None and position < len(classes):
+        return classes[position]
     folded = {name.casefold(): name for name in classes}
     if label.casefold() in folded:
         return folded[label.casefold()]
     near = difflib.get_close_matches(label, classes, n=3)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise ValueError(f"the model has no class {label!r} among its {len(classes)}{hint}")
+    raise ValueError(f"the model has no class {shown(label)} among its {len(classes)}{hint}")

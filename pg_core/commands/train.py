@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import shlex
 import sys
 from collections.abc import Iterator
@@ -139,8 +138,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         "data": "; ".join([f"{len(photos)} photos, {recipe.held_out} of them held out", *notes]),
         **({"start": f"{options.start}, SHA-256 {start.sha256}"} if start else {}),
         **({"teacher": json.loads(taught_by.path.read_text(encoding="utf-8"))} if taught_by else {}),
-        # JSON has no infinity: null is no limit.
-        "recipe": {name: value if math.isfinite(value) else None for name, value in asdict(recipe).items()},
+        "recipe": asdict(recipe),
     }
     card = write(options.name, trained.state_dict(), network, story, options.output)
     yield "; ".join([f"{card.weights}: SHA-256 {card.sha256}", *notes])

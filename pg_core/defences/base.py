@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from pg_core.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
+from pg_core.parameters import coerce_fields, shown
 
 ALERT = 2**31 - 1
 """The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class
@@ -107,6 +108,9 @@ class Certificate:
     upper: WindowValues
     rival: WindowLabels
     tolerance: WindowValues
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     @property
     def margin(self) -> WindowValues:
@@ -209,14 +213,18 @@ class Defence(Protocol):
 def labels_of(prediction: Labels, label: Labels | int | None, classes: int) -> Labels:
     """The labels to certify: the given ones, one for all, or the predictions.
 
-    Raises ValueError where there is no such class, or no other class to lose against.
+    Raises ValueError for what is no index of a class, where there is no such class, or no other class to lose against.
     """
-    labels = np.broadcast_to(prediction if label is None else label, prediction.shape)
     if classes < 2:
         raise ValueError(f"expected at least two classes, got {classes}")
-    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
+    given = np.asarray(prediction if label is None else label)
+    if given.dtype.kind not in "iu" or isinstance(label, np.ma.MaskedArray):
+        raise ValueError(f"expected the index of a class as label, a whole number, got {shown(label)}")
+    if given.min(initial=0) < 0 or given.max(initial=0) >= classes:
         raise ValueError(f"expected 0 <= label < {classes}, got {label}")
-    return labels
+    if given.ndim and given.shape != prediction.shape:
+        raise ValueError(f"expected labels of shape {list(prediction.shape)}, got {list(given.shape)}")
+    return np.broadcast_to(given.astype(np.int64), prediction.shape)
 
 
 def _of_one(result: Result, index: int) -> Result:

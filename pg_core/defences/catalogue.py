@@ -19,6 +19,7 @@ from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 from pg_core.geometry import ReceptiveField, Size
+from pg_core.parameters import coerce_fields, member
 
 
 class Kind(StrEnum):
@@ -77,6 +78,9 @@ class Fitting:
     layers: Layers | None = None
     masks_per_axis: int = 6
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
     @property
     def window_size(self) -> Size:
         """k, the features that a patch can corrupt."""
@@ -84,6 +88,7 @@ class Fitting:
 
     def defence(self, kind: Kind) -> Defence:
         """The defence; raises ValueError, one sentence, if it does not fit this network."""
+        kind = member(Kind, kind)
         window, wrapping = self.window_size, self.receptive_field.wrapping
         match kind:
             case Kind.UNDEFENDED:

@@ -16,6 +16,7 @@ from pg_core.arrays import (
     EvidenceType,
     Labels,
     LocalLogits,
+    check_maps,
     clip,
     evidence_error,
     first_largest,
@@ -25,6 +26,7 @@ from pg_core.arrays import (
 )
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
+from pg_core.parameters import coerce_fields
 
 SLOPE, SHIFT = 0.05, -1.0
 """Of the published clipping function tanh(0.05 u - 1)."""
@@ -55,6 +57,7 @@ class BoundedEvidence:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.window_size) < 1:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         scale((1, 1), self.evidence, self.clip_high)
@@ -74,10 +77,9 @@ class BoundedEvidence:
 
     def squash(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
         """The bounded evidence, on the grid of `clip`, so that all sums are exact."""
+        check_maps(local_logits)
         if self.squashing is Squashing.CLIP:
             return clip(local_logits, self.evidence, self.clip_high)
-        if not np.isfinite(local_logits).all():
-            raise ValueError("expected finite local logits, got NaN or infinite values")
         values = np.tanh(SLOPE * np.asarray(local_logits, np.float64) + SHIFT)
         _, step = self._scale(_map_size(local_logits))
         return np.rint(values / step) * step

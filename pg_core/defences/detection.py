@@ -19,6 +19,7 @@ from pg_core.arrays import (
     WindowFlags,
     WindowLabels,
     WindowValues,
+    check_maps,
     first_largest,
     of_label,
     scale,
@@ -26,6 +27,7 @@ from pg_core.arrays import (
 )
 from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
+from pg_core.parameters import coerce_fields, non_negative
 
 _ROUNDING = 2.0**-50
 """Relative error of an exponential; sums of them are taken in any order."""
@@ -60,6 +62,7 @@ class MaskedDetection:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.window_size) < 1:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         if not 0 <= self.alert_threshold <= 1:
@@ -91,8 +94,7 @@ class MaskedDetection:
         lower = _log_confidence(masked, of_label(masked, labels))
         log_threshold = math.log(self.alert_threshold) if self.alert_threshold else -math.inf
         upper = np.maximum(_log_confidence(masked, best), log_threshold)
-        if not delta >= 0:
-            raise ValueError(f"expected delta >= 0, got {delta}")
+        delta = non_negative(delta, "delta")
         _, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)
         moved = 2 * (delta + step) if delta > 0 else 0.0
         # Where a confidence is next to 0, its logarithm rounds as the logits do.
@@ -112,8 +114,7 @@ class MaskedDetection:
         self, local_logits: LocalLogits
     ) -> tuple[Windows, Float64[np.ndarray, "*batch classes rows columns"], MaskedLogits]:
         """The windows, the local logits on the grid, and the mean logits without each window."""
-        if not np.isfinite(local_logits).all():
-            raise ValueError("expected finite local logits, got NaN or infinite values")
+        check_maps(local_logits)
         rows, columns = local_logits.shape[-2:]
         windows = Windows((rows, columns), self.window_size, self.wrapping)
         top, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)

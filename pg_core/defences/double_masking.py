@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
-from pg_core.arrays import Labels, Scores, first_largest, of_label, strongest_rival
+from pg_core.arrays import Labels, Scores, check_maps, first_largest, of_label, strongest_rival
 from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
+from pg_core.parameters import coerce_fields, non_negative
 
 PairLogits = Float[np.ndarray, "*batch classes masks masks"]
 """Logits of the image under two masks, those of a single mask where they are the same; symmetric."""
@@ -40,6 +41,9 @@ class PatchCleanser:
     masks: CoveringMasks
     rule: Rule = Rule.LOCAL
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
     def __str__(self) -> str:
         (height, width), (tall, wide) = self.masks.mask_size, self.masks.patch_size
         return (
@@ -64,8 +68,7 @@ class PatchCleanser:
         logits = self._checked(pair_logits)
         prediction = self._predicted(logits)
         labels = labels_of(prediction.label, label, logits.shape[-3])
-        if not delta >= 0:
-            raise ValueError(f"expected delta >= 0, got {delta}")
+        delta = non_negative(delta, "delta")
         best, rival = strongest_rival(logits, labels)
         own = of_label(logits, labels)
         second = first_largest(best - own)
@@ -103,14 +106,13 @@ class PatchCleanser:
         return np.zeros(rows, int), np.zeros(columns, int)
 
     def _checked(self, pair_logits: PairLogits) -> Float64[np.ndarray, "*batch classes masks masks"]:
+        check_maps(pair_logits, "logits", ("classes", "masks", "masks"))
         count = self.masks.count
         if pair_logits.shape[-2:] != (count, count):
             raise ValueError(
                 f"expected logits of {count}x{count} pairs of masks, got {pair_logits.shape[-2:]}"
             )
         logits = np.asarray(pair_logits, np.float64)
-        if not np.isfinite(logits).all():
-            raise ValueError("expected finite logits, got NaN or infinite values")
         if not (logits == logits.swapaxes(-2, -1)).all():
             raise ValueError("expected a symmetric table, for a pair of masks has no order")
         return logits

@@ -17,6 +17,7 @@ from pg_core.arrays import (
     EvidenceType,
     Labels,
     LocalLogits,
+    check_maps,
     clip,
     evidence_error,
     first_largest,
@@ -25,6 +26,7 @@ from pg_core.arrays import (
 from pg_core.defences.base import Certificate, Claim, labels_of
 from pg_core.defences.double_masking import DoubleMasking
 from pg_core.geometry import Size, Window, Windows, cells
+from pg_core.parameters import coerce_fields
 
 _CELLS_AT_A_TIME = 2**21
 """Of masked maps in memory at once, 16 MB for each intermediate array."""
@@ -47,6 +49,7 @@ class FeatureMasking:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.window_size) < 1:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         scale((1, 1), self.evidence, self.clip_high)
@@ -59,10 +62,12 @@ class FeatureMasking:
 
     def predict(self, local_logits: LocalLogits) -> DoubleMasking:
         """What the two rounds say; the second one only looks at the disagreers."""
+        check_maps(local_logits)
         return self.mask(clip(local_logits, self.evidence, self.clip_high))
 
     def mask(self, evidence: EvidenceMap) -> DoubleMasking:
         """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
+        check_maps(evidence, "evidence", least_classes=1)
         windows = self._windows(evidence)
         outside = evidence.sum(axis=(-2, -1))[..., None, None] - windows.sums(evidence)
         one = first_largest(np.moveaxis(outside, -3, -1)).reshape(*evidence.shape[:-3], windows.count)
@@ -87,6 +92,7 @@ class FeatureMasking:
         negative, enough of a rival in every cell of w wins every mask but w, which j contradicts. With a finite range
         a window of negative margin may have no witness, and is not known.
         """
+        check_maps(local_logits)
         evidence = clip(local_logits, self.evidence, self.clip_high)
         prediction = self.mask(evidence)
         labels = labels_of(prediction.label, label, evidence.shape[-3])

@@ -12,9 +12,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
-from pg_core.arrays import Labels, Scores, first_largest, strongest_rival
+from pg_core.arrays import Labels, Scores, check_maps, first_largest, strongest_rival
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
+from pg_core.parameters import coerce_fields, non_negative
 
 Images = Float[np.ndarray, "*batch channels height width"]
 Activations = Float64[np.ndarray, "*batch channels rows columns"]
@@ -67,6 +68,13 @@ class Layers:
     def classes(self) -> int:
         return len(self.dense[-1].bias)
 
+    @property
+    def channels(self) -> int:
+        """Of its images."""
+        if self.convolutions:
+            return self.convolutions[0].weights.shape[1]
+        return self.dense[0].weights.shape[1] // math.prod(self.image_size)
+
     def __call__(self, pixels: Images) -> Scores:
         """Logits, in float64."""
         values = np.asarray(pixels, np.float64)
@@ -95,6 +103,9 @@ class IntervalBounds:
     patch_size: Size
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
+        if self.network.classes < 2:
+            raise ValueError(f"expected a network of at least two classes, got {self.network.classes}")
         if not all(1 <= p <= n for p, n in zip(self.patch_size, self.network.image_size, strict=True)):
             raise ValueError(
                 f"expected a patch within {self.network.image_size} pixels, got {self.patch_size}"
@@ -136,8 +147,11 @@ class IntervalBounds:
         )
 
     def _checked(self, pixels: Images) -> Images:
+        check_maps(pixels, "pixels", ("channels", "height", "width"), least_classes=1)
         if pixels.shape[-2:] != self.network.image_size:
             raise ValueError(f"expected images of {self.network.image_size} pixels, got {pixels.shape[-2:]}")
+        if pixels.shape[-3] != self.network.channels:
+            raise ValueError(f"expected images of {self.network.channels} channels, got {pixels.shape[-3]}")
         if not ((pixels >= 0) & (pixels <= 1)).all():
             raise ValueError("expected pixels in [0, 1]")
         return pixels
@@ -232,11 +246,10 @@ def _least_leads(
 
 def _error(network: Layers, delta: float) -> Float64[np.ndarray, "classes"]:
     """By how much a logit can be off if each pixel in [0, 1] is off by delta, and every layer rounds."""
-    if not delta >= 0:
-        raise ValueError(f"expected delta >= 0, got {delta}")
+    delta = non_negative(delta, "delta")
     channels = (network.convolutions[0].weights.shape[1],) if network.convolutions else ()
     size = (*channels, *network.image_size) if channels else (network.dense[0].weights.shape[1],)
-    largest, error = np.ones(size), np.full(size, float(delta))
+    largest, error = np.ones(size), np.full(size, delta)
     for convolution in network.convolutions:
         bound = Convolution(np.abs(convolution.weights), np.abs(convolution.bias), convolution.stride)
         largest, error = bound(largest), _convolved(error, bound.weights, bound.stride)

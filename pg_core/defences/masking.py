@@ -17,6 +17,7 @@ from pg_core.arrays import (
     Labels,
     LocalLogits,
     WindowValues,
+    check_maps,
     clip,
     evidence_error,
     first_largest,
@@ -27,6 +28,7 @@ from pg_core.arrays import (
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.defences.tight import PRECISION, Surroundings, least_kept, most_kept
 from pg_core.geometry import Size, Window, Windows
+from pg_core.parameters import coerce_fields, shown
 
 
 class Bound(StrEnum):
@@ -94,6 +96,7 @@ class RobustMasking:
     wrapping: bool = False
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if min(self.window_size) < 1:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         if not 0 <= self.threshold < 1:
@@ -122,10 +125,12 @@ class RobustMasking:
 
     def predict(self, local_logits: LocalLogits) -> Masking:
         """[PG] Algorithm 1: each class loses its largest window if that holds more than T of its evidence."""
+        check_maps(local_logits)
         return self.mask(clip(local_logits, self.evidence, self.clip_high))
 
     def mask(self, evidence: EvidenceMap) -> Masking:
         """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
+        check_maps(evidence, "evidence", least_classes=1)
         windows = Windows(_map_size(evidence), self.window_size, self.wrapping)
         sums = windows.sums(evidence)
         flat = sums.reshape(*sums.shape[:-2], windows.count)
@@ -153,13 +158,13 @@ class RobustMasking:
         tolerance: Float64[np.ndarray, "*batch"] | float = 0.0,
     ) -> MaskingCertificate:
         """The same for what Algorithm 1 has seen already; a margin counts above `tolerance` (>= 0)."""
+        if not isinstance(masking, Masking):
+            raise ValueError(f"expected what `predict` or `mask` gave, got {type(masking).__name__}")
         labels = labels_of(masking.label, label, masking.evidence.shape[-3])
         outside = masking.evidence.sum(axis=(-2, -1))[..., None, None] - masking.window_sums
         best, rival = strongest_rival(outside, labels)
         upper, own = best / (1 - self.threshold), of_label(outside, labels)
-        tolerances = np.broadcast_to(np.asarray(tolerance, np.float64), labels.shape)
-        if not (tolerances >= 0).all():
-            raise ValueError(f"expected tolerance >= 0, got {tolerance}")
+        tolerances = _tolerances(tolerance, labels)
         lower, other, jump = self._lower(masking, labels, own, tolerances[..., None, None])
         # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
@@ -253,6 +258,16 @@ class RobustMasking:
         """
         moved = evidence_error(local_logits, self.evidence, self.clip_high, delta)
         return np.asarray(moved * (1 + 1 / (1 - self.threshold)))
+
+
+def _tolerances(
+    tolerance: Float64[np.ndarray, "*batch"] | float, labels: Labels
+) -> Float64[np.ndarray, "*batch"]:
+    """The tolerance of each image: the given ones, or one for all."""
+    given = np.asarray(tolerance)
+    if given.dtype.kind not in "fiu" or given.shape not in ((), labels.shape) or not (given >= 0).all():
+        raise ValueError(f"expected tolerance >= 0, one or one for each image, got {shown(tolerance)}")
+    return np.broadcast_to(given.astype(np.float64), labels.shape)
 
 
 def _map_size(local_logits: LocalLogits) -> Size:

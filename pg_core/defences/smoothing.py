@@ -10,9 +10,18 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from pg_core.arrays import Labels, LocalLogits, confidence, first_largest, of_label, strongest_rival
+from pg_core.arrays import (
+    Labels,
+    LocalLogits,
+    check_maps,
+    confidence,
+    first_largest,
+    of_label,
+    strongest_rival,
+)
 from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
 from pg_core.geometry import Size, Windows
+from pg_core.parameters import coerce_fields, non_negative
 
 VOTE_THRESHOLD = 0.2
 """A band votes for each class whose confidence is at least this."""
@@ -37,6 +46,7 @@ class Smoothing:
     rule: Rule = Rule.LOCAL
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         for name, size in (("a block", self.block_size), ("a patch", self.patch_size)):
             if not all(1 <= k <= n for k, n in zip(size, self.image_size, strict=True)):
                 raise ValueError(f"expected {name} within {self.image_size} pixels, got {size}")
@@ -136,16 +146,14 @@ class Smoothing:
         )
 
     def _votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
+        check_maps(local_logits)
         if local_logits.shape[-2:] != self.map_size:
             raise ValueError(f"expected a map of {self.map_size} blocks, got {local_logits.shape[-2:]}")
-        if not np.isfinite(local_logits).all():
-            raise ValueError("expected finite local logits, got NaN or infinite values")
         return (confidence(local_logits) >= self.vote_threshold).astype(np.float64)
 
     def _doubtful(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
         """How many votes of a class an error of delta in every logit can flip: no confidence moves by more."""
-        if not delta >= 0:
-            raise ValueError(f"expected delta >= 0, got {delta}")
+        delta = non_negative(delta, "delta")
         near = np.abs(confidence(local_logits) - self.vote_threshold) <= delta
         flips = near.sum(axis=(-2, -1)).max(axis=-1).astype(np.float64)
         return np.asarray(flips * (delta > 0))

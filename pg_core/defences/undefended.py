@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from pg_core.arrays import Labels, LocalLogits, first_largest, of_label, strongest_rival
+from pg_core.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
+from pg_core.parameters import coerce_fields, non_negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,17 @@ class Undefended:
     window_size: Size = (1, 1)
     wrapping: bool = False
 
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        if min(self.window_size) < 1:
+            raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
+
     def __str__(self) -> str:
         return "no defence: mean of local logits"
 
     def predict(self, local_logits: LocalLogits) -> Prediction:
         """The largest mean; the lowest class on ties."""
+        check_maps(local_logits)
         means = local_logits.mean(axis=(-2, -1), dtype=np.float64)
         return Prediction(first_largest(means), means)
 
@@ -33,8 +40,7 @@ class Undefended:
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
     ) -> Certificate:
         """A margin of -inf in every window; the rival is the class with most outside it, the first to win."""
-        if not delta >= 0:
-            raise ValueError(f"expected delta >= 0, got {delta}")
+        delta = non_negative(delta, "delta")
         predicted = self.predict(local_logits).label
         labels = labels_of(predicted, label, local_logits.shape[-3])
         rows, columns = local_logits.shape[-2:]

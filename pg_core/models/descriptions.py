@@ -8,6 +8,7 @@ from pathlib import Path
 from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.local import Part
+from pg_core.parameters import coerce_fields
 
 ASSETS = Path(__file__).parents[2] / "assets"
 IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
@@ -30,6 +31,9 @@ class Description:
     part: Part = Part.MIDDLE
     needs_checkpoint: bool = False
     """Whether the weights come from a file of the user's."""
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
 
 def _square(field: int, stride: int) -> ReceptiveField:

@@ -9,11 +9,28 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from pg_core.arrays import EvidenceType
+from pg_core.arrays import EvidenceType, type_and_shape
 from pg_core.geometry import ReceptiveField, Size, Window
 
 Pixels = Float32[np.ndarray, "3 height width"]
 """Red, green, blue in [0, 1]."""
+
+
+def check_pixels(pixels: object) -> None:
+    """Raise ValueError for anything but an array [3, height, width] of finite float32 numbers."""
+    if (
+        not isinstance(pixels, np.ndarray)
+        or isinstance(pixels, np.ma.MaskedArray)
+        or pixels.dtype != np.float32
+        or pixels.ndim != 3
+        or len(pixels) != 3
+        or not pixels.size
+    ):
+        raise ValueError(
+            f"expected pixels of shape [3, height, width], float32, got {type_and_shape(pixels)}"
+        )
+    if not np.isfinite(pixels).all():
+        raise ValueError("expected finite pixels, got NaN or infinite values")
 
 
 class Part(StrEnum):

@@ -17,7 +17,8 @@ from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.models.arithmetic import certifying
 from pg_core.models.conventions import LEFT_OUT, listed, unpacked
-from pg_core.models.local import Part, Pixels
+from pg_core.models.local import Part, Pixels, check_pixels
+from pg_core.parameters import member
 
 State = Mapping[str, Tensor]
 
@@ -57,9 +58,9 @@ class Network(nn.Module):
         self.classes = classes
         self.image_size = image_size
         self.receptive_field = receptive_field
-        self.evidence = evidence
+        self.evidence = member(EvidenceType, evidence)
         self.weights_sha256 = weights_sha256
-        self.part = part
+        self.part = member(Part, part)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()
@@ -94,12 +95,23 @@ class Network(nn.Module):
     ) -> Float32[np.ndarray, "classes rows columns"]:
         """Local logits of one image, or of one window from the crop that it sees, in float32 on the network's device.
 
-        An image of another size than `image_size` will do where the network takes it.
+        An image of another size than `image_size` will do where the network takes it; raises ValueError where it does
+        not, and for what is no image.
         """
-        with self._lock, certifying():
-            if window is None:
-                return self._numbers(self(self._image(pixels)))
-            return self._numbers(self.window(self._image(pixels), window))
+        check_pixels(pixels)
+        try:
+            with self._lock, certifying():
+                if window is None:
+                    return self._numbers(self(self._image(pixels)))
+                return self._numbers(self.window(self._image(pixels), window))
+        except (RuntimeError, IndexError) as error:
+            if pixels.shape[1:] == self.image_size:
+                raise
+            (height, width), (rows, columns) = self.image_size, pixels.shape[1:]
+            raise ValueError(
+                f"{self.name}: expected an image of {height}x{width} pixels, got one of {rows}x{columns} that it does "
+                "not take"
+            ) from error
 
     def window(
         self, images: Float[Tensor, "1 3 height width"], window: Window

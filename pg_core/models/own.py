@@ -17,6 +17,8 @@ from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.descriptions import Description
 from pg_core.models.local import Part
+from pg_core.parameters import coerce_fields
+from pg_core.schema import as_json
 
 _Choice = TypeVar("_Choice", EvidenceType, Part)
 _SHOWN = 60
@@ -77,6 +79,7 @@ class OwnNetwork:
     side: int = 0
 
     def __post_init__(self) -> None:
+        coerce_fields(self)
         if not self.title.strip():
             raise ValueError("expected a name for the network, got none")
         for name in (self.title, self.file, *self.classes):
@@ -145,7 +148,7 @@ def format_of(file: str) -> Format | None:
 
 def write_card(own: OwnNetwork) -> str:
     """The network as JSON, to be kept beside its file as NAME.network.json."""
-    return json.dumps(asdict(own), indent=2) + "\n"
+    return as_json(asdict(own), indent=2) + "\n"
 
 
 def read_card(text: str) -> OwnNetwork:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg_core.models.architectures import Architecture, from_json, to_json
+from pg_core.schema import as_json
 
 if TYPE_CHECKING:
     from pg_core.models.network import State
@@ -63,9 +64,7 @@ def write(
     card = Card(folder / f"{name}.json", network, digest)
     folder.mkdir(parents=True, exist_ok=True)
     card.weights.write_bytes(content)
-    text = json.dumps(
-        {"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2, allow_nan=False
-    )
+    text = as_json({"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2)
     card.path.write_text(text + "\n", encoding="utf-8")
     return card
 

@@ -149,7 +149,7 @@ def test_of_equal_windows_the_first_in_row_major_order_is_detected():
     assert masking.window(0) == masking.window(1) == Window(0, 0, 1, 2)
     later = np.zeros((1, 3, 3))
     later[0, 1, 2] = later[0, 2, 0] = 1
-    assert RobustMasking((1, 1)).predict(later).window(0) == Window(1, 2, 1, 1)
+    assert RobustMasking((1, 1)).mask(later).window(0) == Window(1, 2, 1, 1)
 
 
 def test_of_equal_classes_the_lowest_is_predicted_and_is_the_rival():
@@ -173,9 +173,9 @@ def test_a_tie_is_no_certificate(threshold, rest):
 
 def test_a_window_is_detected_above_the_threshold_and_not_at_it():
     at = np.array([[[2.0, 1.0, 0.0, 1.0]]])
-    assert RobustMasking((1, 1), 0.5).predict(at).window(0) is None
-    assert RobustMasking((1, 1), 0.4999).predict(at).window(0) == Window(0, 0, 1, 1)
-    np.testing.assert_array_equal(RobustMasking((1, 1), 0.5).predict(at).scores, [4])
+    assert RobustMasking((1, 1), 0.5).mask(at).window(0) is None
+    assert RobustMasking((1, 1), 0.4999).mask(at).window(0) == Window(0, 0, 1, 1)
+    np.testing.assert_array_equal(RobustMasking((1, 1), 0.5).mask(at).scores, [4])
 
 
 def leading(rivals):
@@ -231,7 +231,7 @@ def test_bad_settings_and_bad_labels_are_refused():
     for label in (-1, 3):
         with pytest.raises(ValueError, match="expected 0 <= label < 3"):
             RobustMasking((2, 2)).certify(leading(0.5), label)
-    with pytest.raises(ValueError, match="at least two classes"):
+    with pytest.raises(ValueError, match="classes >= 2"):
         RobustMasking((2, 2)).certify(leading(0.5)[:1])
     with pytest.raises(ValueError, match="expected finite local logits"):
         RobustMasking((2, 2)).certify(leading(0.5) * math.nan)
@@ -323,7 +323,7 @@ def test_without_clipping_the_informed_adversary_attains_the_sound_bound(drawn, 
     evidence, literal = spelt_out(defence, local_logits)
     for w, lower in zip(literal, defence.certify(local_logits, leader).lower.ravel(), strict=True):
         attacked = clip(reference.attack_label(evidence[leader], w, literal, threshold, math.inf)[None])
-        kept = defence.predict(attacked).scores[0]
+        kept = defence.mask(attacked).scores[0]
         assert kept == pytest.approx(lower, rel=1e-12, abs=1e-7)
 
 

@@ -1,0 +1,359 @@
+"""What is tried at the doors of the library, in a process without the check of shapes that the tests have besides.
+
+    python -m tests.pg_core.doors
+
+It prints for each case what came of it, as JSON; `test_doors` says what should have.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import math
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
+from typing import get_args, get_origin
+
+import numpy as np
+from PIL import Image
+
+import pg_core
+from pg_core import (
+    CoveringMasks,
+    Patch,
+    ReceptiveField,
+    Threat,
+    Window,
+    Windows,
+    attacks,
+    extract,
+    update,
+)
+from pg_core.analysis import analyse
+from pg_core.arrays import EvidenceType, clip, evidence_error, scale
+from pg_core.boards import COUNTEREXAMPLE
+from pg_core.cases import Case, CaseEvidence
+from pg_core.comparison import as_published, table_4
+from pg_core.defences.base import Claim, Verdict
+from pg_core.defences.catalogue import Fitting, Kind
+from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.double_masking import PatchCleanser
+from pg_core.defences.feature_masking import FeatureMasking
+from pg_core.defences.interval import Dense, IntervalBounds, Layers
+from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.smoothing import Smoothing
+from pg_core.defences.undefended import Undefended
+from pg_core.diagnosis import Account, Branch, Failure
+from pg_core.evaluation import Trial, fitted_trials
+from pg_core.figure import drawn
+from pg_core.images import Space, frame, to_pixels
+from pg_core.lineup import Absent, line_up
+from pg_core.local_logits import Layout, LocalLogitMap, Stated
+from pg_core.models import MODELS, load_model
+from pg_core.models.network import Network
+from pg_core.models.own import OwnNetwork
+from pg_core.outcomes import DefenceResult
+from pg_core.placements import Finding, Placed
+from pg_core.published import read
+from pg_core.results import Setting
+from pg_core.steps import Line, Step, algorithm_2
+from pg_core.witness import WindowStatus
+from tests.colours import Colours
+
+MAP = np.random.default_rng(0).normal(size=(3, 4, 5))
+MAP[1] += 2
+PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+WRONG = "magic"
+
+
+def words():
+    """Every parameter of a public function or value that is a member of an enumeration: its name, and which."""
+    for module in pkgutil.walk_packages(pg_core.__path__, "pg_core."):
+        if module.name.endswith("__main__"):
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if not name.startswith("_") and getattr(value, "__module__", None) == module.name:
+                yield from _words_of(name, value)
+
+
+def _words_of(name, value):
+    if is_dataclass(value):
+        for field in fields(value):
+            for kind in _enumerations(field.type):
+                yield f"{name}.{field.name}", kind
+    members = vars(value).items() if inspect.isclass(value) else [("", value)]
+    for own, function in members:
+        visible = not own.startswith("_") or (own == "__init__" and not is_dataclass(value))
+        if visible and inspect.isfunction(function):
+            for parameter in inspect.signature(function).parameters.values():
+                for kind in _enumerations(parameter.annotation):
+                    yield ".".join(filter(None, (name, own, parameter.name))), kind
+
+
+def _enumerations(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield annotation
+    elif get_origin(annotation) not in (dict, Mapping):  # a key finds its equal
+        for part in get_args(annotation):
+            yield from _enumerations(part)
+
+
+def examples():
+    """A value of each class with such a field, by the name of the class."""
+    features, field = extract(PHOTO, Colours()), ReceptiveField((12, 12), (4, 4))
+    fitting = Fitting(field, (48, 64), EvidenceType.LOGITS, (8, 8))
+    robust = RobustMasking((2, 2))
+    (contender,) = line_up(features, fitting, kinds=[Kind.MASKING]).contenders
+    values = (
+        robust,
+        BoundedEvidence((2, 2)),
+        BoundedEvidence((2, 2), Squashing.CLIP, EvidenceType.CONFIDENCE),
+        FeatureMasking((2, 2)),
+        Smoothing.columns((8, 8), 2, (2, 2)),
+        PatchCleanser(CoveringMasks((8, 8), (2, 2))),
+        fitting,
+        robust.certify(MAP),
+        Undefended().certify(MAP),
+        CaseEvidence(Case.EXACT, *np.zeros(8)),
+        next(iter(as_published(read()))),
+        Account(0, Branch.OTHER, *np.zeros(6)),
+        Failure(Window(0, 0, 1, 1), 0, 0.0, 0.0, WindowStatus.OPEN),
+        Trial((8, 8), Kind.MASKING, robust),
+        features,
+        Threat((8, 8)),
+        contender,
+        Absent(Kind.MASKING, "why"),
+        Stated(),
+        LocalLogitMap(MAP, Layout.CLASSES_FIRST, False, EvidenceType.LOGITS, 0.0),
+        MODELS["tiles"],
+        OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
+        DefenceResult(0, Verdict.CERTIFIED, 0.0),
+        Placed(Finding.CERTIFIED, 0.0),
+        Setting((8, 8), "masking", 0.0, Claim.LABEL, "all of it"),
+        Step(Line.CLASSES, 0, ()),
+    )
+    return {type(value).__name__: value for value in values}
+
+
+def calls(known):
+    """What comes of a word as each parameter of a function, by the name of both."""
+    features, fitting = known["LocalFeatures"], known["Fitting"]
+    analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
+
+    def network(**changed):
+        given = {
+            "evidence": EvidenceType.LOGITS,
+            "weights_sha256": "",
+            "mean": (0, 0, 0),
+            "deviation": (1, 1, 1),
+        }
+        made = Network("mine", None, ("cat", "dog"), (48, 64), fitting.receptive_field, **given | changed)
+        return made.evidence, made.part
+
+    return {
+        "clip.evidence": lambda word: clip(MAP, word),
+        "scale.evidence": lambda word: scale((4, 5), word, math.inf),
+        "evidence_error.evidence": lambda word: evidence_error(MAP, word, math.inf, 0.1),
+        "Board.lower.bound": COUNTEREXAMPLE.lower,
+        "table_4.data": lambda word: table_4(as_published(read()), word),
+        "Fitting.defence.kind": fitting.defence,
+        "fitted_trials.kinds": lambda word: fitted_trials(fitting, [(8, 8)], [word]),
+        "drawn.form": lambda word: drawn(analysis, word),
+        "frame.part": lambda word: frame((48, 64), (32, 32), word),
+        "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),
+        "line_up.kinds": lambda word: line_up(features, fitting, kinds=[word]).absent,
+        "algorithm_2.bound": algorithm_2,
+        "Network.__init__.evidence": lambda word: network(evidence=word),
+        "Network.__init__.part": lambda word: network(part=word),
+    }
+
+
+def with_word(known, functions, name, word):
+    """What a parameter makes of a word: the field as it is then, or what the function gives."""
+    if name in functions:
+        return told(functions[name], word)
+    kind, field = name.split(".")
+    return told(lambda: getattr(replace(known[kind], **{field: word}), field))
+
+
+BAD = {
+    "a list": lambda good: good.tolist(),
+    "None": lambda good: None,
+    "two axes": lambda good: good[0],
+    "no class": lambda good: good[:0],
+    "one class": lambda good: good[:1],
+    "no row": lambda good: good[:, :0],
+    "no column": lambda good: good[..., :0],
+    "complex": lambda good: good + 0j,
+    "object": lambda good: good.astype(object),
+    "booleans": lambda good: good > 0,
+    "text": lambda good: good.astype(str),
+    "dates": lambda good: good.astype("datetime64[s]"),
+    "80 bits": lambda good: good.astype(np.longdouble),
+    "masked": lambda good: np.ma.masked_array(good, good > 1),
+    "NaN": lambda good: np.where(good == good.max(), np.nan, good),
+    "infinite": lambda good: np.where(good == good.max(), np.inf, good),
+}
+"""Arrays that are no maps of local logits, made of one that is."""
+LAYERS = Layers("small", (4, 5), (), (Dense(np.ones((3, 60)), np.zeros(3)),))
+DEFENCES = (
+    (RobustMasking((2, 2)), MAP),
+    (RobustMasking((2, 2), evidence=EvidenceType.PREDICTION), MAP),
+    (BoundedEvidence((2, 2)), MAP),
+    (BoundedEvidence((2, 2), Squashing.CLIP, EvidenceType.CONFIDENCE), MAP),
+    (FeatureMasking((2, 2)), MAP),
+    (Smoothing((4, 5), (2, 2), (1, 1)), MAP),
+    (MaskedDetection((2, 2)), MAP),
+    (Undefended((2, 2)), MAP),
+    (PatchCleanser(CoveringMasks((8, 8), (2, 2), 2)), MAP[:, :, :4] + MAP[:, :, :4].swapaxes(1, 2)),
+    (IntervalBounds(LAYERS, (1, 1)), np.clip(MAP, 0, 1)),
+)
+
+
+def doors():
+    """The functions of a defence that take an array, by name, each with one that it takes."""
+    for defence, good in DEFENCES:
+        for name in ("predict", "certify", "mask"):
+            if hasattr(defence, name):
+                yield f"{defence}.{name}", getattr(defence, name), np.maximum(good, 0)
+
+
+def told(function, *arguments):
+    """What a function gives, in words, or its error."""
+    try:
+        return _in_words(function(*arguments))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _in_words(value):
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.tolist()}"
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    return repr(value)
+
+
+def pixels():
+    """What comes of pixels that are no image."""
+    features, model, cifar = extract(PHOTO, Colours()), Colours(), load_model("cifar10", "cpu")
+    image, patch, own = features.pixels, Patch(0, 0, 4, 4), np.zeros((3, 32, 32), np.float32)
+    contents = attacks.noise((4, 4))
+    masks = CoveringMasks((48, 64), (8, 8), 2)
+    bad = {
+        "a list": lambda good: good.tolist(),
+        "two axes": lambda good: good[0],
+        "one colour": lambda good: good[:1],
+        "a batch": lambda good: good[None],
+        "float64": lambda good: good.astype(float),
+        "bytes": lambda good: (255 * good).astype(np.uint8),
+        "NaN": lambda good: good * np.float32(np.nan),
+    }
+    functions = {
+        "local_logits": (cifar.local_logits, own),
+        "paste": (lambda given: attacks.paste(given, patch, contents), image),
+        "contents": (lambda given: attacks.paste(image, patch, given), contents),
+        "update": (lambda given: update(features, model, patch, given), contents),
+        "pair_logits": (lambda given: pg_core.pair_logits(pg_core.mean_logits(model), given, masks), image),
+    }
+    found = {
+        f"{name}: {what}": told(function, change(good))
+        for name, (function, good) in functions.items()
+        for what, change in bad.items()
+    }
+    found["local_logits: larger"] = told(cifar.local_logits, np.zeros((3, 35, 37), np.float32))
+    found["local_logits: smaller than a receptive field"] = told(cifar.local_logits, own[:, :3])
+    found["paste: contents of another size"] = told(attacks.paste, image, patch, contents[:, 1:])
+    return found
+
+
+def equals():
+    """Values that are written in two ways, each pair with what must be the same."""
+    pairs = (
+        (RobustMasking((2, 2), 0.0, "logits", bound="tight"), RobustMasking((2, 2), bound=Bound.TIGHT)),
+        (
+            RobustMasking([np.int8(2), np.uint16(3)], 0, wrapping=np.True_),
+            RobustMasking((2, 3), wrapping=True),
+        ),
+        (RobustMasking((2, 2), np.float32(0.5)), RobustMasking((2, 2), 0.5)),
+        (Windows((np.int64(4), 5), (2, np.int64(2))), Windows((4, 5), (2, 2))),
+        (Threat((8, 8), "photo"), Threat((8, 8), Space.PHOTO)),
+    )
+    return [[(hash(value), repr(value)) for value in pair] for pair in pairs]
+
+
+def scalars():
+    """What comes of a number or a word in the place of another, by the expression."""
+    robust = RobustMasking((2, 2))
+    batch = np.stack([MAP, MAP])
+    masking = robust.predict(MAP)
+    expressions = {
+        "a window of fractions": lambda: RobustMasking((2.0, 2)),
+        "a window of truth values": lambda: RobustMasking((True, True)),
+        "one number for a window": lambda: RobustMasking(2),
+        "a window as text": lambda: RobustMasking("22"),
+        "a patch of fractions": lambda: Threat((8.5, 8)),
+        "a map of fractions": lambda: Windows((4, 5.0), (2, 2)),
+        "a box of fractions": lambda: Window(0, 0.5, 1, 1),
+        "masks of fractions": lambda: CoveringMasks((8, 8), (2, 2), 2.5),
+        "a field of fractions": lambda: ReceptiveField((8, 8), (0.5, 8)),
+        "a threshold as text": lambda: RobustMasking((2, 2), "0.2"),
+        "no threshold": lambda: RobustMasking((2, 2), None),
+        "NaN for a threshold": lambda: RobustMasking((2, 2), math.nan),
+        "NaN for c_h": lambda: RobustMasking((2, 2), clip_high=math.nan),
+        "NaN for an alert threshold": lambda: MaskedDetection((2, 2), math.nan),
+        "NaN for a vote threshold": lambda: Smoothing((4, 5), (2, 2), (1, 1), vote_threshold=math.nan),
+        "text for wrapping": lambda: RobustMasking((2, 2), wrapping="no"),
+        "half a label": lambda: robust.certify(MAP, 0.5),
+        "a label as text": lambda: robust.certify(MAP, "cat"),
+        "a truth value as label": lambda: robust.certify(MAP, True),
+        "too large a label": lambda: robust.certify(MAP, 10**5000),
+        "one label too many": lambda: robust.certify(batch, np.zeros(3, int)),
+        "text for delta": lambda: robust.certify(MAP, 0, "0.1"),
+        "text for a tolerance": lambda: robust.certify_masking(masking, 0, "0.1"),
+        "NaN for a tolerance": lambda: robust.certify_masking(masking, 0, math.nan),
+        "a list for a masking": lambda: robust.certify_masking([1.0], 0),
+        "a network of one class": lambda: IntervalBounds(
+            Layers("one", (4, 5), (), (Dense(np.ones((1, 60)), np.zeros(1)),)), (1, 1)
+        ),
+        "pixels for a photo": lambda: extract(np.zeros((48, 64, 3)), Colours()),
+        "NaN for a photo": lambda: extract(Image.fromarray(np.full((48, 64), np.nan, np.float32)), Colours()),
+    }
+    return {name: told(expression) for name, expression in expressions.items()}
+
+
+def main():
+    known = examples()
+    functions = calls(known)
+    parameters = {
+        name: {
+            "words": [with_word(known, functions, name, str(member.value)) for member in kind],
+            "members": [with_word(known, functions, name, member) for member in kind],
+            "wrong": with_word(known, functions, name, WRONG),
+        }
+        for name, kind in words()
+        if name in functions or name.split(".")[0] in known
+    }
+    arrays = {
+        f"{name}: {what}": told(function, change(good))
+        for name, function, good in doors()
+        for what, change in BAD.items()
+    }
+    print(
+        json.dumps(
+            {
+                "words": parameters,
+                "arrays": arrays,
+                "pixels": pixels(),
+                "scalars": scalars(),
+                "equals": equals(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
