@@ -16,6 +16,7 @@ from pg_core.images import ImageError, Space, Threat, square
 from pg_core.locality import check_locality
 from pg_core.models import MODELS, load_model
 from pg_core.models.own import read_card
+from pg_core.printable import printable
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -89,7 +90,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
     if not options.photo.is_file():
         raise ImageError(f"{options.photo}: no such file.")
     if sys.stderr.isatty():
-        print(f"running the network on {options.photo.name} ...", file=sys.stderr)
+        print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
     if options.network is not None:
         model = _own_network(options.network)
