@@ -1,6 +1,7 @@
 """Names from outside are text on every page: of an upload, of a card's network and classes, and in every link."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -69,10 +70,34 @@ def rendered(node):
         yield from rendered(child)
 
 
+def figures(node):
+    """Every figure that Plotly draws, below a part of the page."""
+    data = json.loads(getattr(getattr(node, "proto", None), "json", "") or "{}") or {}
+    found = [data.get("figure"), (data.get("scene") or {}).get("figure")]
+    yield from (json.loads(figure) for figure in found if figure)
+    for child in getattr(node, "children", {}).values():
+        yield from figures(child)
+
+
+def strings(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+    if isinstance(value, str) and not value.startswith("data:"):
+        yield value
+
+
 def texts(app):
     assert not app.exception
-    found = [text for part in (app.main, app.sidebar) for text in rendered(part)]
+    parts = (app.main, app.sidebar)
+    found = [text for part in parts for text in rendered(part)]
     assert {text: constructs(text) for text in found if constructs(text)} == {}
+    for text in (text for part in parts for figure in figures(part) for text in strings(figure)):
+        if "evil.example" in text:
+            assert "&lt;b&gt;c&lt;/b&gt;" in text
+            assert not re.search(r"%\{y\} =|[\x00-\x1f\u202e]|<(?!/?(b|br|extra)>)", text)
     return found
 
 
@@ -84,6 +109,8 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
     app.run()
     named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
     assert named or view in ("networks", "results")
+    drawn = "".join(text for figure in figures(app.main) for text in strings(figure))
+    assert "evil.example" in drawn or view in ("figure5", "steps", "networks", "results")
     upload = app.file_uploader(key="upload")
     upload.set_value((f"{FILE}.png", b"nothing", "image/png")).run()
     assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))
