@@ -80,8 +80,10 @@ page = st.navigation(
 # Imported after the title is on its way to the browser.
 from app import charts, choices  # noqa: E402
 from app.choices import links  # noqa: E402
+from app.views import opening  # noqa: E402
 
 charts.preload()
 links.follow()
 chosen = choices.sidebar()
+opening.about_the_link()
 page.run()

@@ -21,6 +21,7 @@ from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Framing, Space, Threat
 from pg_core.models.local import LocalModel
 from pg_core.placements import Placements, certify_placements, largest_patches
+from pg_core.printable import printable
 from pg_core.progress import Report
 from pg_core.schema import SCHEMA
 
@@ -189,7 +190,8 @@ class Analysis(Answer):
             ),
         )
         said = filter(None, [self.sentence(), self.features.framing.sentence()])
-        return "\n".join([*said, *(f"  {name:<13}{value}" for name, value in rows)])
+        # A name may hold the end of a line.
+        return "\n".join(map(printable, [*said, *(f"  {name:<13}{value}" for name, value in rows)]))
 
     def __repr__(self) -> str:
         return str(self)

@@ -3,8 +3,6 @@
 Each says where it comes from. Patches are compared by the share of the image that they cover.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +16,7 @@ from pg_core.parameters import coerce_fields, member
 from pg_core.proportion import Share
 from pg_core.published import Published
 from pg_core.results import Accuracy, Evaluation
+from pg_core.spreadsheet import Cell, comma_separated
 
 _SAME_SHARE = 0.1
 """Per cent of the image; squares of whole pixels miss the published shares by less."""
@@ -158,27 +157,24 @@ def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
 
 def as_csv(points: Iterable[Point]) -> str:
     """A line for each point; shares in per cent, empty where there is none."""
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for point in points:
-        table.writerow(
-            [
-                point.data,
-                point.patch,
-                point.image,
-                point.method,
-                point.network,
-                point.origin,
-                point.photos,
-                point.n,
-                point.threshold,
-                point.claim,
-                *_numbers(point.clean),
-                *_numbers(point.certified),
-            ]
-        )
-    return lines.getvalue()
+    rows = (
+        [
+            point.data,
+            point.patch,
+            point.image,
+            point.method,
+            point.network,
+            point.origin,
+            point.photos,
+            point.n,
+            point.threshold,
+            point.claim,
+            *_numbers(point.clean),
+            *_numbers(point.certified),
+        ]
+        for point in points
+    )
+    return comma_separated(COLUMNS, rows)
 
 
 def as_latex(points: Iterable[Point]) -> str:
@@ -249,7 +245,7 @@ def _resized(data: Data, image_size: Size) -> str:
     return " (native)" if image_size == (32, 32) else " (enlarged)"
 
 
-def _numbers(share: Share | None) -> list[object]:
+def _numbers(share: Share | None) -> list[Cell]:
     if share is None:
         return ["", "", ""]
     return [share.per_cent, *(share.interval or ("", ""))]

@@ -19,6 +19,7 @@ from pg_core.drawing import Outline, outline, outlines
 from pg_core.geometry import Patch, Size, Window
 from pg_core.images import Space
 from pg_core.parameters import member
+from pg_core.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,7 +202,7 @@ def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_anchor("S")
-    lines = textwrap.wrap(caption(analysis, window, patched), _CAPTION)
+    lines = _wrapped(caption(analysis, window, patched), _CAPTION)
     # Names of classes are no formulas.
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, parse_math=False)
     return len(lines)
@@ -268,7 +269,12 @@ def _frame(axes: "Axes", place: Outline, style: tuple[str, str]) -> None:
 
 
 def _title(axes: "Axes", text: str) -> None:
-    axes.set_title("\n".join(textwrap.wrap(text, 28)), parse_math=False)
+    axes.set_title("\n".join(_wrapped(text, 28)), parse_math=False)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Its lines, as fonts and XML take them."""
+    return textwrap.wrap(printable(" ".join(text.split())), width)
 
 
 def _times(size: Size) -> str:

@@ -14,6 +14,7 @@ from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.outcomes import JSON
 from pg_core.parameters import coerce_fields
+from pg_core.printable import printable
 from pg_core.proportion import Proportion
 from pg_core.schema import SCHEMA, as_json
 
@@ -178,7 +179,8 @@ class Evaluation:
             "missing": ("missing photo", "not counted"),
         }
         notes = [f"  {in_brief(names, *words[name])}" for name, names in self._noted().items()]
-        return "\n".join([first, *runs, *notes])
+        # A name may hold the end of a line.
+        return "\n".join(map(printable, [first, *runs, *notes]))
 
     def _noted(self) -> dict[str, tuple[str, ...]]:
         """By its name in JSON, what there is of it."""

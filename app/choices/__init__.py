@@ -12,6 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app import compute
 from app.choices import networks
 from app.compute import Choice, Photo
+from app.markup import in_markdown
 from pg_core.arrays import EvidenceType
 from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound, RobustMasking
@@ -137,7 +138,7 @@ def picture(title: str, key: str) -> Photo | None:
         try:
             photo = compute.uploaded(file.name, file.getvalue())
         except ImageError as error:
-            st.error(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else ""))
+            st.error(in_markdown(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else "")))
         else:
             st.session_state[kept] = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
     return kept_picture(key)

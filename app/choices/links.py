@@ -21,6 +21,8 @@ from pg_core.geometry import Box, Window
 from pg_core.images import Space
 from pg_core.models import MODELS
 
+_SHOWN = 80
+"""Signs of a refused part of a link that are shown."""
 _FOLLOWED, _REFUSED = "link-followed", "link-refused"
 AWAITED = "awaited"
 """The SHA-256 of the photo that a link is about, until it is uploaded."""
@@ -38,11 +40,13 @@ def follow() -> None:
             try:
                 choose(said[name])
             except (ValueError, KeyError):
-                st.session_state.setdefault(_REFUSED, []).append(f"{name}={said[name]}")
+                part = f"{name}={said[name]}"
+                shown = part if len(part) <= _SHOWN else f"{part[: _SHOWN - 1]}…"
+                st.session_state.setdefault(_REFUSED, []).append(shown)
 
 
 def refused() -> list[str]:
-    """What the link says that means nothing here, once."""
+    """The beginnings of what the link says that means nothing here, once."""
     return st.session_state.pop(_REFUSED, [])
 
 

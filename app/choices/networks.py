@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.compute import Choice, networks
 from app.compute.results import in_brief
+from app.markup import in_markdown
 from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
@@ -53,7 +54,7 @@ def network() -> Choice | None:
     if name not in MODELS:
         st.caption("Described by its owner; its locality is tested before it is used.")
         return Choice(description.name, own=own[name])
-    st.caption(in_brief(name))
+    st.caption("\n\n".join(map(in_markdown, in_brief(name).split("\n\n"))))
     if not description.needs_checkpoint:
         return Choice(name)
     files = networks.checkpoints()
@@ -118,7 +119,7 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
             content,
         )
     except ValueError as error:
-        st.error(f"This cannot be: {error}.")
+        st.error(in_markdown(f"This cannot be: {error}."))
         return None, None
 
 
@@ -135,7 +136,7 @@ def _file() -> tuple[str | None, str, bytes | None]:
         try:
             return chosen, networks.digest(chosen, files[chosen]), None
         except ValueError as error:
-            st.error(f"{error}.")
+            st.error(in_markdown(f"{error}."))
             return None, "", None
     plain = [suffix[1:] for suffix, kind in SUFFIXES.items() if kind is Format.TILES]
     upload = st.file_uploader(

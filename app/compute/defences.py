@@ -1,7 +1,6 @@
 """All defences on one photo; the network runs once for all of them."""
 
-import csv
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from pg_core.layered import layers_of
 from pg_core.lineup import Contender, Lineup, line_up
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.progress import Report
+from pg_core.spreadsheet import Cell, comma_separated
 
 VERDICTS = {
     Verdict.CERTIFIED: "✔ certified",
@@ -113,10 +113,8 @@ def named(found: Lineup, label: int) -> str:
 
 def lines(found: Lineup) -> str:
     """CSV: a line for each defence and malicious window, with the names of the glossary."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    rows: list[Sequence[Cell]] = []
     names = ["row", "column", "lower", "upper", "margin", "tolerance", "verdict", "label", "rival"]
-    writer.writerow(["defence", "claim", *names])
     for one in found.contenders:
         certificate = one.certificate
         label = named(found, int(certificate.label))
@@ -126,8 +124,8 @@ def lines(found: Lineup) -> str:
         rivals = certificate.rival.reshape(-1).tolist()
         verdicts = certificate.verdicts.reshape(-1).tolist()
         for at, bounds, verdict, rival in zip(places, values, verdicts, rivals, strict=True):
-            writer.writerow([one.kind, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
-    return text.getvalue()
+            rows.append([one.kind, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
+    return comma_separated(["defence", "claim", *names], rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """An analysis in files: its windows as tables, and a figure for a paper."""
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -11,6 +9,7 @@ from pg_core.analysis import Analysis, Answer
 from pg_core.figure import Format, Patched, drawn
 from pg_core.geometry import Patch, Window
 from pg_core.latex import tabular
+from pg_core.spreadsheet import comma_separated
 
 _COLUMNS = ("row", "column", "outside", "other", "lower", "upper", "margin", "tolerance", "verdict", "rival")
 _TOLERANCE = _COLUMNS.index("tolerance")
@@ -18,11 +17,7 @@ _TOLERANCE = _COLUMNS.index("tolerance")
 
 def windows_csv(analysis: Analysis) -> str:
     """A line for each malicious window, with the names of the glossary."""
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    table.writerows(_windows(analysis))
-    return lines.getvalue()
+    return comma_separated(_COLUMNS, _windows(analysis))
 
 
 def windows_latex(analysis: Analysis) -> str:

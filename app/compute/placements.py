@@ -1,7 +1,6 @@
 """The largest patch that is certified around each pixel, and what is known of all places, in files."""
 
-import csv
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from pg_core.geometry import Patch
 from pg_core.images import Threat
 from pg_core.placements import Placements, largest_inside
 from pg_core.progress import Progress, Report
+from pg_core.spreadsheet import Cell, comma_separated
 
 Sides = Int[np.ndarray, "height width"]
 
@@ -52,17 +52,15 @@ def placements_csv(clean: Analysis, placements: Placements) -> str:
     """A line for each block of placements that share a footprint: first and last row and column of the patch's top
     left, what is known, and the numbers by the names of the glossary."""
     rows, columns = placements.footprints.blocks
-    lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
     names = ["top", "last_top", "left", "last_left", "finding", "lower", "upper", "margin", "rival"]
-    table.writerow(names)
+    lines: list[Sequence[Cell]] = []
     for top, bottom in pairwise(rows.tolist()):
         for left, right in pairwise(columns.tolist()):
             found = placements.at(top, left)
             rival = None if found.rival is None else clean.classes[found.rival]
             numbers = [found.lower, found.upper, found.margin, rival]
-            table.writerow([top, bottom - 1, left, right - 1, found.finding, *numbers])
-    return lines.getvalue()
+            lines.append([top, bottom - 1, left, right - 1, found.finding, *numbers])
+    return comma_separated(names, lines)
 
 
 def sides_csv(sides: Sides) -> str:

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, edges_of, evidence_over_photo, named, outlined
 from app.figures.photo import outlines
+from app.markup import in_figure
 from pg_core.analysis import Analysis
 from pg_core.defences.masking import Masking
 from pg_core.diagnosis import Account, Branch, Diagnosis
@@ -32,7 +33,7 @@ def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
             totals={"marker": {"color": style.AFTER}},
             connector={"line": {"color": style.BEFORE, "width": 1}},
             hovertemplate="%{x}<extra></extra>",
-            name=name,
+            name=in_figure(name),
         )
     )
     across = {"xref": "paper", "x0": 0, "x1": 1, "y0": against.bound, "y1": against.bound}
@@ -94,7 +95,7 @@ def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
             if detected is not None:
                 shapes += outlined("detected", style.DETECTED, around_cells(detected, map_size, 0.42), panel)
             shapes += outlined("malicious", style.MALICIOUS, around_cells(witness.window, map_size), panel)
-            titles.append(_title(f"{analysis.classes[index]}: {when}", suffix))
+            titles.append(_title(f"{in_figure(analysis.classes[index])}: {when}", suffix))
     figure = style.finish(go.Figure(maps))
     return figure.update_layout(
         grid={"rows": 2, "columns": 2, "pattern": "independent", "xgap": 0.08, "ygap": 0.16},

@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 
 from app.figures import style
 from app.figures.photo import add_photo, outlines
+from app.markup import in_figure
 from pg_core.defences.base import Certificate, Verdict
 from pg_core.defences.base import in_words as claimed
 from pg_core.defences.catalogue import TITLES
@@ -89,7 +90,7 @@ def _margins(found: Lineup, one: Contender) -> go.Heatmap:
     certificate, step = one.certificate, _step(one)
     rows, columns = (places.reshape(-1) for places in _worst(certificate.margin, step))
     shape = tuple(-(-count // step) for count in certificate.windows.shape)
-    names = np.array(found.features.classes, dtype=object)
+    names = np.array([in_figure(name) for name in found.features.classes], dtype=object)
     told = (
         np.array([f"{value:.4g}" for value in certificate.margin[rows, columns]], dtype=object),
         names[certificate.rival[rows, columns]],

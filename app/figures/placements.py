@@ -8,6 +8,7 @@ from jaxtyping import Int
 
 from app.figures import style
 from app.figures.photo import add_photo, outlines
+from app.markup import in_figure
 from pg_core.analysis import Analysis
 from pg_core.geometry import Box, Patch
 from pg_core.placements import Finding, Placements
@@ -133,7 +134,7 @@ def _in_words(clean: Analysis, placements: Placements) -> list[list[str]]:
 def _told(clean: Analysis, placements: Placements, tops: range, lefts: range) -> str:
     found = placements.at(tops[0], lefts[0])
     name = _SYMBOLS[found.finding][1] if found.finding in _SYMBOLS else "certified"
-    against = "" if found.rival is None else f" against {clean.classes[found.rival]}"
+    against = "" if found.rival is None else f" against {in_figure(clean.classes[found.rival])}"
     return (
         f"top of the patch at row {_spelt(tops)}, left at column {_spelt(lefts)}:<br><b>{name}</b>, "
         f"margin {found.margin:.4g}{against}"

@@ -10,6 +10,7 @@ from enum import StrEnum
 import plotly.graph_objects as go
 
 from app.figures import style
+from app.markup import in_figure
 from pg_core.comparison import Origin, Point, described
 from pg_core.defences.base import Claim, Verdict, in_words
 from pg_core.proportion import Share
@@ -129,7 +130,7 @@ def by_class(run: Accuracy, classes: Sequence[str]) -> go.Figure:
     for verdict, (title, colour, pattern) in _VERDICTS.items():
         figure.add_trace(
             go.Bar(
-                y=[name for name, _ in counted],
+                y=[in_figure(name) for name, _ in counted],
                 x=[own.get(verdict, 0) for _, own in counted],
                 name=in_words(verdict, run.setting.claim) if verdict is Verdict.CERTIFIED else title,
                 orientation="h",
@@ -197,7 +198,7 @@ def _trace(
     return go.Scatter(
         x=[_place(point, against) for point, _ in shares],
         y=[share.per_cent for _, share in shares],
-        name=series.title,
+        name=in_figure(series.title),
         mode="markers" if published else "lines+markers",
         marker={
             "color": colour,
@@ -221,10 +222,20 @@ def _trace(
             "width": 4,
         },
         customdata=[
-            [str(share), _across(point, against), described(point), str(point.origin), point.parameters]
+            [
+                in_figure(text)
+                for text in (
+                    str(share),
+                    _across(point, against),
+                    described(point),
+                    point.origin,
+                    point.parameters,
+                )
+            ]
             for point, share in shares
         ],
-        hovertemplate=f"<b>%{{customdata[0]}} %</b>, %{{customdata[1]}}<br>{series.method}, {series.network}<br>"
+        hovertemplate=f"<b>%{{customdata[0]}} %</b>, %{{customdata[1]}}<br>"
+        f"{in_figure(f'{series.method}, {series.network}')}<br>"
         "%{customdata[3]}: %{customdata[2]}<br>%{customdata[4]}<extra></extra>",
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.figures import style
+from app.markup import in_figure
 from pg_core.analysis import Answer
 
 
@@ -54,5 +55,5 @@ def in_words(answer: Answer, count: int = 3) -> str:
 
 def _named(answer: Answer, index: int, defended: int, undefended: int) -> str:
     roles = [role for role, at in (("defended", defended), ("undefended", undefended)) if at == index]
-    name = answer.classes[index]
+    name = in_figure(answer.classes[index])
     return f"<b>{name}</b> ({' and '.join(roles)})" if roles else name

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from app.figures import style
 from app.figures.photo import add_patch, add_photo, outlines
+from app.markup import in_figure
 from pg_core.analysis import Analysis, Answer
 from pg_core.drawing import middle
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
@@ -29,7 +30,7 @@ def stage(
 ) -> go.Figure:
     """The four panels. `clean` is the photo, which the certificate is about; `shown` the same, or the photo
     with a simulated patch. Colours span the values of both."""
-    name = clean.classes[shown_class]
+    name = in_figure(clean.classes[shown_class])
     figure = make_subplots(
         rows=1,
         cols=4,
@@ -99,7 +100,7 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
     certificate = analysis.certificate
     margin = certificate.margin
     reach = max(float(np.abs(margin).max()), 1e-9)
-    rivals = np.array(analysis.classes, dtype=object)[certificate.rival]
+    rivals = np.array([in_figure(name) for name in analysis.classes], dtype=object)[certificate.rival]
     figure.add_trace(
         go.Heatmap(
             z=margin,

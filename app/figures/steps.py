@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from app.figures import style
 from app.figures.maps import around_cells, cell_axes, named, outlined
+from app.markup import in_figure, in_markdown
 from pg_core.defences.base import Verdict
 from pg_core.defences.masking import Masking, MaskingCertificate
 from pg_core.geometry import Window, cells
@@ -67,7 +68,7 @@ def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"],
 def scores_step(masking: Masking, classes: Sequence[str], chosen: int, count: int = 8) -> go.Figure:
     """The scores of the classes with most evidence left; the chosen one is marked by a star and a pattern."""
     order = sorted(range(len(masking.scores)), key=lambda index: (-masking.scores[index], index))[:count]
-    names = [("★ " if index == chosen else "") + classes[index] for index in order]
+    names = [("★ " if index == chosen else "") + in_figure(classes[index]) for index in order]
     figure = go.Figure(
         go.Bar(
             y=names,
@@ -131,8 +132,8 @@ def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.F
 
 
 def said(step: Step, classes: Sequence[str]) -> str:
-    """What the step does, in words and numbers."""
-    name = "" if step.label is None else f"'{classes[step.label]}'"
+    """What the step does, in words and numbers, as Markdown."""
+    name = "" if step.label is None else f"'{in_markdown(classes[step.label])}'"
     numbers = {letters: f"{value:.4g}" for letters, value in step.numbers}
     match step.line:
         case Line.CLASSES if step.label is None:

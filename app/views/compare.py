@@ -9,6 +9,7 @@ from app.compute import defences
 from app.compute.defences import Reckoning
 from app.figures import lineup as figures
 from app.maps_canvas import maps_canvas
+from app.markup import in_markdown
 from app.views.opening import opened
 from pg_core.defences.base import Claim
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
@@ -80,7 +81,7 @@ def show(chosen: Choices | None) -> None:
 
     st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
     for gone in found.absent:
-        st.caption(f"*{TITLES[gone.kind]}* is not among them: {gone.reason}.")
+        st.caption(f"*{TITLES[gone.kind]}* is not among them: {in_markdown(gone.reason)}.")
     _settings(chosen, fitting)
     st.caption(
         "Each defence certifies the label of the sidebar, or its own prediction. The network ran once for all of "
@@ -142,7 +143,7 @@ def _settings(chosen: Choices, fitting: Fitting) -> None:
             defences.try_pairs(chosen.photo, chosen.choice, fitting.masks, report)
         except ValueError as error:
             bar.empty()
-            st.error(str(error))
+            st.error(in_markdown(str(error)))
             return
         st.rerun()  # the table above was drawn before
 
@@ -166,10 +167,10 @@ def _account(found: Lineup, one: Contender, window: Window) -> None:
     if reckoned is None:
         st.caption(f"{one.defence}. No place of the patch has its footprint in this window.")
         return
-    names = {"label": reckoned.label, "rival": reckoned.rival}
+    names = {"label": in_markdown(reckoned.label), "rival": in_markdown(reckoned.rival)}
     below, above = (words.format(**names) for words in _BOUNDS.get(one.kind, _OF_ANY))
     if one.certificate.claim is Claim.NOTHING and one.kind is not Kind.UNDEFENDED:
-        below = f"what '{reckoned.label}' keeps by the published bound, which is wrong for T > 0"
+        below = f"what '{names['label']}' keeps by the published bound, which is wrong for T > 0"
     rows = (
         ("lower", below, f"{reckoned.lower:.4f}"),
         ("upper", above, f"{reckoned.upper:.4f}"),
@@ -177,7 +178,7 @@ def _account(found: Lineup, one: Contender, window: Window) -> None:
     )
     table = "\n".join(f"| {name} | {meaning} | {value} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
-    st.caption(f"{one.defence}. {_conclusion(one, reckoned)}")
+    st.caption(f"{one.defence}. {in_markdown(_conclusion(one, reckoned))}")
 
 
 def _conclusion(one: Contender, reckoned: Reckoning) -> str:

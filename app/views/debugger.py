@@ -12,6 +12,7 @@ from app.choices.debugging import WhatIf
 from app.compute import debugging
 from app.figures import cases as case_figures
 from app.figures import debugger as figures
+from app.markup import in_markdown
 from app.views.opening import Opened, opened, proved
 from pg_core.analysis import Analysis
 from pg_core.defences.base import Certificate, Claim, Verdict
@@ -69,8 +70,8 @@ def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
     mark = _MARKS.get(analysis.verdict, "✘")
     if not tried.differences:
         st.markdown(
-            f"{mark} **{analysis.sentence()}** Change T, c_h, the patch or the evidence above, and see at once what "
-            "that does to the windows."
+            f"{mark} **{in_markdown(analysis.sentence())}** Change T, c_h, the patch or the evidence above, and see "
+            "at once what that does to the windows."
         )
         return
     verdict = (
@@ -82,13 +83,13 @@ def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
     if change.gained is not None:
         counts += f" ({change.gained} newly, {change.lost} no longer)"
     st.markdown(
-        f"{mark} With {', '.join(tried.differences)}: {verdict}; {counts}. {analysis.sentence()} "
+        f"{mark} With {', '.join(tried.differences)}: {verdict}; {counts}. {in_markdown(analysis.sentence())} "
         "*Everything below is about these settings.*"
     )
 
 
 def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
-    label, rival = analysis.classes[told.label.label], analysis.classes[told.rival.label]
+    label, rival = (in_markdown(analysis.classes[side.label]) for side in (told.label, told.rival))
     nothing = analysis.certificate.claim is Claim.NOTHING
     left, right = st.columns([5, 6], gap="large")
     with left:
@@ -131,12 +132,13 @@ def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
 def _double_masking(analysis: Analysis, other: Certificate, window: Window) -> None:
     """Whether the same evidence, masked otherwise, proves what robust masking does not."""
     at = window.top, window.left
-    margin, rival = float(other.margin[at]), analysis.classes[int(other.rival[at])]
+    margin, rival = float(other.margin[at]), in_markdown(analysis.classes[int(other.rival[at])])
+    label = in_markdown(analysis.label)
     unproved = int((~other.proved).sum())
     if other.prediction != other.label:
-        told = f"does not predict '{analysis.label}' even without a patch"
+        told = f"does not predict '{label}' even without a patch"
     elif other.proved[at]:
-        told = f"**proves this window**: under any second mask '{analysis.label}' leads '{rival}' by {margin:.4g}"
+        told = f"**proves this window**: under any second mask '{label}' leads '{rival}' by {margin:.4g}"
         told += (
             f"; {unproved} of {other.windows.count} windows are not proved there"
             if unproved
@@ -161,7 +163,7 @@ def _bounds(analysis: Analysis, told: Diagnosis) -> None:
     ):
         with column:
             name = analysis.classes[account.label]
-            st.markdown(f"**From all evidence for '{name}' to {bound}**")
+            st.markdown(f"**From all evidence for '{in_markdown(name)}' to {bound}**")
             chart(
                 figures.waterfall(told, account, name),
                 f"waterfall-{bound}",
@@ -183,15 +185,15 @@ def _witness(analysis: Analysis, witness: Witness) -> None:
     with right:
         st.markdown(
             f"Run on this evidence, which differs from the photo's inside w only, Algorithm 1 predicts "
-            f"**'{winner}'** instead of **'{label}'**."
+            f"**'{in_markdown(winner)}'** instead of **'{in_markdown(label)}'**."
         )
         known = debugging.witness_cases(analysis, witness)
         lines = []
         for index in dict.fromkeys((witness.label, witness.prediction)):
             evidence, before = known[index], analysis.masking.scores[index]
             lines.append(
-                f"| {analysis.classes[index]} | {before:.4g} | {evidence.remaining:.4g} | {evidence.case} | "
-                f"{_detected(witness.masking.window(index))} |"
+                f"| {in_markdown(analysis.classes[index])} | {before:.4g} | {evidence.remaining:.4g} | "
+                f"{evidence.case} | {_detected(witness.masking.window(index))} |"
             )
         st.markdown(
             "| class | score before | score s | case | detected window |\n|---|---:|---:|---|---|\n"
@@ -199,7 +201,9 @@ def _witness(analysis: Analysis, witness: Witness) -> None:
         )
         threshold = analysis.defence.threshold
         for index in dict.fromkeys((witness.label, witness.prediction)):
-            st.markdown(f"- '{analysis.classes[index]}': {case_figures.inequality(known[index], threshold)}.")
+            st.markdown(
+                f"- '{in_markdown(analysis.classes[index])}': {case_figures.inequality(known[index], threshold)}."
+            )
         st.caption(
             "Dotted orange: malicious window w. Solid blue: the window w\\* that Algorithm 1 detects and masks. A "
             "witness is legal evidence, but pixels need not be able to bring it about."

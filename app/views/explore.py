@@ -11,6 +11,7 @@ from app.charts import chart
 from app.choices import Choices, links, patch, windows
 from app.compute import exports, patches
 from app.figures.scores import in_words, scores
+from app.markup import in_markdown
 from app.patch_canvas import Data, answer_of, patch_canvas, scene_of
 from app.views import bounds, opening
 from app.views.opening import Classes, Opened
@@ -27,7 +28,7 @@ _CANVAS = "stage"
 
 def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
-    _about_the_link()
+    _about_its_photo()
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
     asked = opening.classes(chosen, slot)
@@ -65,10 +66,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     bounds.tell(about_bounds, chosen, asked.label)
 
 
-def _about_the_link() -> None:
-    wrong = links.refused()
-    if wrong:
-        st.warning(f"The link says what means nothing here, and that is left out: {', '.join(wrong)}.")
+def _about_its_photo() -> None:
     digest = links.awaited()
     if digest is not None:
         st.info(
@@ -119,7 +117,7 @@ def _scores(seen: Opened) -> None:
 
 
 def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
-    words = clean.sentence()
+    words = in_markdown(clean.sentence())
     match clean.verdict:
         case Verdict.CERTIFIED:
             slot.success(f"✔ Certified. {words}")
@@ -135,8 +133,8 @@ def _photo_alone(clean: Analysis) -> None:
     certificate = clean.certificate
     worst = certificate.worst
     columns = st.columns(4)
-    columns[0].metric("Undefended prediction", clean.undefended_prediction)
-    columns[1].metric("Defended prediction", clean.prediction)
+    columns[0].metric("Undefended prediction", in_markdown(clean.undefended_prediction))
+    columns[1].metric("Defended prediction", in_markdown(clean.prediction))
     columns[2].metric("Windows proved", f"{certificate.proved.sum()} of {certificate.windows.count}")
     columns[3].metric(
         "Smallest margin",
@@ -149,15 +147,16 @@ def _photo_alone(clean: Analysis) -> None:
 def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
     certificate = clean.certificate
     at = malicious.top, malicious.left
+    label, rival = in_markdown(clean.label), in_markdown(clean.rival(malicious))
     st.subheader("Malicious window")
     windows.controls(clean, malicious, chosen.photo)
     nothing = certificate.claim is Claim.NOTHING
     keeps = "keeps by the published bound, which is wrong for T > 0" if nothing else "keeps at least"
     rows = (
-        ("t", f"evidence for '{clean.label}' outside the window", certificate.outside[at]),
+        ("t", f"evidence for '{label}' outside the window", certificate.outside[at]),
         ("m", "the most that another window holds of it", certificate.other[at]),
-        ("lower", f"what '{clean.label}' {keeps}", certificate.lower[at]),
-        ("upper", f"what the rival '{clean.rival(malicious)}' can reach", certificate.upper[at]),
+        ("lower", f"what '{label}' {keeps}", certificate.lower[at]),
+        ("upper", f"what the rival '{rival}' can reach", certificate.upper[at]),
         (
             "margin",
             "lower - upper; " + ("nothing is claimed" if nothing else "certified if above the tolerance"),
@@ -177,8 +176,9 @@ def _in_feature_space(clean: Analysis, malicious: Window) -> str:
         scores = witness.scores
         return (
             "✘ **Feature-space counterexample**: there is evidence for this window with which Algorithm 1, run on it, "
-            f"predicts '{clean.classes[witness.prediction]}' ({scores[witness.prediction]:.4f}) instead of "
-            f"'{clean.label}' ({scores[witness.label]:.4f}). Whether pixels can bring it about is another question."
+            f"predicts '{in_markdown(clean.classes[witness.prediction])}' ({scores[witness.prediction]:.4f}) instead "
+            f"of '{in_markdown(clean.label)}' ({scores[witness.label]:.4f}). Whether pixels can bring it about is "
+            "another question."
         )
     if status is WindowStatus.TIED:
         return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."
@@ -192,11 +192,13 @@ def _patched(clean: Analysis, shown: Answer, patch: Patch) -> None:
     st.subheader("With the simulated patch")
     left, right = st.columns(2)
     left.metric(
-        "Without the defence", shown.undefended_prediction, _change(shown.undefended, clean.undefended)
+        "Without the defence",
+        in_markdown(shown.undefended_prediction),
+        _change(shown.undefended, clean.undefended),
     )
     right.metric(
         "With the defence",
-        shown.prediction,
+        in_markdown(shown.prediction),
         _change(int(shown.masking.label), int(clean.masking.label)),
     )
     where = f"Patch of {patch.height}x{patch.width} pixels at row {patch.top}, column {patch.left}. "

@@ -9,6 +9,7 @@ from app.choices import board as choices_of_board
 from app.compute import cases as casework
 from app.compute.cases import Filled, Filling
 from app.figures import cases as figures
+from app.markup import in_markdown
 from app.views.opening import Opened, opened
 from app.views.proof import walk_through
 from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board
@@ -141,7 +142,7 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         )
     with right:
         st.markdown(
-            f"#### '{clean.classes[index]}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
+            f"#### '{in_markdown(clean.classes[index])}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
         )
         st.markdown(f"**{figures.inequality(evidence, clean.defence.threshold)}.**")
         st.markdown(_table(evidence))
@@ -164,6 +165,6 @@ def _outgrown(seen: Opened) -> None:
 
 
 def _said(seen: Opened, filled: Filled, filling: Filling) -> str:
-    prediction = seen.clean.classes[int(filled.masking.label)]
-    words = f"With {filling} in w, Algorithm 1 predicts '{prediction}'"
-    return words + ("." if prediction == seen.clean.prediction else f" instead of '{seen.clean.prediction}'.")
+    prediction, alone = seen.clean.classes[int(filled.masking.label)], seen.clean.prediction
+    words = f"With {filling} in w, Algorithm 1 predicts '{in_markdown(prediction)}'"
+    return words + ("." if prediction == alone else f" instead of '{in_markdown(alone)}'.")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.choices import networks as choices
 from app.compute import networks, results
+from app.markup import in_markdown
 from pg_core.locality import Locality
 from pg_core.models import MODELS
 from pg_core.models.own import OwnNetwork
@@ -63,9 +64,12 @@ def _measured() -> None:
         "`unseen` they have seen none."
     )
     try:
-        st.table(results.measured_networks(), border="horizontal", hide_index=True)
+        rows = results.measured_networks()
     except ValueError as error:
-        st.error(f"The results cannot be read. {error}.")
+        st.error(in_markdown(f"The results cannot be read. {error}."))
+        return
+    cells = [{name: in_markdown(cell) for name, cell in row.items()} for row in rows]
+    st.table(cells, border="horizontal", hide_index=True)
 
 
 def _files() -> None:
@@ -121,7 +125,7 @@ def _test(own: OwnNetwork, content: bytes | None) -> None:
         found = networks.locality(own, report)
     except ValueError as error:
         bar.empty()
-        st.error(str(error))
+        st.error(in_markdown(str(error)))
         return
     bar.empty()
     if found.passed:
@@ -131,14 +135,14 @@ def _test(own: OwnNetwork, content: bytes | None) -> None:
 
 def _result(own: OwnNetwork, found: Locality) -> None:
     if not found.passed:
-        st.error(f"✘ Not added. {found.problem}")
+        st.error(in_markdown(f"✘ Not added. {found.problem}"))
         return
     st.success(
-        f"✔ '{own.title}' is local, as far as {found.runs} runs can tell: {found.compared:,} local logits that had to "
-        "stay the same did, bit for bit. It is in the sidebar of every page, for this session."
+        f"✔ '{in_markdown(own.title)}' is local, as far as {found.runs} runs can tell: {found.compared:,} local "
+        "logits that had to stay the same did, bit for bit. It is in the sidebar of every page, for this session."
     )
     for note in found.notes:
-        st.info(note)
+        st.info(in_markdown(note))
     st.download_button(
         "Description as JSON",
         choices.card(own),

@@ -1,4 +1,4 @@
-"""What every page about the photo begins with: the network runs, or the page says what is missing."""
+"""What pages begin with: what a link says wrongly; and the network runs on the photo, or they say what is missing."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import choices, compute
-from app.choices import Choices, patch, windows
+from app.choices import Choices, links, patch, windows
 from app.compute import patches
 from app.compute.patches import Simulation
+from app.markup import in_markdown
 from pg_core.analysis import Analysis, Answer
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.geometry import Window
@@ -40,6 +41,14 @@ class Classes:
     shown: str | None
 
 
+def about_the_link() -> None:
+    """Name what the link says wrongly, on whichever page it leads to."""
+    wrong = links.refused()
+    if wrong:
+        parts = in_markdown(", ".join(wrong))
+        st.warning(f"The link says what means nothing here, and that is left out: {parts}.")
+
+
 def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
     """The analysis of what is chosen in the sidebar; progress and errors go to the slot."""
     asked = classes(chosen, slot)
@@ -57,7 +66,7 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
             "the page Networks explains which, and lists what is there."
         )
         return None
-    title = compute.described(chosen.choice).title
+    title = in_markdown(compute.described(chosen.choice).title)
     try:
         with choices.progress(slot, f"Loading the network: {title} …", chosen.choice):
             compute.network(chosen.choice)
@@ -65,7 +74,7 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
         with choices.progress(slot, looking, chosen.photo.digest, chosen.choice):
             seen = compute.features(chosen.photo, chosen.choice)
     except ValueError as error:
-        slot.error(str(error))
+        slot.error(in_markdown(str(error)))
         return None
     asked = Classes(*choices.classes(seen))
     proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
@@ -95,7 +104,7 @@ def looked_at(chosen: Choices, asked: Classes) -> Opened:
         try:
             shown = patches.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
         except ValueError as error:
-            st.error(str(error))
+            st.error(in_markdown(str(error)))
             simulation = None
     place = None if simulation is None else simulation.patch
     malicious = windows.malicious_window(clean, place, chosen.photo)

@@ -12,6 +12,7 @@ from app.choices.placements import Map
 from app.compute import patches
 from app.compute import placements as computed
 from app.figures import placements as figures
+from app.markup import in_markdown
 from app.views import opening
 from pg_core.analysis import Analysis
 from pg_core.defences.base import Claim
@@ -85,14 +86,14 @@ def _reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
     if placed.footprint is None or placed.rival is None:
         return words
     footprint = placed.footprint
-    rival = clean.classes[placed.rival]
+    label, rival = in_markdown(clean.label), in_markdown(clean.classes[placed.rival])
     if placed.finding is Finding.NOT_CERTIFIED and clean.defence.threshold == 0:
         words = (
             "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level."
         )
     return (
         f"{words}\n\n{footprint.height}x{footprint.width} features see the patch at row {patch.top}, column "
-        f"{patch.left}. '{clean.label}' keeps at least {placed.lower:.4f}, '{rival}' reaches at most "
+        f"{patch.left}. '{label}' keeps at least {placed.lower:.4f}, '{rival}' reaches at most "
         f"{placed.upper:.4f}: margin **{placed.margin:+.4f}**."
     )
 

@@ -6,6 +6,7 @@ from app.charts import chart
 from app.choices import results as choices
 from app.compute import results
 from app.figures.results import accuracies, accuracies_in_words, by_class, by_class_in_words
+from app.markup import in_markdown
 from pg_core import comparison
 from pg_core.comparison import Data
 from pg_core.results import Evaluation
@@ -47,7 +48,7 @@ def show() -> None:
         data = choices.data()
         chosen = results.of(data)
     except ValueError as error:
-        st.error(f"The results cannot be read. {error}.")
+        st.error(in_markdown(f"The results cannot be read. {error}."))
         return
     st.caption(_NOTES[data])
 
@@ -87,7 +88,7 @@ def show() -> None:
         classes = evaluation.configuration.classes
         chart(by_class(run, classes), "by-class", by_class_in_words(run, classes))
         st.caption(
-            f"{run.setting.parameters}; claims: {run.setting.claim}. Clean {run.clean}, certified "
+            f"{in_markdown(run.setting.parameters)}; claims: {run.setting.claim}. Clean {run.clean}, certified "
             f"{run.certified or 'nothing'}, n = {evaluation.n:,}.{_recorded(evaluation)}"
         )
 

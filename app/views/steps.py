@@ -11,6 +11,7 @@ from app.choices import steps as controls
 from app.compute import steps as running
 from app.compute.steps import Algorithm, Scene, Subject
 from app.figures import steps as figures
+from app.markup import in_markdown
 from app.views.opening import Opened, opened
 from pg_core.defences.base import Claim
 from pg_core.defences.masking import Bound
@@ -81,7 +82,7 @@ def _drawing(subject: Subject, known: tuple[Step, ...]) -> None:
         chart(figures.scores_step(masking, subject.classes, chosen), "step-scores", f"Scores; {name}")
     else:
         what = "Local logits u" if step.line is Line.CLASSES else "Clipped evidence û"
-        st.markdown(f"{what} of '{name}'.")
+        st.markdown(f"{what} of '{in_markdown(name)}'.")
         chart(
             figures.evidence_step(masking, subject.local_logits[step.label], step),
             "step-map",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pg_core.geometry import Size
 from pg_core.images import READABLE, SUFFIXES, ImageError
 from pg_core.models import MODELS
+from pg_core.printable import printable
 from pg_core.progress import Progress, Report
 
 PHOTO = f"a photo: {READABLE} are read ({', '.join(SUFFIXES)})"
@@ -119,9 +120,9 @@ def progress_line() -> Iterator[Report]:
     def show(progress: Progress) -> None:
         nonlocal last
         if terminal:
-            print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{printable(str(progress))}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - last >= _LOGGED_EVERY:
-            print(progress, file=sys.stderr, flush=True)
+            print(printable(str(progress)), file=sys.stderr, flush=True)
             last = time.monotonic()
 
     yield show

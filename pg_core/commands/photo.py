@@ -17,6 +17,7 @@ from pg_core.locality import check_locality
 from pg_core.models import MODELS, load_model
 from pg_core.models.own import read_card
 from pg_core.parameters import position_of, shown
+from pg_core.printable import printable
 
 if TYPE_CHECKING:
     from pg_core.models.network import Network
@@ -90,7 +91,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
     if not options.photo.is_file():
         raise ImageError(f"{options.photo}: no such file.")
     if sys.stderr.isatty():
-        print(f"running the network on {options.photo.name} ...", file=sys.stderr)
+        print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
     if options.network is not None:
         model = _own_network(options.network)

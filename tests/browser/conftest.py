@@ -21,15 +21,17 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 """Chromium asks no other host for anything."""
 
 
-def start_server(log: Path, program: str = "streamlit") -> tuple[subprocess.Popen[bytes], str]:
-    """The app on a free port, as the README starts it; or run by another module that takes its place."""
+def start_server(
+    log: Path, program: str = "streamlit", page: str = "app/main.py"
+) -> tuple[subprocess.Popen[bytes], str]:
+    """The app on a free port, as the README starts it; or another page, or run by a module in Streamlit's place."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", program, "run", "app/main.py", *options],
+            [sys.executable, "-m", program, "run", page, *options],
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -77,6 +77,20 @@ def test_the_name_of_a_class_is_no_formula(result, name):
     assert drawn(renamed, Format.PNG).startswith(BEGINNINGS[Format.PNG])
 
 
+def test_what_xml_forbids_and_a_terminal_obeys_is_visible_in_the_figure_and_in_print():
+    class Renamed(Colours):
+        classes = ("red\x1b[31m\x00\ufffe\n<b> $x$ & \u202egpj", "green", "blue")
+
+    renamed = analyse(photo(), Renamed(), defence(Renamed(), (8, 8)))
+    shown = r"red\x1b[31m\x00\ufffe"
+    document = ElementTree.fromstring(drawn(renamed, Format.SVG))
+    assert document.tag.endswith("svg")
+    (own,) = [axes.get_title() for axes in panels(renamed) if "label" in axes.get_title()]
+    assert shown in own.replace("\n", "")
+    assert shown in str(renamed)
+    assert str(renamed).replace("\n", "").isprintable()
+
+
 def rectangles(axes):
     """The rectangles on a panel, as left, right, top and bottom."""
     boxes = [patch.get_bbox() for patch in axes.patches]

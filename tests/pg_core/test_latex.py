@@ -1,6 +1,7 @@
 """Every sign that LaTeX would take for its own is escaped, and a table has a line for each row."""
 
 import doctest
+import re
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,35 @@ def test_unescaped_again_the_text_is_the_same(text):
             assert rest[0] not in "%&_#${}~^"
             read, rest = read + rest[0], rest[1:]
     assert read == text
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ('a < b > c | "d"', r"a \textless{} b \textgreater{} c \textbar{} \symbol{34}d\symbol{34}"),
+        ("[2ex] * `e`", r"{[}2ex] {*} \`{}e\`{}"),
+        ("a--b''c", r"a-{}-b'{}'c"),
+        ("Ångström, naïve, Łódź", r"\r{A}ngstr\"{o}m, na\"{\i}ve, \L{}\'{o}d\'{z}"),
+        ("ế x\u0302 ß", r"\'{\^{e}} x\^{} \ss{}"),
+        ("猫 Ж", "猫 Ж"),
+        ("\x1b[31m\n\u202e", r"\textbackslash{}x1b{[}31m\textbackslash{}n\textbackslash{}u202e"),
+        (r"\input{/etc/passwd}", r"\textbackslash{}input\{/etc/passwd\}"),
+    ],
+)
+def test_signs_accents_and_ligatures_are_printed_as_they_are(text, printed):
+    assert escaped(text) == printed
+
+
+@given(st.text())
+def test_no_text_ends_a_cell_a_line_or_a_group(text):
+    line = tabular("l", ["a"], [[text]]).split("\n")[4]
+    assert line.endswith(r" \\")
+    bare = re.sub(
+        r"\\(textbackslash|textasciitilde|textasciicircum|symbol|[^a-zA-Z])", "", line.removesuffix(r" \\")
+    )
+    assert bare.count("{") == bare.count("}")
+    assert not set("%&_#$") & set(bare)
+    assert not line.startswith(("[", "*"))
 
 
 def test_a_table_has_a_line_for_each_row_and_a_cell_for_each_column():

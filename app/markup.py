@@ -1,0 +1,42 @@
+"""Text from outside as text: escaped for the two languages of markup that the page speaks.
+
+Names of files, classes and networks, what a link says, and sentences that quote them come through here where they
+enter Markdown or a figure. Not here: HTML, see `html.escape` and `escaped` in assets/stage_words.js; files and the
+terminal, see `pg_core.printable`, `pg_core.latex` and `pg_core.spreadsheet`.
+"""
+
+import html
+import re
+
+from pg_core.printable import printable
+
+_JOINER = "\u2060"
+"""A word joiner: it has no width, and nobody sees it."""
+_BETWEEN = re.compile(r"(?<!\S)[<>~-](?=[->=]{1,2}(?!\S))|www(?=\.)|@(?=\S)", re.IGNORECASE)
+_SIGNS = re.compile(r"[\\`*_\[\]<$~|&]")
+_COLON = re.compile(r":(?=\S)")
+_BEGINNING = re.compile(r"^(\d+(?=[.)](\s|$))|(?=[#>+=-]))")
+"""Of a heading, a quotation, a line or a list."""
+
+
+def in_markdown(text: str) -> str:
+    r"""Text as Streamlit's Markdown shows it, sign by sign, in one line.
+
+    A backslash hides a sign from the parser. But emoji, icons, addresses and arrows are looked for once more in what
+    the parser has read: there, a joiner keeps apart what would become one.
+
+    >>> print(in_markdown("![a](b) $x$ 50 % of_all"))
+    !\[a\](b) \$x\$ 50 % of\_all
+    """
+    joined = _BETWEEN.sub(rf"\g<0>{_JOINER}", printable(" ".join(text.split())))
+    escaped = _SIGNS.sub(r"\\\g<0>", joined)
+    return _BEGINNING.sub(r"\1\\", _COLON.sub(rf"\:{_JOINER}", escaped))
+
+
+def in_figure(text: str) -> str:
+    """Text as Plotly shows it: it reads some HTML everywhere, and %{...} in what says how a point is described.
+
+    >>> in_figure("<b>a</b> & %{y}")
+    '&lt;b&gt;a&lt;/b&gt; &amp; %&#123;y}'
+    """
+    return html.escape(printable(text), quote=False).replace("%{", "%&#123;")

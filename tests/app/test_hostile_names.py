@@ -1,0 +1,151 @@
+"""Names from outside are text on every page: of an upload, of a card's network and classes, and in every link."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.choices import links
+from app.compute import networks
+from pg_core.models.own import Format, write_card
+from tests.app.test_page import PATIENCE, png
+from tests.hostile import FILE, NAME, constructs
+from tests.pg_core.test_own_network import Convolutions, described, saved
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
+VIEWS = ("explore", "debugger", "figure5", "steps", "placements", "compare", "networks", "results")
+CLASSES = (f"{NAME} 1", f"| {NAME}", f"# {NAME} :smile:")
+TITLE = NAME
+
+
+def any_page():
+    import importlib
+
+    import streamlit as st
+
+    from app import choices
+    from app.choices import links
+    from app.views import opening
+
+    view = st.session_state.setdefault("view", "networks")
+    show = importlib.import_module(f"app.views.{view}").show
+    links.follow()
+    chosen = choices.sidebar()
+    opening.about_the_link()
+    if view in ("networks", "results"):
+        show()
+    elif view == "explore":
+        show(chosen, st.Page(lambda: None, title="Debugger", url_path="debugger"))
+    else:
+        show(chosen)
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder in place of assets/weights with an own network whose every name is hostile, and other files with such
+    names."""
+    monkeypatch.setattr(networks, "WEIGHTS", tmp_path)
+    path = saved(tmp_path, Convolutions(), Format.EXPORTED)
+    path = path.rename(tmp_path / f"{FILE}.pt2")
+    own = replace(described(path), title=TITLE, classes=CLASSES)
+    (tmp_path / f"{FILE}.network.json").write_text(write_card(own))
+    (tmp_path / f"broken {FILE}.network.json").write_text(json.dumps({NAME: NAME}))
+    (tmp_path / f"{FILE}.pth").write_bytes(b"nothing")
+    return tmp_path
+
+
+def rendered(node):
+    """Every text that Streamlit renders as Markdown, below a part of the page: not what stands in fields, lists and
+    data frames, and no HTML."""
+    if node.type == "html":
+        return
+    proto = getattr(node, "proto", None)
+    values = (getattr(proto, field, "") for field in ("body", "label", "help", "text", "delta", "caption"))
+    yield from (value for value in values if isinstance(value, str))
+    if node.type == "table":
+        yield from map(str, node.value.to_numpy().reshape(-1))
+    for child in getattr(node, "children", {}).values():
+        yield from rendered(child)
+
+
+def figures(node):
+    """Every figure that Plotly draws, below a part of the page."""
+    data = json.loads(getattr(getattr(node, "proto", None), "json", "") or "{}") or {}
+    found = [data.get("figure"), (data.get("scene") or {}).get("figure")]
+    yield from (json.loads(figure) for figure in found if figure)
+    for child in getattr(node, "children", {}).values():
+        yield from figures(child)
+
+
+def strings(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+    if isinstance(value, str) and not value.startswith("data:"):
+        yield value
+
+
+def texts(app):
+    assert not app.exception
+    parts = (app.main, app.sidebar)
+    found = [text for part in parts for text in rendered(part)]
+    assert {text: constructs(text) for text in found if constructs(text)} == {}
+    for text in (text for part in parts for figure in figures(part) for text in strings(figure)):
+        if "evil.example" in text:
+            assert "&lt;b&gt;c&lt;/b&gt;" in text
+            assert not re.search(r"%\{y\} =|[\x00-\x1f\u202e]|<(?!/?(b|br|extra)>)", text)
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_name_is_more_than_text_on_a_page(weights, view):
+    app = AppTest.from_function(any_page, default_timeout=PATIENCE)
+    app.session_state["view"] = view
+    app.session_state["network"] = TITLE
+    app.run()
+    named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
+    assert named or view in ("networks", "results")
+    drawn = "".join(text for figure in figures(app.main) for text in strings(figure))
+    assert "evil.example" in drawn or view in ("figure5", "steps", "networks", "results")
+    upload = app.file_uploader(key="upload")
+    upload.set_value((f"{FILE}.png", b"nothing", "image/png")).run()
+    assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))
+    upload.set_value((f"{FILE}.png", png(), "image/png")).run()
+    texts(app)
+    if view not in ("networks", "results"):
+        app.slider(key="threshold").set_value(0.3).run()
+        texts(app)
+
+
+def test_a_network_that_fails_is_named_as_text(weights):
+    for card in weights.glob("*.network.json"):
+        card.write_text(
+            card.read_text().replace('"size": [\n      11,\n      11', '"size": [\n      9,\n      9')
+        )
+    app = AppTest.from_function(any_page, default_timeout=PATIENCE)
+    app.session_state["view"] = "explore"
+    app.session_state["network"] = TITLE
+    app.run()
+    assert any("is not local as described" in box.value for box in app.error)
+    texts(app)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_page_names_what_a_link_says_wrongly_as_text_and_cut(weights, view):
+    app = AppTest.from_function(any_page, default_timeout=PATIENCE)
+    app.session_state["view"] = view
+    for name in links._READERS:
+        app.query_params[name] = NAME * 100
+    app.query_params["network"] = "tiles-coarse"
+    app.run()
+    texts(app)
+    (told,) = [box.value for box in app.warning if "means nothing here" in box.value]
+    told = told.replace("\\", "").replace("\u2060", "")
+    # Any text may be the name of a class, of which there are none yet.
+    wrong = links._READERS.keys() - {"network", "label", "class"}
+    assert all(f"{name}=![a](http://127.0.0.1:1/t.png) $x$ [b](https" in told for name in wrong)
+    assert len(told) < (links._SHOWN + 10) * len(wrong) + 100
