@@ -121,6 +121,6 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     assert compute.in_brief("tiles") == "Not measured here."
     assert "for Mask-BN 95.0 / 86.7 (ImageNette, 2 % of 224x224)" in compute.in_brief("bagnet17")
     assert compute.in_brief("bagnet17-192") == "Not measured here."
-    assert "IBP (interval bounds)" in compute.in_brief("cifar10-interval")
+    assert "IBP (interval bounds, float64)" in compute.in_brief("cifar10-interval")
     assert "published: for IBP (small network) 47.8 / 30.3" in compute.in_brief("cifar10-interval")
     assert "CIFAR" not in compute.in_brief("bagnet17")

@@ -106,5 +106,5 @@ def test_every_step_is_said_in_its_numbers(run):
     assert any(word.endswith("keeps at most upper = 30.") for word in words)
     assert any("m = 14 ≤ T t = 14.8" in word and word.endswith("lower = 23.") for word in words)
     assert "The window at row 4, column 2: margin = 23 - 30 = -7 against 'other': ✘ not positive." in words
-    assert words[-1].endswith("windows are not certified: ✘ not certified for 'true'.")
+    assert words[-1].endswith("windows are proved: ✘ not certified for 'true'.")
     assert all(words)

@@ -39,5 +39,5 @@ def test_it_plays_through_algorithm_2_by_itself(open_page):
     choose(page, "On", "the counterexample")
     expect(page.get_by_text("Step 1 of 31")).to_be_visible()
     page.get_by_role("button", name="Play").click()
-    expect(page.get_by_text(re.compile(r"windows are not certified: ✘ not certified"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"windows are proved: ✘ not certified"))).to_be_visible()
     expect(page.get_by_role("button", name="Play")).to_be_disabled()
