@@ -7,6 +7,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import compute
+from app.markup import in_markdown
 from pg_core import sample_path
 from tests.app.test_page import field
 
@@ -131,7 +132,7 @@ def test_a_plain_address_stays_short():
 def test_what_a_link_says_wrongly_is_named_and_left_out(link):
     app = opened(**({"network": "tiles-coarse"} | link))
     for name, value in link.items():
-        assert f"{name}={value}" in boxes(app)
+        assert in_markdown(f"{name}={value}") in boxes(app)
     network = "tiles" if "network" in link else "tiles-coarse"
     assert address(app) == {"photo": "chelsea", "network": network, "size": "2%"}
     app.run()

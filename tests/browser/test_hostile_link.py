@@ -1,6 +1,6 @@
 """A prepared link and the name of a file in a real Chromium: no other host is asked, and nothing leads to one."""
 
-import re
+from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
@@ -11,31 +11,37 @@ from tests.browser.steps import png, upload, wait_for_panels
 from tests.hostile import FILE, NAME
 
 pytestmark = pytest.mark.browser
-PAGES = ("", "debugger", "figure5", "steps", "placements", "compare", "networks", "results")
+LAST = {
+    "": "What do these words mean?",
+    "debugger": "The letters",
+    "figure5": "The proof in a page",
+    "steps": "robust masking of",
+    "placements": "How is a place proved?",
+    "compare": "All windows of all defences as CSV",
+    "networks": "Your own network",
+    "results": "Failures by class",
+}
+"""Words at the end of each page."""
 FOREIGN = """[...document.querySelectorAll('a, img, image, iframe, link, script')]
     .map((part) => part.href?.baseVal ?? part.href ?? part.src ?? '')
     .filter((address) => /^([a-z]+:)?\\/\\//.test(address) && new URL(address, location).host !== location.host)"""
 
 
-def hostile(photo=NAME):
-    """The query of a link all of whose words are hostile but for the network's."""
-    words = dict.fromkeys(("checkpoint", "space", "size", "evidence", "patch", "contents", "label"), NAME)
-    return {"photo": photo, "network": "tiles-coarse", **words}
+WORDS = ("photo", "checkpoint", "space", "size", "evidence", "patch", "contents", "label")
+LINK = urlencode({"network": "tiles-coarse", **dict.fromkeys(WORDS, NAME)})
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", LAST)
 def test_every_page_names_the_words_of_a_link_and_asks_no_other_host(open_page, app_url, path):
-    page = open_page(path=path)
+    page = open_page(path="results")  # which needs no network
     requests = []
     page.on("request", lambda request: requests.append(request.url))
-    query = page.evaluate("(words) => new URLSearchParams(words).toString()", hostile())
-    page.goto(f"{app_url}/{path}?{query}")
+    page.goto(f"{app_url}/{path}?{LINK}")
     told = page.locator("[data-testid='stAlert']", has_text="means nothing here")
-    expect(told).to_contain_text(
-        re.compile(r"photo=!\[a\]\(http:\u2060?//127\.0\.0\.1:1/t\.png\) \$x\$ \[b\]\(https:")
-    )
+    expect(told).to_contain_text("photo=![a](http:")
+    expect(told).to_contain_text("contents=![a](http:")
     assert len(told.inner_text()) < 900
-    expect(page.locator("[data-testid='stStatusWidget']")).to_have_count(0)
+    expect(page.get_by_text(LAST[path]).first).to_be_visible()
     assert page.evaluate(FOREIGN) == []
     assert [url for url in requests if not url.startswith((app_url, "blob:", "data:"))] == []
 
