@@ -34,6 +34,8 @@ def choose_sample(page: Page, name: str) -> None:
     before = drawn(page)
     choose(page, "or a sample", name)
     page.wait_for_function(f"{STAGE}.draws > {before}")
+    # The stage is drawn before the run ends, which may still replace fields.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def at_panel(page: Page, panel: int, row: float, column: float) -> tuple[float, float]:

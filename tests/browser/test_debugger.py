@@ -35,7 +35,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()
     expect(metric(page, "Rival")).to_have_text(rival)
     expect(page.get_by_text(f"'{rival}' reaches at most")).to_be_visible()
-    expect(page.get_by_text("feature-space counterexample")).to_be_visible()
+    expect(page.get_by_text("feature-space counterexample: a witness changes the prediction")).to_be_visible()
     page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 4")
 
     page.get_by_role("button", name="Go to the worst").click()
