@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from pg_core.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
-from pg_core.parameters import coerce_fields, shown
+from pg_core.parameters import coerce_fields, member, shown
 
 ALERT = 2**31 - 1
 """The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class
@@ -57,7 +57,7 @@ def in_words(verdict: str, claim: Claim) -> str:
     >>> in_words(Verdict.CERTIFIED, Claim.LABEL_OR_ALERT)
     'certified: label or alert'
     """
-    alert = verdict == Verdict.CERTIFIED and claim is Claim.LABEL_OR_ALERT
+    alert = verdict == Verdict.CERTIFIED and member(Claim, claim) is Claim.LABEL_OR_ALERT
     return f"{verdict}: label or alert" if alert else str(verdict)
 
 

@@ -19,7 +19,7 @@ LAST = {
     "placements": "How is a place proved?",
     "compare": "All windows of all defences as CSV",
     "networks": "Your own network",
-    "results": "Failures by class",
+    "results": "Verdicts by class",
 }
 """Words at the end of each page."""
 FOREIGN = """[...document.querySelectorAll('a, img, image, iframe, link, script')]

@@ -14,6 +14,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import get_args, get_origin
 
 import numpy as np
@@ -36,7 +37,7 @@ from pg_core.arrays import EvidenceType, clip, evidence_error, scale
 from pg_core.boards import COUNTEREXAMPLE
 from pg_core.cases import Case, CaseEvidence
 from pg_core.comparison import as_published, table_4
-from pg_core.defences.base import Claim, Verdict
+from pg_core.defences.base import Claim, Verdict, in_words
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
@@ -127,7 +128,7 @@ def examples():
         contender,
         Absent(Kind.MASKING, "why"),
         Stated(),
-        LocalLogitMap(MAP, Layout.CLASSES_FIRST, False, EvidenceType.LOGITS, 0.0),
+        LocalLogitMap(MAP, Layout.CLASSES_FIRST, False, EvidenceType.LOGITS, 0.0, "stated"),
         MODELS["tiles"],
         OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
         DefenceResult(0, Verdict.CERTIFIED, 0.0),
@@ -166,6 +167,7 @@ def calls(known):
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),
         "line_up.kinds": lambda word: line_up(features, fitting, kinds=[word]).absent,
         "algorithm_2.bound": algorithm_2,
+        "in_words.claim": partial(in_words, "certified"),
         "Network.__init__.evidence": lambda word: network(evidence=word),
         "Network.__init__.part": lambda word: network(part=word),
     }
