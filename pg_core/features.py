@@ -115,11 +115,11 @@ def _largest_difference(
     model: LocalModel, pixels: Pixels, local_logits: Float32[np.ndarray, "classes rows columns"]
 ) -> float:
     """Between local logits of the whole image and of a sample of its cells, each computed alone."""
-    return max(
-        float(np.abs(_finite(model, model.local_logits(pixels, cell))[:, 0, 0] - local_logits[:, *at]).max())
-        for cell in _sampled(local_logits)
-        for at in ((cell.top, cell.left),)
-    )
+    largest = 0.0
+    for cell in _sampled(local_logits):
+        alone = _finite(model, model.local_logits(pixels, cell))[:, 0, 0]
+        largest = max(largest, float(np.abs(alone - local_logits[:, cell.top, cell.left]).max()))
+    return largest
 
 
 def _sampled(local_logits: Float32[np.ndarray, "classes rows columns"]) -> Iterator[Window]:

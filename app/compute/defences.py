@@ -82,7 +82,7 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
                 "Verdict": _verdict(one),
                 "Proved": f"{certificate.proved.sum()} of {certificate.windows.count} {places(found, one)}",
                 "Smallest margin": f"{margin:+.4g}",
-                "This window": standing_of(found, one, window),
+                "This window": proved_in_words(found, one, window),
                 "Time": f"{one.seconds * 1000:.0f} ms",
             }
         )
@@ -100,7 +100,7 @@ def _verdict(one: Contender) -> str:
     return VERDICTS[verdict].replace(verdict, in_words(verdict, one.certificate.claim))
 
 
-def standing_of(found: Lineup, one: Contender, window: Window) -> str:
+def proved_in_words(found: Lineup, one: Contender, window: Window) -> str:
     """Whether a defence proves what it claims for a malicious window, in words."""
     alert = ": label or alert" if one.certificate.claim is Claim.LABEL_OR_ALERT else ""
     return f"✔ proved{alert}" if found.proves(one, window) else "✘ not proved"

@@ -162,7 +162,7 @@ def _verdict(found: Lineup, pair: tuple[Contender, Contender], window: Window) -
 
 
 def _account(found: Lineup, one: Contender, window: Window) -> None:
-    st.markdown(f"**{TITLES[one.kind]}**: {defences.standing_of(found, one, window)}")
+    st.markdown(f"**{TITLES[one.kind]}**: {defences.proved_in_words(found, one, window)}")
     reckoned = defences.reckoning(found, one, window)
     if reckoned is None:
         st.caption(f"{one.defence}. No place of the patch has its footprint in this window.")
