@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from pg_core.arrays import EvidenceType, type_and_shape
+from pg_core.arrays import EvidenceType
 from pg_core.attacks import PatchPixels, paste
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
-from pg_core.images import Framing, ImageError, frame, read, to_pixels, upright_rgb
+from pg_core.images import FramedPhoto, Framing, framed
 from pg_core.models.local import LocalModel, Pixels
 from pg_core.parameters import coerce_fields
 
@@ -59,23 +59,24 @@ class LocalFeatures:
         return f"LocalFeatures({self.model}, {len(self.classes)} classes, map {self.map_size}, delta {self.delta:.2g})"
 
 
-def extract(image: Image.Image | Path | str, model: LocalModel) -> LocalFeatures:
-    """Run the network on a photo, or the photo in a file.
+def extract(image: Image.Image | Path | str | bytes | FramedPhoto, model: LocalModel) -> LocalFeatures:
+    """Run the network on a photo, the photo in a file or in the bytes of one, or on what it sees of one.
 
     Raises ImageError for a file that is no photo and for an image that no such file holds (`images.upright_rgb`), and
-    ValueError for a network whose local logits are not finite.
+    ValueError for a network whose local logits are not finite, and for what a network of another image size sees.
     """
-    if not isinstance(image, Image.Image | Path | str):
-        raise ImageError(f"Expected a photo or the path of one, got {type_and_shape(image)}.")
-    photo = upright_rgb(image) if isinstance(image, Image.Image) else read(image)
-    pixels = to_pixels(photo, model.image_size, model.part)
+    if not isinstance(image, FramedPhoto):
+        image = framed(image, model.image_size, model.part)
+    if image.framing.image_size != model.image_size:
+        raise ValueError(f"expected {model.image_size} pixels, got {image.framing.image_size}")
+    pixels = image.pixels
     local_logits = _finite(model, model.local_logits(pixels))
     delta = _measured_delta(model, pixels, local_logits)
     return LocalFeatures(
         model.name,
         model.classes,
         model.receptive_field,
-        frame((photo.height, photo.width), model.image_size, model.part),
+        image.framing,
         pixels,
         local_logits,
         delta,

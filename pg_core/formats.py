@@ -8,8 +8,10 @@ how large it may be, see `pg_core.images`.
 import io
 import struct
 import zlib
+from dataclasses import dataclass
+from typing import Any
 
-from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin, features
+from PIL import AvifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin, features
 
 MAX_PROFILE_BYTES = 4 * 2**20
 """The largest colour profiles of printers have 3 MB."""
@@ -35,6 +37,12 @@ _FAMILIES = {
     "video": (b"isom", b"mp41", b"mp42", b"qt  ", b"M4V "),
 }
 _BESIDE = frozenset({"icc_profile", "exif", "transparency"})
+_IMAGE_BYTES = {"1": 1.0, "L": 1.0, "P": 1.0, "I;16": 2.0}
+"""Of a pixel of an image that is decoded, by mode; 4 for others."""
+_WEBP_BYTES, _AVIF_BYTES, _AVIF_ALPHA_BYTES, _HEIC_OVERHEAD = 13.0, 13.0, 17.0, 4.6
+_HEIC_PLANES = {400: 1.0, 420: 1.5, 422: 2.0, 444: 3.0}
+_SCAN, _PROGRESSIVE, _STANDALONE = 0xDA, (0xC2, 0xC6, 0xCA, 0xCE), (0x01, *range(0xD0, 0xD9))
+"""Markers of JPEG: the begin of a scan, of a progressive picture, and those without a length."""
 _ORIENTATION, _LONG = 0x0112, 4
 """The tag of EXIF, and the type of its numbers of 32 bits."""
 
@@ -44,6 +52,38 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
     def getexif(self) -> Image.Exif:
         return Image.Exif()
+
+
+class _DecodedAtOnce(ImageFile.ImageFile):
+    """Of a format whose decoder gives all pixels of the first picture as bytes: the decoder and its own copies are
+    forgotten before the image is made of them."""
+
+    _decoder: Any
+
+    def load(self) -> Any:  # noqa: ANN401 (the type that Pillow gives has no name at run time)
+        if getattr(self, "_decoder", None) is not None:
+            content = self._first_picture()
+            self._decoder = None
+            if content is None:
+                raise OSError("the picture cannot be decoded")
+            self.fp = io.BytesIO(content)
+            raw = getattr(self, "rawmode", self.mode)
+            self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, raw)]
+        return ImageFile.ImageFile.load(self)
+
+    def _first_picture(self) -> bytes | None:
+        raise NotImplementedError
+
+
+class _WebP(_DecodedAtOnce, WebPImagePlugin.WebPImageFile):
+    def _first_picture(self) -> bytes | None:
+        found = self._decoder.get_next()
+        return None if found is None else found[0]
+
+
+class _Avif(_DecodedAtOnce, AvifImagePlugin.AvifImageFile):
+    def _first_picture(self) -> bytes | None:
+        return self._decoder.get_frame(0)[0]
 
 
 def kind_of(data: bytes) -> str:
@@ -72,9 +112,20 @@ def kind_of(data: bytes) -> str:
     return "text" if text and all(sign.isprintable() or sign.isspace() for sign in text) else "unknown"
 
 
-def declared_size(kind: str, data: bytes) -> tuple[int, int] | None:
-    """Width and height in the header of a WebP file, whose decoder takes memory for them when it is opened; None for
-    other formats, which are opened first."""
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Width and height that a file declares, and the most memory in bytes that its decoder takes for each pixel,
+    beside the file: as measured on photos of all kinds, alpha and 4:4:4 included (`tests/benchmarks/bench_photos.py`).
+    """
+
+    width: int
+    height: int
+    bytes_per_pixel: float
+
+
+def declared_size(kind: str, data: bytes) -> Declared | None:
+    """What is in the header of a WebP file, whose decoder takes memory when it is opened; None for other formats,
+    which are opened first."""
     if kind != "WebP":
         return None
     header = data[12:30].ljust(18, b"\0")
@@ -86,10 +137,10 @@ def declared_size(kind: str, data: bytes) -> tuple[int, int] | None:
             width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
         case _:
             width, height = (size & 0x3FFF for size in struct.unpack_from("<HH", header, 14))
-    return width, height
+    return Declared(width, height, _WEBP_BYTES)
 
 
-def opened(kind: str, data: bytes) -> Image.Image:
+def opened(kind: str, data: bytes) -> tuple[Image.Image, Declared]:
     """A photo in a JPEG, PNG, WebP, AVIF or HEIC file, not decoded before `load`; `info` holds no more than its EXIF,
     colour profile and transparency. HEIC and AVIF are turned by their container, whatever their EXIF says: the
     decoder of HEIC does it, for AVIF an EXIF is written that says the same.
@@ -102,19 +153,20 @@ def opened(kind: str, data: bytes) -> Image.Image:
         case "PNG":
             photo = _png(data)
         case "WebP":
-            photo = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+            photo = _WebP(io.BytesIO(data))
         case "AVIF":
             if not features.check("avif"):
                 raise ImportError(
                     "AVIF needs another build of Pillow: python -m pip install --upgrade pillow"
                 )
-            photo = AvifImagePlugin.AvifImageFile(io.BytesIO(_without_exif(data)))
+            photo = _Avif(io.BytesIO(_without_exif(data)))
         case "HEIC":
             photo = _heic(data)
         case _:
             raise ValueError(f"expected JPEG, PNG, WebP, AVIF or HEIC, got {kind}")
+    declared = Declared(*photo.size, _bytes_per_pixel(kind, data, photo))
     photo.info = {key: value for key, value in photo.info.items() if key in _BESIDE}
-    return photo
+    return photo, declared
 
 
 def orientation_in(exif: bytes) -> int:
@@ -134,6 +186,45 @@ def orientation_in(exif: bytes) -> int:
     except struct.error:  # cut short
         pass
     return 1
+
+
+def _bytes_per_pixel(kind: str, data: bytes, photo: Image.Image) -> float:
+    channels = len(photo.getbands())
+    match kind:
+        case "JPEG" if isinstance(photo, JpegImagePlugin.JpegImageFile):
+            image = _IMAGE_BYTES.get(photo.mode, 4.0)
+            if not _has_several_scans(data, len(photo.layer)):
+                return image
+            # The decoder then keeps all coefficients, of 16 bits; the more, the less a colour is subsampled.
+            samples = [layer[1] * layer[2] for layer in photo.layer]
+            return image + 2.2 * sum(samples) / max(samples)
+        case "WebP":
+            return _WEBP_BYTES
+        case "AVIF":
+            return _AVIF_ALPHA_BYTES if photo.mode == "RGBA" else _AVIF_BYTES
+        case "HEIC":
+            planes = _HEIC_PLANES.get(photo.info.get("chroma", 444), 3.0) + (channels in (2, 4))
+            return (planes + channels) * (2 if photo.info.get("bit_depth", 8) > 8 else 1) + _HEIC_OVERHEAD
+    return _IMAGE_BYTES.get(photo.mode, 4.0)
+
+
+def _has_several_scans(data: bytes, channels: int) -> bool:
+    """Whether a JPEG is progressive, or its first scan is not of all channels."""
+    at = 2
+    while at + 5 <= len(data):
+        if data[at] != 0xFF:
+            at += 1
+            continue
+        marker = data[at + 1]
+        if marker == 0xFF or marker == 0 or marker in _STANDALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker in _PROGRESSIVE:
+            return True
+        if marker == _SCAN:
+            return data[at + 4] < channels
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
 
 
 def _family(data: bytes) -> str:

@@ -1,23 +1,29 @@
 """Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
 
 The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
-photo touches after resizing is known exactly (section 1). It leaves out data sets of photos, how a format is told
-(`pg_core.formats`) and colour profiles (`pg_core.colour`).
+photo touches after resizing is known exactly (section 1). A photo that is being decoded may take `MAX_DECODED_BYTES`,
+so two are decoded at once and others wait. Not here: data sets of photos, how a format is told (`pg_core.formats`),
+and upright sRGB (`pg_core.upright`).
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from pg_core.colour import to_srgb
-from pg_core.formats import declared_size, kind_of, opened, orientation_in
+from pg_core.arrays import type_and_shape
+from pg_core.files import regular
+from pg_core.formats import Declared, declared_size, kind_of, opened
 from pg_core.geometry import Size
 from pg_core.models.local import Part, Pixels
 from pg_core.parameters import coerce_fields, member
+from pg_core.upright import SUPPORT, UprightPhoto, give_back
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
@@ -33,27 +39,18 @@ READABLE = f"{', '.join(list(FORMATS)[:-1])} and {list(FORMATS)[-1]}"
 """The formats in words."""
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000
+MAX_DECODED_BYTES = 235 * 2**20
+"""What decoding a photo may take, copies of its file included. Where a format needs more than 4 bytes for each pixel,
+fewer pixels than `MAX_PIXELS` are read of it."""
+REDUCED = 1024
+"""The longer side of what `reduced` makes of a photo, in pixels."""
 MIN_SIDE = 16
 MAX_ASPECT = 16
 _SHORT_SIDE = 256 / 224
 """The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
-_SUPPORT = 2.0
-"""Support of the bicubic kernel, in source pixels when enlarging and in target pixels when reducing."""
 _MUCH_CUT_AWAY, _MUCH_ENLARGED = 0.25, 2.0
 """A share of the photo, and a factor for an axis, beyond which a person is told."""
-_ROWS_AT_ONCE = 256
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each EXIF orientation."""
-
+_decoding = BoundedSemaphore(2)
 _DAMAGED = "The image is damaged or cut short."
 _NO_IMAGES = ("PDF", "PostScript", "ZIP", "video")
 
@@ -182,6 +179,35 @@ def square(share: float, image_size: Size) -> Size:
     return (side, other) if image_size[0] <= image_size[1] else (other, side)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FramedPhoto:
+    """What a network sees of a photo, and which part of it that is."""
+
+    framing: Framing
+    pixels: Pixels
+
+
+def framed(
+    photo: Image.Image | Path | str | bytes, image_size: Size, part: Part = Part.MIDDLE
+) -> FramedPhoto:
+    """What a network of this image size sees of a photo, of the photo in a file, or in the bytes of one, without the
+    memory for all of it in RGB. Raises ImageError as `decode` and `upright_rgb` do."""
+    with _upright(photo) as upright:
+        framing = frame(upright.size, image_size, part)
+        return FramedPhoto(framing, _pixels(upright, framing))
+
+
+def reduced(photo: Image.Image | Path | str | bytes) -> tuple[Image.Image, Size]:
+    """A photo with a longer side of at most `REDUCED` pixels, as it is where it is small; and the size that it had."""
+    with _upright(photo) as upright:
+        height, width = upright.size
+        factor = min(1.0, REDUCED / max(height, width))
+        size = max(1, round(factor * height)), max(1, round(factor * width))
+        if size == upright.size:
+            return upright.whole(), size
+        return upright.resized((0.0, 0.0, float(height), float(width)), size), upright.size
+
+
 def decode(data: bytes) -> Image.Image:
     """The upright RGB photo, in sRGB, in the bytes of a JPEG, PNG, WebP, AVIF or HEIC file, of several pictures the
     first.
@@ -189,37 +215,17 @@ def decode(data: bytes) -> Image.Image:
     EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
     white. An embedded ICC profile is converted to sRGB (`pg_core.colour`, which says what that changes); colours that
     a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for more than
-    MAX_BYTES or MAX_PIXELS, and for strips and specks that no classifier can look at (all checked before decoding).
+    MAX_BYTES or MAX_PIXELS, for more pixels than its decoder has MAX_DECODED_BYTES for, and for strips and specks that
+    no classifier can look at (all checked before decoding).
     """
-    if len(data) > MAX_BYTES:
-        raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
-    kind = kind_of(data)
-    if kind not in FORMATS:
-        raise ImageError(_refusal(kind, data))
-    declared = declared_size(kind, data)
-    if declared is not None:
-        _check_size(*declared)
-    try:
-        photo = opened(kind, data)
-    except ImportError as error:
-        raise ImageError(f"{error}.") from error
-    except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
-        raise ImageError(_DAMAGED) from error
-    return upright_rgb(photo)
+    with _upright(data) as photo:
+        return photo.whole()
 
 
 def read(path: str | Path) -> Image.Image:
     """The photo in a file; raises ImageError if it is none."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f"{path.name}: {error.strerror or 'cannot be read'}.") from error
-    try:
-        return decode(data)
-    except ImageError as error:
-        raise ImageError(f"{path.name}: {error}") from error
+    with _upright(Path(path)) as photo:
+        return photo.whole()
 
 
 def upright_rgb(photo: Image.Image) -> Image.Image:
@@ -227,22 +233,8 @@ def upright_rgb(photo: Image.Image) -> Image.Image:
 
     Raises ImageError for what `decode` refuses, and for pixels that are no numbers of 8 or 16 bits.
     """
-    _check_size(*photo.size)
-    if photo.mode == "F":
-        raise ImageError(
-            "The image has floating-point pixels; expected 8 bits for each channel: Image.fromarray of "
-            "np.rint(255 * values).astype(np.uint8) for values from 0 to 1."
-        )
-    try:
-        photo.load()
-        _check_size(*photo.size)  # HEIC says its true size when it is decoded
-        rgb = _to_rgb(_upright(photo)).copy()
-    except ImageError:
-        raise
-    except Exception as error:  # here too
-        raise ImageError(_DAMAGED) from error
-    rgb.info.clear()  # or its orientation would be honoured twice
-    return rgb
+    with _upright(photo) as upright:
+        return upright.whole()
 
 
 def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Framing:
@@ -255,14 +247,9 @@ def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Frami
 
 
 def to_pixels(photo: Image.Image, image_size: Size, part: Part = Part.MIDDLE) -> Pixels:
-    """What a network of this image size sees of the photo."""
-    framing = frame((photo.height, photo.width), image_size, part)
-    height, width = image_size
-    if framing.photo_size != image_size:
-        top, left = framing.top_left
-        box = (left, top, left + framing.crop[1], top + framing.crop[0])
-        photo = photo.resize((width, height), Image.Resampling.BICUBIC, box=box)
-    return np.ascontiguousarray(np.asarray(photo, np.float32).transpose(2, 0, 1) / np.float32(255))
+    """What a network of this image size sees of an RGB photo, however small."""
+    upright = UprightPhoto(photo)
+    return _pixels(upright, frame(upright.size, image_size, part))
 
 
 def to_photo(pixels: Pixels) -> Image.Image:
@@ -270,10 +257,98 @@ def to_photo(pixels: Pixels) -> Image.Image:
     return Image.fromarray(np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8))
 
 
+@contextmanager
+def _upright(photo: Image.Image | Path | str | bytes) -> Iterator[UprightPhoto]:
+    """A photo that is decoded, and its place among those that may be decoded at once."""
+    match photo:
+        case bytes():
+            data = photo
+        case Image.Image():
+            data = b""
+        case Path() | str():
+            data = _content(Path(photo))
+        case _:
+            raise ImageError(f"Expected a photo or the path of one, got {type_and_shape(photo)}.")
+    with _decoding:
+        try:
+            upright = _loaded(photo if isinstance(photo, Image.Image) else _opened(data))
+            yield upright
+            upright.release()
+        except ImageError as error:
+            if isinstance(photo, bytes | Image.Image):
+                raise
+            raise ImageError(f"{Path(photo).name}: {error}") from error
+        finally:
+            give_back()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with regular(path) as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"{path.name}: {error.strerror or 'cannot be read'}.") from error
+    except ValueError as error:
+        raise ImageError(f"{path.name}: {error}.") from error
+
+
+def _opened(data: bytes) -> Image.Image:
+    """A photo that is not decoded yet, if the memory for it is small enough."""
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
+    kind = kind_of(data)
+    if kind not in FORMATS:
+        raise ImageError(_refusal(kind, data))
+    declared = declared_size(kind, data)
+    if declared is not None:
+        _check_memory(declared, kind, data)
+    try:
+        photo, declared = opened(kind, data)
+    except ImportError as error:
+        raise ImageError(f"{error}.") from error
+    except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
+        raise ImageError(_DAMAGED) from error
+    _check_memory(declared, kind, data)
+    return photo
+
+
+def _loaded(photo: Image.Image) -> UprightPhoto:
+    _check_size(*photo.size)
+    if photo.mode == "F":
+        raise ImageError(
+            "The image has floating-point pixels; expected 8 bits for each channel: Image.fromarray of "
+            "np.rint(255 * values).astype(np.uint8) for values from 0 to 1."
+        )
+    try:
+        photo.load()
+        upright = UprightPhoto(photo)
+        upright.rows(0, 1)  # Whether the mode can be converted at all.
+    except Exception as error:  # here too
+        raise ImageError(_DAMAGED) from error
+    _check_size(*photo.size)  # HEIC says its true size when it is decoded
+    lowest, highest = np.array(photo.getextrema() if photo.mode == "I" else (0, 0))
+    if not 0 <= lowest <= highest < 2**16:
+        raise ImageError(
+            f"The image has pixels from {lowest} to {highest}; expected 0 to 65535 where they are integers of "
+            "more than 8 bits."
+        )
+    return upright
+
+
+def _pixels(photo: UprightPhoto, framing: Framing) -> Pixels:
+    if framing.photo_size == framing.image_size:
+        seen = photo.whole()
+    else:
+        top, left = framing.top_left
+        box = (float(top), float(left), top + framing.crop[0], left + framing.crop[1])
+        seen = photo.resized(box, framing.image_size)
+    return np.ascontiguousarray(np.asarray(seen, np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
 def _touched(patch: int, scale: float) -> int:
     if scale == 1:
         return patch
-    support = _SUPPORT * max(1.0, 1 / scale)
+    support = SUPPORT * max(1.0, 1 / scale)
     return math.ceil(scale * (patch - 1 + 2 * support))
 
 
@@ -290,6 +365,16 @@ def _refusal(kind: str, data: bytes) -> str:
     return f"{what}; {READABLE} are read: export the photo as JPEG."
 
 
+def _check_memory(declared: Declared, kind: str, data: bytes) -> None:
+    _check_size(declared.width, declared.height)
+    most = (MAX_DECODED_BYTES - 2 * len(data)) / declared.bytes_per_pixel
+    if declared.width * declared.height > most:
+        raise ImageError(
+            f"The image has {declared.width}x{declared.height} pixels; of a {kind} file like this one at most "
+            f"{most / 10**6:.0f} million are read: export it smaller."
+        )
+
+
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(
@@ -300,45 +385,3 @@ def _check_size(width: int, height: int) -> None:
             f"The image has {width}x{height} pixels; expected sides of at least {MIN_SIDE} pixels, "
             f"none more than {MAX_ASPECT} times the other."
         )
-
-
-def _upright(photo: Image.Image) -> Image.Image:
-    exif = photo.info.get("exif")
-    try:
-        orientation = (
-            orientation_in(exif)
-            if isinstance(exif, bytes)
-            else photo.getexif().get(ExifTags.Base.Orientation, 1)
-        )
-    except Exception:  # unreadable EXIF says nothing; the pixels are still a photo
-        return photo
-    turn = _TURNS.get(orientation)
-    return photo if turn is None else photo.transpose(turn)
-
-
-def _to_rgb(photo: Image.Image) -> Image.Image:
-    profile = photo.info.get("icc_profile")
-    if photo.mode.startswith("I"):
-        return to_srgb(_eight_bits(photo), profile).convert("RGB")
-    mode = "L" if photo.mode in ("1", "L", "LA", "La") else "CMYK" if photo.mode == "CMYK" else "RGB"
-    if photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in photo.info:
-        opaque = photo.convert("LA").convert("RGBA") if photo.mode == "La" else photo.convert("RGBA")
-        rgba = to_srgb(opaque.convert(mode), profile).convert("RGB")
-        rgba.putalpha(opaque.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return to_srgb(photo.convert(mode), profile).convert("RGB")
-
-
-def _eight_bits(photo: Image.Image) -> Image.Image:
-    """A grey photo of 16 bits, in bands of rows, so that a large one needs little memory."""
-    values = np.asarray(photo)
-    if values.dtype != np.uint16 and not 0 <= values.min() <= values.max() < 2**16:
-        raise ImageError(
-            f"The image has pixels from {values.min()} to {values.max()}; expected 0 to 65535 where they are integers "
-            "of more than 8 bits."
-        )
-    grey = np.empty(values.shape, np.uint8)
-    for top in range(0, len(values), _ROWS_AT_ONCE):
-        band = slice(top, top + _ROWS_AT_ONCE)
-        grey[band] = (values[band].astype(np.uint32) + 128) // 257  # 257 is odd: no value lies halfway
-    return Image.fromarray(grey)

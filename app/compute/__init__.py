@@ -60,8 +60,7 @@ class Choice:
 def uploaded(name: str, data: bytes) -> Photo:
     """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
     digest = hashlib.sha256(data).hexdigest()
-    photo = decoded(digest, data)
-    return Photo(name, digest, data, (photo.height, photo.width))
+    return Photo(name, digest, data, reduced(digest, data)[1])
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -70,10 +69,11 @@ def sample(name: str) -> Photo:
     return uploaded(name, sample_path(name).read_bytes())
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def decoded(digest: str, _data: bytes) -> Image.Image:
-    """The photo with this digest; decoding a large one takes a good part of a second."""
-    return images.decode(_data)
+@st.cache_resource(max_entries=16, show_spinner=False)
+def reduced(digest: str, _data: bytes) -> tuple[Image.Image, Size]:
+    """The photo with this digest, made small to be shown, and its own size. The full photo is not kept: it may take
+    200 MB, and decoding it takes a good part of a second."""
+    return images.reduced(_data)
 
 
 def described(choice: Choice) -> Description:
@@ -104,7 +104,7 @@ def network(choice: Choice) -> "Network":
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def features(photo: Photo, choice: Choice) -> LocalFeatures:
     """What the network sees of a photo; the network runs once."""
-    return extract(decoded(photo.digest, photo.data), network(choice))
+    return extract(photo.data, network(choice))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)

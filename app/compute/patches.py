@@ -2,12 +2,13 @@
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import streamlit as st
 
-from app.compute import BY_DIGEST, Choice, Photo, analysis, decoded, features, network
+from app.compute import BY_DIGEST, Choice, Photo, analysis, features, network, reduced
 from pg_core import attacks
 from pg_core.analysis import Answer, answer
 from pg_core.attacks import PatchPixels
@@ -90,7 +91,7 @@ def placements(
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
 def preview(photo: Photo) -> str:
     """The photo, small, as a data URL."""
-    small = decoded(photo.digest, photo.data).copy()
+    small = reduced(photo.digest, photo.data)[0].copy()
     small.thumbnail((_PREVIEW, _PREVIEW))
     data = io.BytesIO()
     small.save(data, "JPEG", quality=90)
@@ -106,7 +107,9 @@ def _pixels(motif: Motif, size: Size) -> PatchPixels:
         case Contents.CHECKERBOARD:
             return attacks.checkerboard(size)
         case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
-            cut = motif.cut
-            photo = decoded(motif.sticker.digest, motif.sticker.data)
-            return attacks.sticker(size, photo.crop((cut.left, cut.top, cut.right, cut.bottom)))
+            small, full = reduced(motif.sticker.digest, motif.sticker.data)
+            cut, factor = motif.cut, small.height / full[0]
+            top, left = math.floor(factor * cut.top), math.floor(factor * cut.left)
+            bottom, right = math.ceil(factor * cut.bottom), math.ceil(factor * cut.right)
+            return attacks.sticker(size, small.crop((left, top, right, bottom)))
     return attacks.noise(size, motif.seed)

@@ -50,7 +50,7 @@ from pg_core.defences.undefended import Undefended
 from pg_core.diagnosis import Account, Branch, Failure
 from pg_core.evaluation import Trial, fitted_trials
 from pg_core.figure import drawn
-from pg_core.images import Space, frame, to_pixels
+from pg_core.images import Space, frame, framed, to_pixels
 from pg_core.lineup import Absent, line_up
 from pg_core.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.models import MODELS, load_model
@@ -164,6 +164,7 @@ def calls(known):
         "fitted_trials.kinds": lambda word: fitted_trials(fitting, [(8, 8)], [word]),
         "drawn.form": lambda word: drawn(analysis, word),
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
+        "framed.part": lambda word: framed(PHOTO, (32, 32), word).pixels,
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),
         "line_up.kinds": lambda word: line_up(features, fitting, kinds=[word]).absent,
         "algorithm_2.bound": algorithm_2,
