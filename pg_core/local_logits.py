@@ -1,31 +1,42 @@
 """Files with local logits: maps whose axes, wrapping and error are stated, since a proof does not guess.
 
 `save_local_logits` writes files that state all of it. Of any other .npz file whoever reads it has to, with the options
-of `pg_core.commands.certify`. Not here: what is proved about the maps.
+of `pg_core.commands.certify`. A file may be hostile, and large: all is known of its maps from the first bytes of each,
+and one is in memory at a time. Not here: what is proved about the maps.
 """
 
 import json
 import math
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from pg_core.arrays import CEILING, EvidenceType
 from pg_core.features import LocalFeatures
+from pg_core.files import regular
+from pg_core.geometry import Size
 from pg_core.parameters import coerce_fields, position_of, shown
 from pg_core.schema import as_json
 from pg_core.version import __version__
 
 _DESCRIPTION = "pg_core.description"
 """The name of the array that is no map but a text: JSON, with the entries of `_Description`."""
-_MAX_ARRAY_BYTES = 2**31
+_MAX_FILE_BYTES = 2**31
+"""Of all maps of a file in float64."""
+_MAX_VALUES = 2**25
+"""Of one map, whose cells count like `_CELL` classes more: a defence holds some copies of the evidence, and some numbers
+for each window, 1.5 GB at this limit."""
+_CELL = 4
+_MAX_ENTRIES = 100_000
 _MAX_DESCRIPTION_BYTES = 2**26
 _T = TypeVar("_T")
 
@@ -51,13 +62,15 @@ class Stated:
         coerce_fields(self)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class LocalLogitMap:
-    """One map out of a file: the layout its array was read in, whether its windows wrap around in columns, the
-    evidence to make of it, the largest error of a value and who says so; and network and classes, where the file
-    names them."""
+    """A map in a file, before its values are read: its shape (classes, rows, columns) and the layout of its array,
+    whether its windows wrap around in columns, the evidence to make of it, the largest error of a value and who says
+    so; and network and classes, where the file names them."""
 
-    local_logits: Float64[np.ndarray, "classes rows columns"]
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
     layout: Layout
     wrapping: bool
     evidence: EvidenceType
@@ -73,9 +86,21 @@ class LocalLogitMap:
         """A class by its name, or by its index where the file names none."""
         return index if self.classes is None else self.classes[index]
 
-    def __repr__(self) -> str:
-        shape = self.local_logits.shape
-        return f"LocalLogitMap({self.model}, {shape}, wrapping {self.wrapping}, delta {self.delta:.2g})"
+    def read(self) -> Float64[np.ndarray, "classes rows columns"]:
+        """The values, out of the file. Raises ValueError for values that are not finite, and for logits that would be
+        evidence above `CEILING`."""
+        with _reading(self.path) as archive, archive.open(f"{self.name}.npy") as file:
+            array = _array(file, self.name)
+            first = array if self.layout is Layout.CLASSES_FIRST else array.transpose(2, 0, 1)
+            values = np.ascontiguousarray(first, np.float64)
+            if not np.isfinite(values).all():
+                raise ValueError(f"expected finite values in '{self.name}', got NaN or infinite ones")
+            if self.evidence is EvidenceType.LOGITS and values.max() > CEILING:
+                raise ValueError(
+                    f"'{self.name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map "
+                    "(and c_h) by a constant, which changes no verdict on logits"
+                )
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,37 +147,27 @@ def save_local_logits(path: str | Path, features: LocalFeatures | Mapping[str, L
 
 
 def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
-    """The maps of an .npz file by their names.
+    """The maps of an .npz file by their names, without their values.
 
-    The file may be hostile: no pickle is read, and no more than fits into 2 GB of float64. Raises ValueError
-    for a file of another kind, an array of another shape, values that are not finite, and logits that would be
-    evidence above `CEILING`; for a layout that nobody states, and a map of bands of which nobody says whether it
-    wraps; and where what is stated contradicts the file, or is an error smaller than the file's.
+    Raises ValueError for a file of another kind, an array of another shape, and more than 2 GB of float64, or than a
+    defence has the memory for in one map; for a layout that nobody states, and a map of bands of which nobody says whether it wraps; and
+    where what is stated contradicts the file, or is an error smaller than the file's. No pickle is read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-        size = sum(entry.file_size for entry in entries)
-        counted = Counter(entry.filename.removesuffix(".npy") for entry in entries)
-        repeated = [name for name, count in counted.items() if count > 1]
-        if repeated:
-            raise ValueError(
-                f"expected each array once, got {shown(repeated[0])} {counted[repeated[0]]} times"
-            )
-        if size > _MAX_ARRAY_BYTES:
-            raise ValueError(f"{size / 2**30:.1f} GB of arrays; at most 2 GB are read")
-        with np.load(path, allow_pickle=False) as archive:
-            description = _described(archive[_DESCRIPTION]) if _DESCRIPTION in archive.files else None
-            names = [name for name in archive.files if name != _DESCRIPTION]
-            maps = {name: _map(archive[name], name, description, stated) for name in names}
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise ValueError(f"{_named(path)}: {error}") from error
-    except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like
-        raise ValueError(f"{_named(path)}: not an .npz file of arrays") from error
-    if not maps:
-        raise ValueError(f"{_named(path)}: no array in it")
+    with _reading(path) as archive:
+        names = _names(archive)
+        description = _description(archive) if _DESCRIPTION in names else None
+        names = [name for name in names if name != _DESCRIPTION]
+        if not names:
+            raise ValueError("no array in it")
+        total = 0
+        maps = {}
+        for name in names:
+            with archive.open(f"{name}.npy") as file:
+                shape, dtype = _header(file, name)
+            maps[name] = _map(path, name, shape, dtype, description, stated)
+            total += 8 * math.prod(shape)
+            if total > _MAX_FILE_BYTES:
+                raise ValueError("more than 2 GB of float64 are in it: put its maps into several files")
     return maps
 
 
@@ -176,7 +191,7 @@ def class_index(label: object, own: LocalLogitMap, name: str) -> int:
         if wanted in names:
             return names.index(wanted)
     index = position_of(label) if isinstance(label, str) else label
-    count = len(own.local_logits)
+    count = own.shape[0]
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
         named = "" if own.classes is None else f"a name ({', '.join(own.classes[:3])}, ...) or "
         raise ValueError(
@@ -190,7 +205,62 @@ def _named(path: Path) -> str:
     return path.name or str(path)
 
 
-def _map(array: object, name: str, description: _Description | None, stated: Stated) -> LocalLogitMap:
+@contextmanager
+def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive, with every error as a sentence that names the file."""
+    try:
+        with regular(path) as file, zipfile.ZipFile(file) as archive:
+            yield archive
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ValueError(f"{_named(path)}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:
+        raise ValueError(f"{_named(path)}: {error}") from error
+    except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like
+        raise ValueError(f"{_named(path)}: not an .npz file of arrays") from error
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    entries = archive.infolist()
+    if len(entries) > _MAX_ENTRIES:
+        raise ValueError(f"expected at most {_MAX_ENTRIES} arrays, got {len(entries)}")
+    counted = Counter(entry.filename for entry in entries)
+    other = [name for name in counted if not name.endswith(".npy")]
+    if other:
+        raise ValueError(f"expected arrays (.npy) only, got {shown(other[0])}")
+    name, count = max(counted.items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise ValueError(f"expected each array once, got {shown(name.removesuffix('.npy'))} {count} times")
+    return [name.removesuffix(".npy") for name in counted]
+
+
+def _header(file: IO[bytes] | BufferedIOBase, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array, from its first bytes."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read[version](file)
+    except Exception as error:  # what numpy says of hostile bytes is for programmers
+        raise ValueError(f"{shown(name)} is no array that can be read") from error
+    return shape, dtype
+
+
+def _array(file: IO[bytes] | BufferedIOBase, name: str) -> np.ndarray:
+    try:
+        return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # the same
+        raise ValueError(f"{shown(name)} is no array that can be read") from error
+
+
+def _map(
+    path: Path,
+    name: str,
+    stored: tuple[int, ...],
+    dtype: np.dtype,
+    description: _Description | None,
+    stated: Stated,
+) -> LocalLogitMap:
     layout = _agreed("layout", stated.layout, description.layout if description else None)
     if layout is None:
         bands = (
@@ -201,21 +271,30 @@ def _map(array: object, name: str, description: _Description | None, stated: Sta
             f"--layout {Layout.CLASSES_LAST}{bands}; files of pg_core.save_local_logits say it themselves"
         )
     evidence = stated.evidence or (description.evidence if description else EvidenceType.LOGITS)
-    values = _checked(array, name, layout, evidence)
+    shape = _checked(stored, dtype, name, layout)
     said = _agreed("wrapping", stated.wrapping, description.wrapping if description else None)
-    wrapping = _wrapping(said, values.shape[1:], name)
+    wrapping = _wrapping(said, shape[1:], name)
     if description is None:
         source = "assumed: exact" if stated.delta is None else "stated"
-        return LocalLogitMap(values, layout, wrapping, evidence, stated.delta or 0.0, source)
-    if len(description.classes) != len(values) or name not in description.delta:
-        raise ValueError(f"its {_DESCRIPTION} does not fit '{name}', which has {len(values)} classes")
+        return LocalLogitMap(path, name, shape, layout, wrapping, evidence, stated.delta or 0.0, source)
+    if len(description.classes) != shape[0] or name not in description.delta:
+        raise ValueError(f"its {_DESCRIPTION} does not fit '{name}', which has {shape[0]} classes")
     least = description.delta[name]
     delta = least if stated.delta is None else stated.delta
     if delta < least:
         raise ValueError(f"expected --delta of at least {least!r}, the error of '{name}', got {delta:g}")
     source = "estimated" if stated.delta is None else "stated"
     return LocalLogitMap(
-        values, layout, wrapping, evidence, delta, source, description.model, description.classes
+        path,
+        name,
+        shape,
+        layout,
+        wrapping,
+        evidence,
+        delta,
+        source,
+        description.model,
+        description.classes,
     )
 
 
@@ -226,7 +305,7 @@ def _agreed(what: str, stated: _T | None, known: _T | None) -> _T | None:
     return known if stated is None else stated
 
 
-def _wrapping(stated: bool | None, map_size: tuple[int, ...], name: str) -> bool:
+def _wrapping(stated: bool | None, map_size: Size, name: str) -> bool:
     """Whether windows wrap around. One row or column may be bands, which do; other maps do if that is stated."""
     rows, columns = map_size
     if stated is None and 1 in map_size:
@@ -242,39 +321,41 @@ def _wrapping(stated: bool | None, map_size: tuple[int, ...], name: str) -> bool
     return bool(stated)
 
 
-def _checked(
-    array: object, name: str, layout: Layout, evidence: EvidenceType
-) -> Float64[np.ndarray, "classes rows columns"]:
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype.kind not in "fiu":
-        found = (
-            f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else "other data"
-        )
-        raise ValueError(f"expected numbers of shape [{layout}] in '{name}', got {found}")
-    first = array if layout is Layout.CLASSES_FIRST else array.transpose(2, 0, 1)
-    if 0 in first.shape or len(first) < 2:
+def _checked(stored: tuple[int, ...], dtype: np.dtype, name: str, layout: Layout) -> tuple[int, int, int]:
+    """The shape of an array as classes, rows and columns."""
+    if len(stored) != 3 or dtype.kind not in "fiu" or dtype.itemsize > 8:
         raise ValueError(
-            f"expected cells and at least two classes in '{name}', got shape {list(array.shape)} as [{layout}]"
+            f"expected numbers of at most 64 bits, of shape [{layout}], in '{name}', got {dtype} of shape "
+            f"{list(stored)}"
         )
-    if array.size * 8 > _MAX_ARRAY_BYTES:
-        raise ValueError(f"'{name}' has {array.size} values; at most 2 GB of float64 are read")
-    values = np.ascontiguousarray(first, np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"expected finite values in '{name}', got NaN or infinite ones")
-    if evidence is EvidenceType.LOGITS and values.max() > CEILING:
+    one, two, three = stored
+    classes, rows, columns = (one, two, three) if layout is Layout.CLASSES_FIRST else (three, one, two)
+    if min(rows, columns) < 1 or classes < 2:
         raise ValueError(
-            f"'{name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) "
-            "by a constant, which changes no verdict on logits"
+            f"expected cells and at least two classes in '{name}', got shape {list(stored)} as [{layout}]"
         )
-    return values
+    most = _MAX_VALUES // (classes + _CELL)
+    if rows * columns > most:
+        raise ValueError(
+            f"expected at most {most} cells of {classes} classes in '{name}', got {rows}x{columns}"
+        )
+    return classes, rows, columns
+
+
+def _description(archive: zipfile.ZipFile) -> _Description:
+    with archive.open(f"{_DESCRIPTION}.npy") as file:
+        shape, dtype = _header(file, _DESCRIPTION)
+    if 0 <= math.prod(shape) * dtype.itemsize <= _MAX_DESCRIPTION_BYTES and dtype.kind == "U":
+        with archive.open(f"{_DESCRIPTION}.npy") as file:
+            return _described(_array(file, _DESCRIPTION))
+    return _described(None)
 
 
 def _described(text: object) -> _Description:
     """What a file says of itself; raises ValueError for anything that `save_local_logits` does not write."""
     try:
         if not isinstance(text, np.ndarray) or text.ndim or text.dtype.kind != "U":
-            raise ValueError("expected a text")
-        if text.nbytes > _MAX_DESCRIPTION_BYTES:
-            raise ValueError(f"expected at most {_MAX_DESCRIPTION_BYTES} bytes, got {text.nbytes}")
+            raise ValueError(f"expected a text of at most {_MAX_DESCRIPTION_BYTES} bytes")
         content = json.loads(str(text))
         wrapping, model, classes = content["wrapping"], content["model"], content["classes"]
         if not isinstance(wrapping, bool) or not isinstance(classes, list):

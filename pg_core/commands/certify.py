@@ -136,7 +136,7 @@ def _certified(
         options.bound,
         own.wrapping,
     )
-    local_logits = own.local_logits
+    local_logits = own.read()
     masking = defence.predict(local_logits)
     certificate = defence.certify_masking(masking, label, defence.tolerance(local_logits, own.delta))
     return {
@@ -144,7 +144,7 @@ def _certified(
         "name": name,
         **({} if own.model is None else {"model": own.model}),
         "layout": own.layout,
-        "shape": dict(zip(("classes", "rows", "columns"), local_logits.shape, strict=True)),
+        "shape": dict(zip(("classes", "rows", "columns"), own.shape, strict=True)),
         "wrapping": own.wrapping,
         "undefended_prediction": own.class_name(undefended_prediction(local_logits)),
         "prediction": own.class_name(int(masking.label)),
@@ -157,7 +157,7 @@ def _certified(
 
 def _check_window(window_size: Size, own: LocalLogitMap, name: str) -> None:
     """Raise ValueError for a window that does not fit into a map, as it comes of a wrong layout."""
-    rows, columns = own.local_logits.shape[1:]
+    _, rows, columns = own.shape
     height, width = window_size
     if height > rows or width > columns:
         raise ValueError(

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import get_args, get_origin
 
 import numpy as np
@@ -128,7 +129,16 @@ def examples():
         contender,
         Absent(Kind.MASKING, "why"),
         Stated(),
-        LocalLogitMap(MAP, Layout.CLASSES_FIRST, False, EvidenceType.LOGITS, 0.0, "stated"),
+        LocalLogitMap(
+            Path("maps.npz"),
+            "map",
+            (4, 6, 7),
+            Layout.CLASSES_FIRST,
+            False,
+            EvidenceType.LOGITS,
+            0.0,
+            "stated",
+        ),
         MODELS["tiles"],
         OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
         DefenceResult(0, Verdict.CERTIFIED, 0.0),
