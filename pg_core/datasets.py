@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pg_core.files import FileError, check_regular
 from pg_core.images import READABLE, SUFFIXES, ImageError, read
 
 
@@ -69,6 +70,7 @@ class LabelledPhoto:
 
     def hashed(self) -> "LabelledPhoto":
         """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
+        _check_regular(self.path)
         try:
             with self.path.open("rb") as file:
                 return replace(self, sha256=hashlib.file_digest(file, "sha256").hexdigest())
@@ -165,10 +167,19 @@ def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ..
 
 def read_in_folder(path: Path) -> Image.Image:
     """`read` for one photo of many: an ImageError names its folder too."""
+    _check_regular(path)
     try:
         return read(path)
     except ImageError as error:
         raise ImageError(f"{path.parent.name}/{error}") from error
+
+
+def _check_regular(path: Path) -> None:
+    """Raise ImageError for a pipe or a device in the place of a photo, before it is opened."""
+    try:
+        check_regular(path)
+    except FileError as error:
+        raise ImageError(f"{path.parent.name}/{path.name}: {str(error).removeprefix(f'{path}: ')}.") from None
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -81,7 +81,9 @@ def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, lines):
 
 def test_a_photo_of_another_class_than_before_is_measured_again(folder, lines):
     told = [json.loads(line) for line in lines.read_text().splitlines()]
-    told[1]["label"] += 1
+    told[1]["label"] = (told[1]["label"] + 1) % 3
+    for result in told[1]["results"]:
+        result.update(prediction=(told[1]["label"] + 1) % 3, verdict="misclassified")
     lines.write_text("".join(json.dumps(line) + "\n" for line in told))
     evaluation, measured = resumed(folder, lines)
     assert (measured, evaluation.changed) == (1, (told[1]["photo"],))
