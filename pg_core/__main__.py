@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from pg_core.commands import certify, evaluate, figure, train
 from pg_core.files import cannot_be_written
 from pg_core.interrupts import interruptible
 from pg_core.printable import printable
@@ -27,19 +26,25 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    try:
+        return _run(_parsed(arguments))
+    except KeyboardInterrupt as stop:
+        kept = f"{stop}: run the same command again to go on" if str(stop) else "nothing was written"
+        _say(f"interrupted; {kept}")
+        return _INTERRUPTED
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    # Here, where an interrupt is caught: they take long to import.
+    from pg_core.commands import certify, evaluate, figure, train
+
     parser = _Parser(
         prog="python -m pg_core", description="Provable robustness against adversarial patches (PatchGuard)."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (certify, figure, evaluate, train):
         command.add(commands)
-    try:
-        with interruptible():
-            return _run(parser.parse_args(arguments))
-    except KeyboardInterrupt as stop:
-        kept = f"{stop}: run the same command again to go on" if str(stop) else "nothing was written"
-        _say(f"interrupted; {kept}")
-        return _INTERRUPTED
+    return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -76,4 +81,9 @@ def _close(stream: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        code = main()
+        if code == _INTERRUPTED:
+            # All is written. Python's own end would answer a second Ctrl-C with a traceback.
+            os._exit(code)
+    sys.exit(code)

@@ -42,7 +42,11 @@ class Store:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values, delta = arrays["local_logits"], arrays["delta"]
-                whole = values.dtype == np.float32 and values.shape == self.shape and delta.shape == ()
+                whole = (
+                    values.dtype == np.float32
+                    and values.shape == self.shape
+                    and (delta.dtype, delta.shape) == (np.float64, ())
+                )
                 kept = Kept(values, float(delta)) if whole else None
         except (
             Exception
