@@ -6,9 +6,9 @@ Exit codes: 0 done, 1 bad input with one clear line, 2 usage, 130 interrupted.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from pg_core.files import cannot_be_written
 from pg_core.interrupts import interruptible
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
             try:
                 print("\n".join(map(printable, line.split("\n"))), flush=True)
             except OSError as error:
-                _close(sys.stdout)
+                _close(sys.stdout.fileno)
                 if not isinstance(error, BrokenPipeError):  # as of head, which has seen enough
                     _say(f"error: {cannot_be_written('the standard output', error)}")
                 return 1
@@ -69,14 +69,14 @@ def _say(sentence: str) -> None:
     try:
         print(printable(" ".join(sentence.split())), file=sys.stderr, flush=True)
     except OSError:
-        _close(sys.stderr)
+        _close(sys.stderr.fileno)
 
 
-def _close(stream: TextIO) -> None:
-    """Send the rest of a stream that nobody takes nowhere, or Python tries again at the end, and says so."""
+def _close(number: Callable[[], int]) -> None:
+    """Send the rest of a stream that nobody takes nowhere, or Python tries again at its end, and says so."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(nowhere, number())
         os.close(nowhere)
 
 

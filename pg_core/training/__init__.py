@@ -148,11 +148,14 @@ def train(
                 losses = list(pool.map(work, range(recipe.shards)))
                 state.update(replicas)
                 now = time.monotonic()
-                if now - saved > _SECONDS_BETWEEN_CHECKPOINTS or state.step == last or interrupted():
+                if now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                     state.save(path)
                     saved, kept = now, state.step
                 if report is not None:
                     report(pace.progress(state.step, f"loss {sum(losses) / len(losses):.3f}"))
+            if state.step > kept:
+                state.save(path)
+                kept = state.step
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"step {kept} of {last} is kept in {path}" if kept else "") from None
     finally:
