@@ -1,15 +1,20 @@
 """The command line: python -m pg_core certify photo.jpg --patch-size 2%.
 
-Exit codes: 0 done, 1 bad input with one clear line, 2 usage.
+Exit codes: 0 done, 1 bad input with one clear line, 2 usage, 130 interrupted.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
-from pg_core.commands import certify, evaluate, figure, train
+from pg_core.files import cannot_be_written
+from pg_core.interrupts import interruptible
 from pg_core.printable import printable
+
+_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -21,21 +26,64 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    try:
+        return _run(_parsed(arguments))
+    except KeyboardInterrupt as stop:
+        kept = f"{stop}: run the same command again to go on" if str(stop) else "nothing was written"
+        _say(f"interrupted; {kept}")
+        return _INTERRUPTED
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    # Here, where an interrupt is caught: they take long to import.
+    from pg_core.commands import certify, evaluate, figure, train
+
     parser = _Parser(
         prog="python -m pg_core", description="Provable robustness against adversarial patches (PatchGuard)."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (certify, figure, evaluate, train):
         command.add(commands)
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Print what a command says, line by line; the exit code."""
     try:
         for line in options.run(options):
-            print("\n".join(map(printable, line.split("\n"))), flush=True)
+            try:
+                print("\n".join(map(printable, line.split("\n"))), flush=True)
+            except OSError as error:
+                _close(sys.stdout.fileno)
+                if not isinstance(error, BrokenPipeError):  # as of head, which has seen enough
+                    _say(f"error: {cannot_be_written('the standard output', error)}")
+                return 1
     except (ValueError, OSError) as error:
-        print(f"error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+        _say(f"error: {error}")
         return 1
     return 0
 
 
+def _say(sentence: str) -> None:
+    """Print one line where errors go, if anybody reads it."""
+    try:
+        print(printable(" ".join(sentence.split())), file=sys.stderr, flush=True)
+    except OSError:
+        _close(sys.stderr.fileno)
+
+
+def _close(number: Callable[[], int]) -> None:
+    """Send the rest of a stream that nobody takes nowhere, or Python tries again at its end, and says so."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number())
+        os.close(nowhere)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        code = main()
+        if code == _INTERRUPTED:
+            # All is written. Python's own end would answer a second Ctrl-C with a traceback.
+            os._exit(code)
+    sys.exit(code)

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 
-from PIL import Image
-
-from pg_core.images import READABLE, SUFFIXES, ImageError, read
+from pg_core.files import regular
+from pg_core.geometry import Size
+from pg_core.images import READABLE, SUFFIXES, FramedPhoto, ImageError, framed
+from pg_core.models.local import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,16 @@ class LabelledPhoto:
     def hashed(self) -> "LabelledPhoto":
         """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
         try:
-            with self.path.open("rb") as file:
+            with regular(self.path) as file:
                 return replace(self, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
             raise ImageError(f"{self.name}: {error.strerror or 'cannot be read'}.") from error
+        except ValueError as error:
+            raise ImageError(f"{self.name}: {error}.") from error
 
-    def read(self) -> Image.Image:
-        """The photo; raises ImageError, which names the folder too, if it cannot be read."""
-        return read_in_folder(self.path)
+    def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
+        """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""
+        return framed_in_folder(self.path, image_size, part)
 
 
 def sample_path(name: str) -> Path:
@@ -153,7 +156,7 @@ def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ..
     bad: list[str] = []
     for photo in photos:
         try:
-            photo.read()
+            photo.framed((1, 1))
         except ImageError:
             bad.append(photo.name)
         else:
@@ -163,10 +166,10 @@ def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ..
     return tuple(good), tuple(bad)
 
 
-def read_in_folder(path: Path) -> Image.Image:
-    """`read` for one photo of many: an ImageError names its folder too."""
+def framed_in_folder(path: Path, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
+    """`framed` for one photo of many: an ImageError names its folder too."""
     try:
-        return read(path)
+        return framed(path, image_size, part)
     except ImageError as error:
         raise ImageError(f"{path.parent.name}/{error}") from error
 

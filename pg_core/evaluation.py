@@ -9,13 +9,15 @@ import json
 import math
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from pg_core import files
 from pg_core.arrays import LocalLogits
 from pg_core.datasets import LabelledPhoto
 from pg_core.defences.base import Claim, Defence, Verdict
@@ -25,12 +27,12 @@ from pg_core.defences.masking import RobustMasking
 from pg_core.defences.undefended import Undefended
 from pg_core.features import extract
 from pg_core.geometry import Size
-from pg_core.images import ImageError, to_pixels
+from pg_core.images import FramedPhoto, ImageError, Threat, frame
 from pg_core.masked_views import mean_logits, pair_logits
 from pg_core.models.local import LocalModel
-from pg_core.outcomes import DefenceResult, PhotoResult, append, hash_of_photos, resume
+from pg_core.outcomes import DefenceResult, PhotoResult, append, begin, hash_of_photos, read_lines
 from pg_core.parameters import coerce_fields, member
-from pg_core.progress import Pace, Report
+from pg_core.progress import Pace, Progress, Report
 from pg_core.proportion import Proportion
 from pg_core.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.store import Kept, Store
@@ -71,11 +73,12 @@ def evaluate(
 
     lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
     cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
-    and one that is missing is not counted, and the evaluation names both. The folder may have another name than in
-    the lines, as long as one of its photos is among them. logits is a folder where local logits are kept, so that
-    other trials need no network. With skip_unreadable a photo that cannot be read is named in the evaluation, which
-    does not count it. Raises ValueError if the lines were written under another configuration or are all about the
-    photos of another folder, ImageError for a bad photo, or if all are.
+    and one that is missing is not counted, and the evaluation names both, and lines that are spoilt. The folder may
+    have another name than in the lines, as long as one of its photos is among them. logits is a folder where local
+    logits are kept, so that other trials need no network. With skip_unreadable a photo that cannot be read is named in
+    the evaluation, which does not count it. Raises ValueError if the lines were written under another configuration or
+    are all about the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file that
+    cannot be written; the text of a KeyboardInterrupt says how many photos are kept.
     """
     if not photos or not trials:
         raise ValueError("expected at least one photo and one defence")
@@ -86,26 +89,30 @@ def evaluate(
     unmeasured = [photo for photo in photos if photo.name not in known]
     finished = len(photos) - len(unmeasured)
     pace = Pace(len(photos), finished)
-    store = (
-        None if logits is None else Store(Path(logits), json.dumps(configuration.network(), sort_keys=True))
-    )
+    store = None if logits is None else _store(Path(logits), configuration)
     unreadable: list[str] = []
-    for done, listed in enumerate(unmeasured, finished + 1):
-        try:
-            photo = listed.hashed()
-            seen = _local_logits(model, photo, store)
-            views = _views(model, photo, trials)
-        except ImageError:
-            if not skip_unreadable:
-                raise
-            unreadable.append(listed.name)
-        else:
-            (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
-            if path is not None:
-                append(path, outcome)
-            known[photo.name] = outcome
-        if report is not None:
-            report(pace.progress(done))
+    try:
+        for done, listed in enumerate(unmeasured, finished + 1):
+            try:
+                photo = listed.hashed()
+                look = cache(partial(photo.framed, model.image_size, model.part))
+                seen = _local_logits(model, photo, look, store)
+                views = _views(model, look, trials, _within(report, pace, done - 1, photo.name, trials))
+            except ImageError:
+                if not skip_unreadable:
+                    raise
+                unreadable.append(listed.name)
+            else:
+                (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
+                if path is not None:
+                    append(path, outcome)
+                known[photo.name] = outcome
+            if report is not None:
+                report(pace.progress(done))
+    except KeyboardInterrupt:
+        place = path or logits
+        kept = "" if place is None else f"{len(known)} of {len(photos)} photos are kept in {place}"
+        raise KeyboardInterrupt(kept) from None
     photos = [photo for photo in photos if photo.name in known]
     if not photos:
         raise ImageError(f"None of {len(unreadable)} photos can be read.")
@@ -115,6 +122,7 @@ def evaluate(
         unreadable=tuple(sorted(unreadable)),
         changed=tuple(name for name in earlier.changed if name in known),
         missing=earlier.missing,
+        spoilt=tuple(f"line {number}" for number in earlier.spoilt),
     )
 
 
@@ -125,15 +133,30 @@ def fitted_trials(
     thresholds: Sequence[float] = (0.0,),
 ) -> tuple[Trial, ...]:
     """Each defence of a fitting, fitted to each patch size instead, in that order; robust masking, the default, with
-    each T. Raises ValueError for a defence that does not fit the network."""
+    each T. Raises ValueError for a defence that does not fit the network, a patch that is larger than its image, and
+    more masks along an axis than it has pixels."""
     default = Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING
     chosen = [member(Kind, kind) for kind in kinds or (default,)]
+    for patch in patch_sizes:
+        Threat(patch).on_network(frame(fitting.image_size, fitting.image_size))
+    pixels = max(fitting.image_size)
+    if any(kind.sees_pairs for kind in chosen) and fitting.masks_per_axis > pixels:
+        raise ValueError(
+            f"expected at most {pixels} masks per axis, one for each pixel of the image, "
+            f"got {fitting.masks_per_axis}"
+        )
     return tuple(
         Trial(patch, kind, replace(fitting, patch_size=patch, threshold=threshold).defence(kind))
         for patch in patch_sizes
         for kind in chosen
         for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))
     )
+
+
+def network_runs(trials: Sequence[Trial]) -> int:
+    """How often the network runs for each photo, but for the few cells on which its error is measured."""
+    masks = [trial.defence.masks.count for trial in trials if isinstance(trial.defence, PatchCleanser)]
+    return 1 + sum(count * (count + 1) // 2 for count in masks)
 
 
 def judge(
@@ -189,23 +212,44 @@ def count(
     return Evaluation(
         configuration,
         _folder(_root(photos[0])),
-        hash_of_photos(outcomes),
+        hash_of_photos((outcome.photo, outcome.sha256, outcome.label) for outcome in outcomes),
         delta,
         Proportion(undefended, n),
         tuple(runs),
     )
 
 
-def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> dict[Trial, np.ndarray]:
+def _within(
+    report: Report | None, pace: Pace, done: int, photo: str, trials: Sequence[Trial]
+) -> Report | None:
+    """Reports how far the pairs of masks of one photo have come, as a part of all photos."""
+    if report is None:
+        return None
+
+    def show(pairs: Progress) -> None:
+        overall = pace.progress(done, f"{photo}, {pairs.done}/{pairs.total} {pairs.message}")
+        if overall.seconds_left is None and pairs.seconds_left is not None:
+            # No photo is done yet: each run of the network takes as long as those so far.
+            each = pairs.seconds_left / max(1, pairs.total - pairs.done)
+            runs = network_runs(trials) * (pace.total - done) - pairs.done
+            overall = replace(overall, seconds_left=each * runs)
+        report(overall)
+
+    return show
+
+
+def _views(
+    model: LocalModel, look: Callable[[], FramedPhoto], trials: Sequence[Trial], report: Report | None
+) -> dict[Trial, np.ndarray]:
     """What the defences see that look at pixels, or at the network's answers under pairs of masks, for which it runs
     again and again."""
     looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
     if not looking:
         return {}
-    pixels = to_pixels(photo.read(), model.image_size, model.part)
+    pixels = look().pixels
     return {
         trial: (
-            pair_logits(mean_logits(model), pixels, trial.defence.masks)
+            pair_logits(mean_logits(model), pixels, trial.defence.masks, report=report)
             if isinstance(trial.defence, PatchCleanser)
             else pixels
         )[None]
@@ -213,12 +257,22 @@ def _views(model: LocalModel, photo: LabelledPhoto, trials: Sequence[Trial]) -> 
     }
 
 
-def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) -> Kept:
+def _store(folder: Path, configuration: Configuration) -> Store:
+    """Where local logits of this network are kept, and of no other."""
+    files.prepare_folder(folder)
+    rows, columns = configuration.receptive_field.map_size(configuration.image_size)
+    network = json.dumps(configuration.network(), sort_keys=True)
+    return Store(folder, network, (len(configuration.classes), rows, columns))
+
+
+def _local_logits(
+    model: LocalModel, photo: LabelledPhoto, look: Callable[[], FramedPhoto], store: Store | None
+) -> Kept:
     """Local logits out of the store, or of the network, which are then stored."""
     assert photo.sha256 is not None
     kept = None if store is None else store.find(photo.sha256)
     if kept is None:
-        features = extract(photo.read(), model)
+        features = extract(look(), model)
         kept = Kept(features.local_logits, features.delta)
         if store is not None:
             store.keep(photo.sha256, kept)
@@ -227,17 +281,21 @@ def _local_logits(model: LocalModel, photo: LabelledPhoto, store: Store | None) 
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing."""
+    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing; the
+    numbers of spoilt lines."""
 
     known: Mapping[str, PhotoResult] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    spoilt: tuple[int, ...] = ()
 
 
 def _earlier(path: Path, configuration: Configuration, photos: Sequence[LabelledPhoto]) -> _Earlier:
-    """The outcomes of a file of lines, compared with the photos there are."""
+    """The outcomes of a file of lines, compared with the photos there are; the file, without spoilt lines, can then be
+    added to."""
     root = _root(photos[0])
-    outcomes, folder = resume(path, configuration.summary(), _folder(root))
+    lines = read_lines(path, configuration.summary(), _folder(root))
+    outcomes, folder = lines.outcomes, lines.folder
     listed = {photo.name: photo for photo in photos}
     known = {name: outcome for name, outcome in outcomes.items() if _holds(outcome, listed.get(name))}
     if folder != _folder(root) and not known:
@@ -245,7 +303,8 @@ def _earlier(path: Path, configuration: Configuration, photos: Sequence[Labelled
     changed = sorted(name for name in outcomes if name in listed and name not in known)
     # Photos that are there but were not asked for are left alone.
     missing = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
-    return _Earlier(known, tuple(changed), tuple(missing))
+    begin(path, lines)
+    return _Earlier(known, tuple(changed), tuple(missing), lines.spoilt)
 
 
 def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:

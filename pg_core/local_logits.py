@@ -5,7 +5,6 @@ of `pg_core.commands.certify`. A file may be hostile, and large: all is known of
 and one is in memory at a time. Not here: what is proved about the maps.
 """
 
-import json
 import math
 import zipfile
 from collections import Counter
@@ -13,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -22,10 +21,10 @@ from jaxtyping import Float64
 
 from pg_core.arrays import CEILING, EvidenceType
 from pg_core.features import LocalFeatures
-from pg_core.files import regular
+from pg_core.files import regular, write
 from pg_core.geometry import Size
 from pg_core.parameters import coerce_fields, position_of, shown
-from pg_core.schema import as_json
+from pg_core.schema import as_json, from_json
 from pg_core.version import __version__
 
 _DESCRIPTION = "pg_core.description"
@@ -33,8 +32,8 @@ _DESCRIPTION = "pg_core.description"
 _MAX_FILE_BYTES = 2**31
 """Of all maps of a file in float64."""
 _MAX_VALUES = 2**25
-"""Of one map, whose cells count like `_CELL` classes more: a defence holds some copies of the evidence, and some numbers
-for each window, 1.5 GB at this limit."""
+"""Of one map, whose cells count like `_CELL` classes more: a defence holds some copies of the evidence, and some
+numbers for each window, 1.5 GB at this limit."""
 _CELL = 4
 _MAX_ENTRIES = 100_000
 _MAX_DESCRIPTION_BYTES = 2**26
@@ -139,19 +138,22 @@ def save_local_logits(path: str | Path, features: LocalFeatures | Mapping[str, L
     }
     arrays = {_DESCRIPTION: np.array(as_json(description))}
     arrays |= {name: own.local_logits for name, own in named.items()}
+    content = BytesIO()
     # Not by np.savez, to which a map named "file" is an argument.
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
+    write({Path(path): content.getbuffer()})
 
 
 def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
     """The maps of an .npz file by their names, without their values.
 
-    Raises ValueError for a file of another kind, an array of another shape, and more than 2 GB of float64, or than a
-    defence has the memory for in one map; for a layout that nobody states, and a map of bands of which nobody says whether it wraps; and
-    where what is stated contradicts the file, or is an error smaller than the file's. No pickle is read.
+    Raises ValueError for a file of another kind, an array of another shape, more than 2 GB of float64, and a map for
+    which a defence would need too much; for a layout that nobody states, and a map of bands of which nobody says
+    whether it wraps; and where what is stated contradicts the file, or is an error smaller than the file's. No pickle
+    is read.
     """
     with _reading(path) as archive:
         names = _names(archive)
@@ -174,8 +176,9 @@ def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
 def read_labels(path: Path, maps: Mapping[str, LocalLogitMap]) -> dict[str, int]:
     """A JSON object with the class of each map, by name; raises ValueError if it is anything else."""
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        with regular(path) as file:
+            labels = from_json(file.read(_MAX_DESCRIPTION_BYTES))
+    except (OSError, ValueError) as error:
         raise ValueError(f"{_named(path)}: not a JSON file that can be read") from error
     if not isinstance(labels, Mapping) or maps.keys() - labels.keys():
         raise ValueError(f"{_named(path)}: expected an object with a class for each of: {', '.join(maps)}")
@@ -356,7 +359,7 @@ def _described(text: object) -> _Description:
     try:
         if not isinstance(text, np.ndarray) or text.ndim or text.dtype.kind != "U":
             raise ValueError(f"expected a text of at most {_MAX_DESCRIPTION_BYTES} bytes")
-        content = json.loads(str(text))
+        content = from_json(str(text))
         wrapping, model, classes = content["wrapping"], content["model"], content["classes"]
         if not isinstance(wrapping, bool) or not isinstance(classes, list):
             raise ValueError("expected a truth value and a list")
@@ -369,7 +372,7 @@ def _described(text: object) -> _Description:
             raise ValueError("expected different names of classes")
         layout, evidence = Layout(content["layout"]), EvidenceType(content["evidence"])
         return _Description(layout, wrapping, model, tuple(classes), evidence, delta)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(
             f"its {_DESCRIPTION} is not as pg_core.save_local_logits writes it ({error})"
         ) from error

@@ -15,7 +15,7 @@ class Progress:
     message: str = ""
 
     def __str__(self) -> str:
-        left = "" if self.seconds_left is None else f", {_duration(self.seconds_left)} left"
+        left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
         return f"{self.done}/{self.total}{left}{f': {self.message}' if self.message else ''}"
 
 
@@ -38,9 +38,10 @@ class Pace:
         return Progress(done, self.total, seconds, message)
 
 
-def _duration(seconds: float) -> str:
-    """
-    >>> _duration(3725)
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> duration(3725)
     '1:02:05'
     """
     minutes, rest = divmod(round(seconds), 60)

@@ -3,7 +3,6 @@
 `pg_core.evaluation` counts them; assets/results holds those of the networks trained here, one file for each run.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from pg_core.outcomes import JSON
 from pg_core.parameters import coerce_fields
 from pg_core.printable import printable
 from pg_core.proportion import Proportion
-from pg_core.schema import SCHEMA, as_json
+from pg_core.schema import SCHEMA, as_json, from_json
 
 RESULTS = Path(__file__).parents[1] / "assets" / "results"
-_NOTED = ("unreadable", "other_files", "changed", "missing")
+_NOTED = ("unreadable", "other_files", "changed", "missing", "spoilt")
 """What an evaluation names beside its accuracies, where there is any of it."""
 
 
@@ -135,7 +134,8 @@ class Evaluation:
     of a local logit, which the margins have to survive (section 5, Numerics). `unreadable` names photos, `other_files`
     all else of the folder, that were passed over and do not count. Of the photos of an earlier run `changed` names
     those that were measured again, since their content or label is another one, `missing` those that are no longer
-    there and do not count.
+    there and do not count; `spoilt` names the lines of its file that were left out, the photos of which were measured
+    again.
     """
 
     configuration: Configuration
@@ -148,6 +148,7 @@ class Evaluation:
     other_files: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    spoilt: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -177,6 +178,7 @@ class Evaluation:
             "other_files": ("other file", "passed over"),
             "changed": ("changed photo", "measured again"),
             "missing": ("missing photo", "not counted"),
+            "spoilt": ("spoilt line", "left out, and measured again"),
         }
         notes = [f"  {in_brief(names, *words[name])}" for name, names in self._noted().items()]
         # A name may hold the end of a line.
@@ -192,10 +194,10 @@ def read(path: Path) -> Evaluation:
     """The evaluation whose summary is in a file; raises ValueError if it is anything else, of another schema, or
     contradicts itself."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_bytes())
         schema = content["schema"]
         evaluation = _evaluation(content) if schema == SCHEMA else None
-        again = None if evaluation is None else json.loads(as_json(evaluation.summary()))
+        again = None if evaluation is None else from_json(as_json(evaluation.summary()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name}: not the summary of an evaluation") from error
     if evaluation is None:

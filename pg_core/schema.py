@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from typing import Any, NoReturn
 
 SCHEMA = 1
 """The version of that JSON: it rises when a field changes its name or meaning."""
@@ -17,6 +18,32 @@ def as_json(content: object, indent: int | None = None) -> str:
     '{"margin": null, "windows": [1, 4]}'
     """
     return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:  # noqa: ANN401 - anything may stand in a text
+    """The content of a text, in UTF-8 where it is bytes. Raises ValueError for anything that is no JSON, such as NaN,
+    for numbers too large for float64, and for brackets nested too deep.
+
+    >>> from_json('{"margin": null}')
+    {'margin': None}
+    """
+    try:
+        return json.loads(
+            text if isinstance(text, str) else text.decode(),
+            parse_constant=_no_number,
+            parse_float=_number,
+        )
+    except RecursionError:
+        raise ValueError("expected JSON, got brackets nested too deep") from None
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"expected a number of JSON, got {word}")
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _no_number(digits[:20])
 
 
 def _finite(content: object) -> object:

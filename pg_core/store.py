@@ -5,13 +5,15 @@ the versions of the libraries. It leaves out forgetting: delete the folder.
 """
 
 import hashlib
-import tempfile
+import math
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float32
+
+from pg_core import files
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,27 +26,41 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of local logits; `network` names the network, its weights, the device and the versions. Photos are
-    known by the hash of their content."""
+    """A folder of local logits; `network` names the network, its weights, the device and the versions, `shape` is that
+    of its maps: classes, rows, columns. Photos are known by the hash of their content."""
 
     folder: Path
     network: str
+    shape: tuple[int, int, int]
 
     def find(self, photo: str) -> Kept | None:
-        """What is kept of a photo; None if nothing is, or a file was damaged."""
-        try:
-            with self._file(photo).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Kept(arrays["local_logits"], float(arrays["delta"]))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        """What is kept of a photo; None if nothing is, or a file was damaged: cut, or no map of this shape with finite
+        values and an error of at least 0."""
+        path = self._file(photo)
+        if not path.is_file():
             return None
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                values, delta = arrays["local_logits"], arrays["delta"]
+                whole = (
+                    values.dtype == np.float32
+                    and values.shape == self.shape
+                    and (delta.dtype, delta.shape) == (np.float64, ())
+                )
+                kept = Kept(values, float(delta)) if whole else None
+        except (
+            Exception
+        ):  # on damaged bytes numpy and zipfile fail in any way: zlib.error, NotImplementedError
+            return None
+        if kept is None or not (np.isfinite(kept.local_logits).all() and 0 <= kept.delta < math.inf):
+            return None
+        return kept
 
     def keep(self, photo: str, kept: Kept) -> None:
         """Write a photo's file, whole or not at all."""
-        file = self._file(photo)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".new", delete=False) as new:
-            np.savez(new, local_logits=kept.local_logits, delta=kept.delta)
-        Path(new.name).replace(file)
+        content = BytesIO()
+        np.savez(content, local_logits=kept.local_logits, delta=kept.delta)
+        files.write({self._file(photo): content.getbuffer()})
 
     def _file(self, photo: str) -> Path:
         digest = hashlib.sha256(f"{self.network}\n{photo}".encode()).hexdigest()

@@ -2,19 +2,22 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from pg_core import files
 from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos, other_files
 from pg_core.defences.catalogue import TITLES, Fitting, Kind
 from pg_core.defences.masking import Bound
-from pg_core.evaluation import evaluate, fitted_trials
+from pg_core.evaluation import evaluate, fitted_trials, network_runs
 from pg_core.images import SUFFIXES, square
 from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
+from pg_core.progress import Progress, Report, duration
 from pg_core.schema import as_json
 
 _EPILOG = """\
@@ -27,10 +30,14 @@ defences:
 The folder holds a folder for each class, named like the class (or, for ImageNette, by its WordNet name), with photos
 ({readable}). Other files are named in the summary; hidden ones are passed over.
 Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
-was stopped goes on where it stopped.
+was stopped goes on where it stopped; a line that was spoilt meanwhile is left out, and its photo measured again.
 
   python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --lines val.jsonl
 """
+
+
+_LONG = 60.0
+"""Seconds that a run may take without a word before."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -93,13 +100,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--limit", type=values.count, metavar="N", help="only so many photos, balanced over the classes"
     )
     evaluate_folder.add_argument(
-        "--lines", type=Path, metavar="FILE.jsonl", help="write outcomes here, and go on from what is there"
+        "--lines",
+        type=Path,
+        metavar="FILE.jsonl",
+        help=f"write outcomes here, and go on from what is there; {values.OUTPUT}",
     )
     evaluate_folder.add_argument(
         "--local-logits",
         type=Path,
         metavar="FOLDER",
-        help="keep local logits here: other patch sizes, thresholds and defences then need no network",
+        help="keep local logits here: other patch sizes, thresholds and defences then need no network; "
+        f"{values.OUTPUT}",
     )
     values.add_skip_unreadable(evaluate_folder)
     evaluate_folder.add_argument("--json", action="store_true", help="print the summary as one JSON object")
@@ -113,6 +124,10 @@ def _defences() -> str:
 def _run(options: argparse.Namespace) -> Iterator[str]:
     from pg_core.layered import layers_of
 
+    if options.lines is not None:
+        files.prepare(options.lines)
+    if options.local_logits is not None:
+        files.prepare_folder(options.local_logits)
     model = load_model(options.model, options.device, options.weights)
     names = imagenet_classes()
     imagenette = tuple(names[index] for index in IMAGENETTE)
@@ -133,9 +148,28 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     )
     trials = fitted_trials(fitting, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable
-    with nullcontext() if skip else values.cure_for_unreadable(), values.progress_line() as report:
+    cure = nullcontext() if skip else values.cure_for_unreadable()
+    with cure, values.cure_for_unwritable(), values.progress_line() as report:
+        told = _announced(report, network_runs(trials))
         result = evaluate(
-            model, photos, trials, options.lines, model.weights_sha256, report, options.local_logits, skip
+            model, photos, trials, options.lines, model.weights_sha256, told, options.local_logits, skip
         )
     result = replace(result, other_files=other_files(options.folder))
     yield as_json(result.summary()) if options.json else str(result)
+
+
+def _announced(report: Report, runs: int) -> Report:
+    """Says once, as soon as the first of them have been timed, how long many runs of the network for each photo will
+    take."""
+    waiting = runs > 1
+
+    def show(progress: Progress) -> None:
+        nonlocal waiting
+        if waiting and progress.seconds_left is not None:
+            waiting = False
+            if progress.seconds_left > _LONG:
+                left = f"{duration(progress.seconds_left)} for {progress.total - progress.done:,} photos"
+                print(f"{runs:,} runs of the network for each photo, about {left}", file=sys.stderr)
+        report(progress)
+
+    return show

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pg_core import figure as figures
+from pg_core import files
 from pg_core.commands import options as values
 from pg_core.commands import photo
 
@@ -42,7 +43,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=_file,
         required=True,
         metavar="FILE",
-        help="the file to write, .pdf, .svg or .png",
+        help=f"the file to write, .pdf, .svg or .png; {values.OUTPUT}",
     )
 
     def run(options: argparse.Namespace) -> Iterator[str]:
@@ -53,8 +54,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _draw(options: argparse.Namespace) -> Iterator[str]:
-    if not options.output.parent.is_dir():
-        raise ValueError(f"{options.output}: there is no such folder")
+    files.prepare(options.output)
     analysis = photo.analysed(options)
     try:
         window = None if options.window is None else analysis.certificate.windows.window(*options.window)
@@ -64,7 +64,7 @@ def _draw(options: argparse.Namespace) -> Iterator[str]:
         content = figures.drawn(analysis, figures.form_of(options.output), window)
     except ImportError as error:
         raise ValueError(str(error)) from error
-    options.output.write_bytes(content)
+    files.write({options.output: content})
     seen = analysis.features.framing.sentence()
     yield f"{options.output}: {' '.join(filter(None, [analysis.sentence(), seen]))}"
 

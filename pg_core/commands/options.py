@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pg_core.files import FileError
 from pg_core.geometry import Size
 from pg_core.images import READABLE, SUFFIXES, ImageError
 from pg_core.models import MODELS
@@ -15,6 +16,8 @@ from pg_core.progress import Progress, Report
 
 PHOTO = f"a photo: {READABLE} are read ({', '.join(SUFFIXES)})"
 SKIP_UNREADABLE = "--skip-unreadable"
+OUTPUT = "the last folder of its path is made if it is missing"
+"""What is said of each file and folder that a command writes; `pg_core.files` holds to it."""
 _LOGGED_EVERY = 30.0
 """Seconds."""
 
@@ -42,6 +45,15 @@ def cure_for_unreadable() -> Iterator[None]:
         raise ImageError(
             f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted."
         ) from error
+
+
+@contextmanager
+def cure_for_unwritable() -> Iterator[None]:
+    """Say with the error of a file that a long run could not write how the run goes on."""
+    try:
+        yield
+    except FileError as error:
+        raise FileError(f"{error}; then the same command goes on from what is kept") from error
 
 
 def size(text: str) -> Size:
@@ -125,9 +137,11 @@ def progress_line() -> Iterator[Report]:
             print(printable(str(progress)), file=sys.stderr, flush=True)
             last = time.monotonic()
 
-    yield show
-    if terminal:
-        print(file=sys.stderr)
+    try:
+        yield show
+    finally:
+        if terminal:
+            print(file=sys.stderr)
 
 
 def _number(text: str) -> float:

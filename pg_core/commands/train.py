@@ -1,7 +1,6 @@
 """python -m pg_core train: a network for the photos of a folder of class folders, provably robust to patches."""
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -10,12 +9,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pg_core import files
 from pg_core.commands import options as values
 from pg_core.datasets import labelled_photos, other_files, readable
-from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes
+from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes, shipped
 from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 from pg_core.results import in_brief
+from pg_core.schema import from_json
 
 _EPILOG = """\
 networks:
@@ -26,8 +27,8 @@ networks:
   whole      a network that sees all of a 32x32 image: nothing to certify, but a teacher for the others
 
 The folder holds a folder of photos for each class, named like the class or, for ImageNette, by its WordNet name. The
-checkpoint is written every two minutes: started again with the same options, training goes on from it, to the
-same result.
+checkpoint is written every two minutes, and at an interrupt: started again with the same options, training goes on
+from it, to the same result, as long as the photos are the same.
 
   python -m pg_core train tiles imagenette/train --checkpoint run.pt --output .
   python -m pg_core train bands cifar10/train --checkpoint run.pt --output . --name cifar10-bands
@@ -72,10 +73,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
     parser.add_argument("folder", type=Path, help="a folder of class folders of training photos")
     parser.add_argument(
-        "--checkpoint", type=Path, required=True, metavar="FILE", help="where the run is kept"
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=f"where the run is kept; {values.OUTPUT}",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for weights and card")
-    parser.add_argument("--name", default=study.name, help=f"of the network; default: {study.name}")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help=f"for weights and card; {values.OUTPUT}",
+    )
+    parser.add_argument(
+        "--name",
+        type=_name,
+        default=study.name,
+        help=f"of the network, and of its files in --output; default: {study.name}",
+    )
     parser.add_argument(
         "--start", choices=TRAINED, help="begin with the shipped weights of this network instead of new ones"
     )
@@ -98,14 +114,24 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
     parser.set_defaults(study=study)
 
 
+def _name(text: str) -> str:
+    """A name that stays within the folder."""
+    try:
+        return shipped.checked_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    from pg_core.models.shipped import read_card, write
     from pg_core.models.trained import loaded
     from pg_core.training import starting_point, train
 
     study: _Study = options.study
     network = replace(study.network, **_chosen(options, study.network))
     recipe = replace(study.recipe, **_chosen(options, study.recipe))
+    files.prepare_folder(options.output)
+    for path in (options.checkpoint, *shipped.files_of(options.name, options.output)):
+        files.prepare(path)
     names = imagenet_classes()
     imagenette = tuple(names[index] for index in IMAGENETTE)
     of_tiles = isinstance(network, Tiles)
@@ -114,10 +140,10 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     passed_over: tuple[str, ...] = ()
     if options.skip_unreadable:
         photos, passed_over = readable(photos)
-    start = read_card(options.start) if options.start else None
+    start = shipped.read_card(options.start) if options.start else None
     base = starting_point(network, recipe, start)
     teaching = _STUDIES["tiles" if of_tiles else "whole"]
-    taught_by = read_card(teaching.name, options.teacher) if options.teacher else None
+    taught_by = shipped.read_card(teaching.name, options.teacher) if options.teacher else None
     if (taught_by is None) != (recipe.teacher_share == 0):
         raise ValueError("expected --teacher and --teacher-share above 0 together")
     if taught_by and not isinstance(taught_by.network, type(teaching.network)):
@@ -126,7 +152,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         )
     teacher = loaded(taught_by, len(classes)) if taught_by else None
     cure = nullcontext() if options.skip_unreadable else values.cure_for_unreadable()
-    with cure, values.progress_line() as report:
+    with cure, values.cure_for_unwritable(), values.progress_line() as report:
         trained = train(base, photos, network.image_size, recipe, options.checkpoint, report, teacher=teacher)
     notes = [
         in_brief(names, what)
@@ -137,10 +163,14 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
         "command": shlex.join(["python", "-m", "pg_core", *sys.argv[1:]]),
         "data": "; ".join([f"{len(photos)} photos, {recipe.held_out} of them held out", *notes]),
         **({"start": f"{options.start}, SHA-256 {start.sha256}"} if start else {}),
-        **({"teacher": json.loads(taught_by.path.read_text(encoding="utf-8"))} if taught_by else {}),
+        **({"teacher": from_json(taught_by.path.read_bytes())} if taught_by else {}),
         "recipe": asdict(recipe),
     }
-    card = write(options.name, trained.state_dict(), network, story, options.output)
+    try:
+        with values.cure_for_unwritable():
+            card = shipped.write(options.name, trained.state_dict(), network, story, options.output)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the whole training is kept in {options.checkpoint}") from None
     yield "; ".join([f"{card.weights}: SHA-256 {card.sha256}", *notes])
 
 

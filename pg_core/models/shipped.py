@@ -4,19 +4,23 @@ The card's SHA-256 is checked before a byte of the weights is used. It leaves ou
 """
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pg_core.models.architectures import Architecture, from_json, to_json
-from pg_core.schema import as_json
+from pg_core import files
+from pg_core.models import architectures
+from pg_core.models.architectures import Architecture
+from pg_core.parameters import shown
+from pg_core.schema import as_json, from_json
 
 if TYPE_CHECKING:
     from pg_core.models.network import State
 
 WEIGHTS = Path(__file__).parents[2] / "assets" / "weights"
+_NAME = re.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,26 @@ def read_card(name: str, folder: Path = WEIGHTS) -> Card:
 
     path = folder / f"{name}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Card(path, from_json(content["network"]), str(content["sha256"]))
+        content = from_json(path.read_bytes())
+        return Card(path, architectures.from_json(content["network"]), str(content["sha256"]))
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: missing in {folder}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path.name}: not the card of a network") from error
+
+
+def checked_name(name: str) -> str:
+    """The name of a network, which becomes that of its files; raises ValueError for one that would lead elsewhere."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"expected a name of up to 100 letters, digits, '.', '_' and '-', not with '.' first, got {shown(name)}"
+        )
+    return name
+
+
+def files_of(name: str, folder: Path) -> tuple[Path, Path]:
+    """The files of a network's weights and of its card; raises ValueError for a name that would lead elsewhere."""
+    return folder / f"{checked_name(name)}.safetensors", folder / f"{name}.json"
 
 
 def write(
@@ -55,17 +73,22 @@ def write(
     story: Mapping[str, object],
     folder: Path = WEIGHTS,
 ) -> Card:
-    """Write tensors in float16, and their card; `story` is what else the card tells, such as data and
-    command."""
+    """Write tensors in float16, and their card; `story` is what else the card tells, such as data and command.
+
+    Both are on the disk before either takes its name, first the weights: a run that is killed in between leaves
+    weights that `read_weights` refuses. Raises ValueError for a name with a folder in it, FileError if a file cannot
+    be written.
+    """
     from safetensors.torch import save
 
     content = save({key: tensor.half().contiguous() for key, tensor in state.items()})
     digest = hashlib.sha256(content).hexdigest()
-    card = Card(folder / f"{name}.json", network, digest)
-    folder.mkdir(parents=True, exist_ok=True)
-    card.weights.write_bytes(content)
-    text = as_json({"name": name, "network": to_json(network), "sha256": digest, **story}, indent=2)
-    card.path.write_text(text + "\n", encoding="utf-8")
+    weights, path = files_of(name, folder)
+    card = Card(path, network, digest)
+    described = {"name": name, "network": architectures.to_json(network), "sha256": digest, **story}
+    text = as_json(described, indent=2) + "\n"
+    files.prepare_folder(folder)
+    files.write({weights: content, path: text.encode()})
     return card
 
 
@@ -77,12 +100,16 @@ def read_weights(card: Card) -> "State":
     from pg_core.models.network import CheckpointError
 
     try:
+        files.check_regular(card.weights)
         content = card.weights.read_bytes()
     except OSError:
         raise CheckpointError(f"{card.weights.name}: missing in {card.weights.parent}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
-        raise CheckpointError(f"{card.weights.name}: expected SHA-256 {card.sha256}, got {found}")
+        raise CheckpointError(
+            f"{card.weights.name}: expected SHA-256 {card.sha256} as its card says, got {found}: write both again, "
+            "with the command that was to write them"
+        )
     try:
         return {name: tensor.float() for name, tensor in load(content).items()}
     except SafetensorError as error:

@@ -1,34 +1,42 @@
 """Training for provable robustness, after [PG] appendix A, on what the certificate sums up.
 
-What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`.
+What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`, what a run
+that was stopped goes on from in `pg_core.training.checkpoints`.
 """
 
-import json
 import math
-import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pg_core import files
 from pg_core.datasets import LabelledPhoto
 from pg_core.geometry import Size
+from pg_core.interrupts import put_off
 from pg_core.models import CIFAR10, IMAGENETTE
 from pg_core.models.architectures import Architecture, Pointwise, Tiles
 from pg_core.models.efficientnet import LITES, EfficientNetLite, fold_batch_norm, pretrained
-from pg_core.models.network import CheckpointError, State, choose_device, load_state
+from pg_core.models.network import choose_device, load_state
 from pg_core.models.shipped import Card, read_weights
 from pg_core.models.trained import untrained
 from pg_core.progress import Pace, Report
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
+from pg_core.recipe import MapRecipe, Recipe, TileRecipe
 from pg_core.training.batches import batch
+from pg_core.training.checkpoints import (
+    ANEW,
+    Checkpoint,
+    Origin,
+    origin_of,
+    read_checkpoint,
+    write_checkpoint,
+)
 from pg_core.training.objectives import Targets, objective
 from pg_core.training.teacher import taught, taught_tiles
 
@@ -37,15 +45,6 @@ _LEAST_SCALE = 1e-3
 _SECONDS_BETWEEN_CHECKPOINTS = 120.0
 _LEAST_SIDE = 64
 """Rows and columns of a matrix that Muon moves: not what a few colours come in by, nor a few classes leave by."""
-
-
-RECIPES: dict[str, type[Recipe]] = {
-    kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe, WholeRecipe)
-}
-"""Recipes by the name that a checkpoint gives them."""
-
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError)
-"""What `torch.load` and the content of a file of another kind raise."""
 
 
 def starting_point(network: Architecture, recipe: Recipe, start: Card | None = None) -> nn.Module:
@@ -104,18 +103,22 @@ def train(
     """Train a network, pixels in [-1, 1] in, logits of parts or maps of local logits out, but for its weights
     without a gradient; its averaged weights.
 
-    Photos held out by the recipe are not looked at. The checkpoint is written every two minutes and at the
-    end; where it exists, training goes on from it, to the same result. `last_step` stops before the end. A `teacher`,
-    logits of whole photos in [-1, 1], is asked once for each photo before the first step; one for tiles, logits of
-    tiles, sees those that the network sees.
-    Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe.
+    Photos held out by the recipe are not looked at. The checkpoint is written every two minutes, at the end and at an
+    interrupt, which waits for the end of a step; where it exists, training goes on from it, to the same result.
+    `last_step` stops before the end. A `teacher`, logits of whole photos in [-1, 1], is asked once for each photo
+    before the first step; one for tiles, logits of tiles, sees those that the network sees.
+    Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe or `Origin`,
+    FileError if it cannot be written; the text of a KeyboardInterrupt says which step is kept.
     """
     path = Path(checkpoint)
+    chosen, _ = split(photos, recipe.held_out)
+    origin = origin_of(photos, base, teacher, image_size, report)
     device = choose_device()
-    state = _State(base.to(device).to(memory_format=torch.channels_last), recipe)
+    state = _State(base.to(device).to(memory_format=torch.channels_last), recipe, origin)
+    files.check_regular(path)
     if path.exists():
         state.load(path)
-    chosen, _ = split(photos, recipe.held_out)
+    kept = state.step
     labels = torch.tensor([photo.label for photo in chosen], device=device)
     targets, tutor = labels, None
     if teacher is not None:
@@ -140,48 +143,24 @@ def train(
         return _backward(replicas[shard], moved, labels[which], targets[which], of_tiles, recipe)
 
     try:
-        with ThreadPoolExecutor(recipe.shards) as pool:
-            while state.step < last:
+        with put_off() as interrupted, ThreadPoolExecutor(recipe.shards) as pool:
+            while state.step < last and not interrupted():
                 losses = list(pool.map(work, range(recipe.shards)))
                 state.update(replicas)
                 now = time.monotonic()
-                if now - saved > _SECONDS_BETWEEN_CHECKPOINTS or state.step == last:
+                if now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                     state.save(path)
-                    saved = now
+                    saved, kept = now, state.step
                 if report is not None:
                     report(pace.progress(state.step, f"loss {sum(losses) / len(losses):.3f}"))
+            if state.step > kept:
+                state.save(path)
+                kept = state.step
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"step {kept} of {last} is kept in {path}" if kept else "") from None
     finally:
         torch.set_num_threads(threads)
     return state.averaged()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A training run up to some step."""
-
-    recipe: Recipe
-    step: int
-    network: State
-    optimisers: list[dict[str, Any]]
-    average: State
-
-
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """The content of a checkpoint; tensors, numbers and words only, so no code in a hostile file is run.
-
-    Raises CheckpointError for a file of another kind.
-    """
-    path = Path(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        recipe = RECIPES[content["kind"]](**json.loads(content["recipe"]))
-        return Checkpoint(
-            recipe, int(content["step"]), content["network"], content["optimisers"], content["average"]
-        )
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name}: no such file") from None
-    except _UNREADABLE as error:
-        raise CheckpointError(f"{path.name}: not a checkpoint of this training") from error
 
 
 def _backward(
@@ -244,9 +223,10 @@ class _State:
     """All that changes from step to step, and what is in a checkpoint. Random numbers come from the seed and
     the step alone, so there is no generator whose state could be lost."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, origin: Origin) -> None:
         self.network = network.train()
         self.recipe = recipe
+        self.origin = origin
         self.step = 0
         self.trained = [own for own in network.parameters() if own.requires_grad]
         self.optimisers = _optimisers(self.trained, recipe)
@@ -285,24 +265,19 @@ class _State:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
-        new = path.with_name(path.name + ".new")
-        content = {
-            "kind": type(self.recipe).__name__,
-            "recipe": json.dumps(asdict(self.recipe)),
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "average": self.average,
-        }
-        torch.save(content, new)
-        new.replace(path)
+        optimisers = [optimiser.state_dict() for optimiser in self.optimisers]
+        network = self.network.state_dict()
+        write_checkpoint(
+            path, Checkpoint(self.recipe, self.origin, self.step, network, optimisers, self.average)
+        )
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe. As the rate is constant until its last part, `steps`
+        """Go on from a checkpoint of the same recipe and origin. As the rate is constant until its last part, `steps`
         may have become more while that had not begun."""
         content = read_checkpoint(path)
         if not _continues(self.recipe, content.recipe, content.step):
-            raise ValueError(f"{path.name}: trained with another recipe, {content.recipe}")
+            raise ValueError(f"{path.name}: trained with another recipe, {content.recipe}; {ANEW}")
+        content.origin.check(self.origin, path.name)
         load_state(self.network, content.network, path.name)
         for optimiser, state in zip(self.optimisers, content.optimisers, strict=True):
             optimiser.load_state_dict(state)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 
-from pg_core.datasets import LabelledPhoto, read_in_folder
+from pg_core.datasets import LabelledPhoto, framed_in_folder
 from pg_core.geometry import Size
-from pg_core.images import to_photo, to_pixels
+from pg_core.images import to_photo
 from pg_core.models.local import Pixels
 from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
 
@@ -136,10 +136,10 @@ def signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "
 def pixels_of(path: Path, image_size: Size) -> Pixels:
     """A photo of the size that the network sees, in [0, 1]."""
     if max(image_size) > _SMALL:
-        return to_pixels(read_in_folder(path), image_size)
+        return framed_in_folder(path, image_size).pixels
     return _kept(path, image_size).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
 
 
 @lru_cache(maxsize=100_000)
 def _kept(path: Path, image_size: Size) -> UInt8[np.ndarray, "height width 3"]:
-    return np.asarray(to_photo(to_pixels(read_in_folder(path), image_size)))
+    return np.asarray(to_photo(framed_in_folder(path, image_size).pixels))

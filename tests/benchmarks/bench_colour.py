@@ -16,6 +16,7 @@ from pg_core import RobustMasking, Verdict, load_model
 from pg_core.colour import to_srgb
 from pg_core.datasets import labelled_photos
 from pg_core.features import extract
+from pg_core.images import read
 from pg_core.models import IMAGENETTE, imagenet_classes
 from tests.pg_core import profiles
 
@@ -37,7 +38,7 @@ def main():
     photos = labelled_photos(options.folder, model.classes, names)[: options.photos]
     counts = Counter()
     for photo in photos:
-        image = photo.read()
+        image = read(photo.path)
         seen = [extract(shown, model) for shown in (image, to_srgb(image, _DISPLAY_P3))]
         before, after = (defence.certify(own.local_logits, photo.label, own.delta) for own in seen)
         counts["predictions changed"] += int(before.prediction != after.prediction)

@@ -236,7 +236,7 @@ def test_the_command_writes_the_figure_of_the_certificate(run, tmp_path):
     ("arguments", "code", "words"),
     [
         (("none.png", "-o", "a.pdf"), 1, "no such file"),
-        (("red.png", "-o", "missing/a.pdf"), 1, "there is no such folder"),
+        (("red.png", "-o", "missing/deeper/a.pdf"), 1, "there is no such folder"),
         (("red.png", "-o", "a.jpg"), 2, "ends in .pdf, .svg or .png"),
         (("red.png",), 2, "required: -o"),
         (("red.png", "-o", "a.pdf", "--window", "3"), 2, "expected ROW,COLUMN"),

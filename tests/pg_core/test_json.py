@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pg_core import schema
 from pg_core.__main__ import main
-from pg_core.schema import as_json
+from pg_core.schema import as_json, from_json
 
 NUMBERS = st.floats(allow_nan=False) | st.integers() | st.text() | st.none() | st.booleans()
 CONTENTS = st.recursive(NUMBERS, lambda own: st.lists(own) | st.dictionaries(st.text(), own), max_leaves=9)
@@ -59,6 +59,21 @@ def test_every_content_is_json_again_with_null_for_what_is_infinite(content):
 def test_nan_is_no_result():
     with pytest.raises(ValueError, match="not JSON compliant"):
         as_json({"margins": [0.0, math.nan]})
+
+
+@given(CONTENTS)
+def test_what_was_printed_is_read_again(content):
+    text = as_json(content)
+    assert from_json(text) == from_json(text.encode()) == strictly(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "[Infinity]", "-Infinity", "1e999", '{"a": -1e400}', "[" * 100_000, "", b"\xff", b"\0\0", "{"],
+)
+def test_what_is_no_json_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"expected|Expecting|decode"):
+        from_json(text)
 
 
 @pytest.mark.parametrize("bound", ["sound", "tight"])

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from pg_core.files import FileError
 from pg_core.geometry import Window
 from pg_core.models import MODELS, TRAINED, load_model
 from pg_core.models.architectures import Tiles
 from pg_core.models.network import CheckpointError
 from pg_core.models.shipped import read_card, read_weights, write
+from tests.limits import full_after
 
 STATE = {"a.weight": torch.tensor([[1.0, 0.5], [-2.0, 0.25]]), "a.bias": torch.zeros(2)}
 
@@ -99,3 +101,53 @@ def test_the_imagenette_network_sees_its_tile_and_nothing_else():
 
 def field_of(model):
     return model.receptive_field.size, model.receptive_field.stride
+
+
+@pytest.mark.parametrize(
+    "name", ["../escape", "/tmp/escape", "a/b", "a\\b", ".hidden", "..", "", "a\nb", "é", "a" * 101]
+)
+def test_a_name_that_would_lead_out_of_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="expected a name of up to 100 letters"):
+        write(name, STATE, Tiles(8, 4, 16), {}, tmp_path / "weights")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_and_card_that_do_not_fit_leave_those_before(card, tmp_path):
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    larger = {"a.weight": torch.ones(300)}
+    with full_after(500), pytest.raises(FileError, match=r"tiny\.safetensors: cannot be written"):
+        write("tiny", larger, Tiles(8, 4, 16), {}, tmp_path)
+    with full_after(500), pytest.raises(FileError, match=r"tiny\.json: cannot be written"):
+        write("tiny", STATE, Tiles(8, 4, 16), {"data": "n" * 500}, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_new_weights_beside_the_old_card_as_a_kill_leaves_them_are_refused_with_the_cure(
+    card, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    renamed, rename = [], type(tmp_path).replace
+
+    def once(new, path):
+        if renamed:
+            raise Killed
+        renamed.append(path)
+        rename(new, path)
+
+    monkeypatch.setattr("pathlib.Path.replace", once)
+    with pytest.raises(Killed):
+        write("tiny", {"a.weight": torch.ones(3)}, Tiles(8, 4, 16), {}, tmp_path)
+    assert renamed == [card.weights]
+    with pytest.raises(CheckpointError, match=r"as its card says, .* write both again"):
+        read_weights(read_card("tiny", tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"network": 3, "sha256": ""}', "[" * 100_000, '{"sha256": NaN}', "\xff"]
+)
+def test_a_card_that_is_no_card_is_refused_in_a_sentence(card, tmp_path, content):
+    card.path.write_text(content, encoding="latin-1")
+    with pytest.raises(CheckpointError, match=r"^tiny\.json: not the card of a network$"):
+        read_card("tiny", tmp_path)
