@@ -91,7 +91,7 @@ class Proxy(NamedTuple):
 def proxy(tmp_path_factory):
     nginx, openssl = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"), shutil.which("openssl")
     if nginx is None or openssl is None:
-        pytest.skip("no nginx or no openssl on this machine (apt-get install nginx-light openssl)")
+        pytest.skip("no nginx or no openssl on this machine (apt-get install nginx openssl)")
     folder = tmp_path_factory.mktemp("nginx")
     certificate, key, passwords = folder / "certificate.pem", folder / "key.pem", folder / "passwords"
     made = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
