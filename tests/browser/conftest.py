@@ -43,7 +43,7 @@ def start_server(
     port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
     if base:
-        options += ["--server.baseUrlPath", base, "--browser.serverAddress", host]
+        options += ["--server.baseUrlPath", base, "--server.allowedHosts", host]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", program, "run", page, *options],

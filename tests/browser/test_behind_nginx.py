@@ -12,6 +12,7 @@ import subprocess
 import time
 from base64 import b64encode
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -32,6 +33,13 @@ HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+}
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": b64encode(bytes(16)).decode(),
+    "Sec-WebSocket-Protocol": "streamlit",
 }
 SERVER = """
 daemon off;
@@ -100,33 +108,31 @@ def proxy(tmp_path_factory):
     hashed = subprocess.run([openssl, "passwd", "-6", PASSWORD], check=True, capture_output=True, text=True)
     passwords.write_text(f"{NAME}:{hashed.stdout}")
 
-    app, app_url = start_server(folder / "app.txt", base="patchguard", host=PROXIED)
-    plain, port = free_port(), free_port()
-    site = (ROOT / "assets" / "nginx.conf").read_text(encoding="utf-8")
-    for shipped, here in {
-        "listen 80": f"listen 127.0.0.1:{plain}",
-        "listen 443": f"listen 127.0.0.1:{port}",
-        "/etc/ssl/certs/patchguard.pem": str(certificate),
-        "/etc/ssl/private/patchguard.key": str(key),
-        "/etc/nginx/patchguard.htpasswd": str(passwords),
-        "http://127.0.0.1:8501": app_url.removesuffix("/patchguard"),
-    }.items():
-        assert shipped in site
-        site = site.replace(shipped, here)
-    (folder / "patchguard.conf").write_text(site, encoding="utf-8")
-    # Its workers would read the passwords as another user, who may not enter the folder.
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(SERVER.format(folder=folder, user=user), encoding="utf-8")
-    with (folder / "nginx.txt").open("wb") as output:
-        process = subprocess.Popen(
-            [nginx, "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"], stderr=output
-        )
-    try:
+    with contextlib.ExitStack() as running:
+        app, app_url = start_server(folder / "app.txt", base="patchguard", host=PROXIED)
+        running.callback(stop_server, app)
+        plain, port = free_port(), free_port()
+        site = (ROOT / "assets" / "nginx.conf").read_text(encoding="utf-8")
+        for shipped, here in {
+            "listen 80": f"listen 127.0.0.1:{plain}",
+            "listen 443": f"listen 127.0.0.1:{port}",
+            "/etc/ssl/certs/patchguard.pem": str(certificate),
+            "/etc/ssl/private/patchguard.key": str(key),
+            "/etc/nginx/patchguard.htpasswd": str(passwords),
+            "http://127.0.0.1:8501": app_url.removesuffix("/patchguard"),
+        }.items():
+            assert shipped in site
+            site = site.replace(shipped, here)
+        (folder / "patchguard.conf").write_text(site, encoding="utf-8")
+        # Its workers would read the passwords as another user, who may not enter the folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        (folder / "nginx.conf").write_text(SERVER.format(folder=folder, user=user), encoding="utf-8")
+        command = [nginx, "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]
+        with (folder / "nginx.txt").open("wb") as output:
+            process = subprocess.Popen(command, stderr=output)
+        running.callback(stop_server, process)
         wait_for(process, port, folder / "nginx.txt")
         yield Proxy(plain, port, ssl.create_default_context(cafile=certificate))
-    finally:
-        stop_server(process)
-        stop_server(app)
 
 
 def wait_for(process, port, log) -> None:
@@ -193,10 +199,14 @@ def test_a_photo_is_analysed_the_patch_dragged_and_an_export_taken_through_the_p
     upload(page, "mirrored.png", png(Image.open(sample_path("coffee")).transpose(Image.Transpose.ROTATE_180)))
     expect(verdict(page)).to_contain_text("espresso")
     page.wait_for_function(f"document.querySelector('.pg-patch-canvas').pgStage.draws > {before}")
-    with page.expect_response(re.compile("/media/")) as response, page.expect_download() as download:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
-    assert download.value.path().read_text().startswith("row,column,")
-    assert response.value.headers["cache-control"] == "private, no-store"
+    data = download.value.path().read_bytes()
+    assert data.startswith(b"row,column,")
+    export = proxy.ask(urlsplit(download.value.url).path)
+    assert export.body == data
+    assert export.headers["cache-control"] == "private, no-store"
     assert [cookie["secure"] for cookie in page.context.cookies()] == [True]
 
 
@@ -299,12 +309,20 @@ def test_every_reply_has_the_headers_and_errors_too(proxy):
 
 
 def test_a_page_of_another_site_opens_no_session(proxy):
-    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    upgrade |= {"Sec-WebSocket-Key": b64encode(bytes(16)).decode(), "Sec-WebSocket-Protocol": "streamlit"}
     here = f"https://{PROXIED}:{proxy.port}"
     for origin, status in ((here, 101), ("https://evil.example", 403), ("null", 403), (f"{here}.evil", 403)):
-        assert proxy.ask("/patchguard/_stcore/stream", Origin=origin, **upgrade).status == status
-    assert proxy.ask("/patchguard/_stcore/stream", **upgrade).status == 403
+        assert proxy.ask("/patchguard/_stcore/stream", Origin=origin, **UPGRADE).status == status
+    assert proxy.ask("/patchguard/_stcore/stream", **UPGRADE).status == 403
+
+
+def test_the_app_by_itself_opens_a_session_for_the_names_of_this_machine_only(app_url):
+    port = app_url.rsplit(":", 1)[1]
+    for host, status in (("127.0.0.1", 101), ("localhost", 101), ("evil.example", 403), (PROXIED, 403)):
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+        said = {"Host": f"{host}:{port}", "Origin": f"http://{host}:{port}", **UPGRADE}
+        connection.request("GET", "/_stcore/stream", headers=said)
+        assert connection.getresponse().status == status
+        connection.close()
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(proxy):
