@@ -17,18 +17,33 @@ ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=60_000)
 STARTING = 120
 """Seconds that a server may take to answer on a busy machine."""
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PROXIED = "patchguard.example"
+"""The host of the proxy that `test_behind_nginx` starts."""
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    f"--host-resolver-rules=MAP {PROXIED} 127.0.0.1",
+]
 """Chromium asks no other host for anything."""
 
 
-def start_server(
-    log: Path, program: str = "streamlit", page: str = "app/main.py"
-) -> tuple[subprocess.Popen[bytes], str]:
-    """The app on a free port, as the README starts it; or another page, or run by a module in Streamlit's place."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def start_server(
+    log: Path, program: str = "streamlit", page: str = "app/main.py", base: str = "", host: str = ""
+) -> tuple[subprocess.Popen[bytes], str]:
+    """The app on a free port, as the README starts it; or another page, or run by a module in Streamlit's place, or
+    under a base path for a proxy of this host."""
+    port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    if base:
+        options += ["--server.baseUrlPath", base, "--server.allowedHosts", host]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", program, "run", page, *options],
@@ -36,7 +51,7 @@ def start_server(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):

@@ -1,0 +1,49 @@
+"""requirements.lock is of requirements.txt: every package pinned, with hashes, from an index that it does not name."""
+
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+
+
+def required(name: str) -> list[Requirement]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line.split("#")[0]) for line in lines if line.split("#")[0].strip()]
+
+
+def locked() -> list[tuple[Requirement, list[str]]]:
+    """The entries of the lock file, each with its hashes."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    entries = [entry.split(" --hash=") for entry in re.sub(r"\s*\\\n\s*", " ", lines).splitlines() if entry]
+    return [(Requirement(entry), hashes) for entry, *hashes in entries]
+
+
+@pytest.mark.parametrize("direct", required("requirements.txt"), ids=lambda direct: direct.name)
+def test_each_requirement_is_locked_at_a_version_that_it_allows(direct):
+    entries = [
+        entry for entry, _ in locked() if canonicalize_name(entry.name) == canonicalize_name(direct.name)
+    ]
+    assert any(entry.marker is None or entry.marker.evaluate() for entry in entries)
+    for entry in entries:
+        (pin,) = entry.specifier
+        assert direct.specifier.contains(pin.version, prereleases=True)
+
+
+def test_each_locked_package_has_one_version_and_hashes_and_no_address():
+    for entry, hashes in locked():
+        assert [pin.operator for pin in entry.specifier] == ["=="], entry
+        assert hashes, entry
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), entry
+        assert entry.url is None, entry
+    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def test_the_lock_says_how_it_is_made():
+    head = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()[1]
+    assert "uv pip compile --universal --python-version 3.11 --generate-hashes" in head
+    assert "requirements.txt -o requirements.lock" in head
