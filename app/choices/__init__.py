@@ -129,7 +129,11 @@ def picture(title: str, key: str) -> Photo | None:
     """
     kept = f"{key}-kept"
     file: UploadedFile | None = st.file_uploader(
-        title, type=list(SUFFIXES), key=key, help=f"{READABLE}, up to {MAX_BYTES // 2**20} MB"
+        title,
+        type=list(SUFFIXES),
+        max_upload_size=MAX_BYTES // 2**20,
+        key=key,
+        help=f"{READABLE}, up to {MAX_BYTES // 2**20} MB",
     )
     if file is None:
         return None

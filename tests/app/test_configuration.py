@@ -5,6 +5,7 @@ from pathlib import Path
 
 from streamlit import config
 
+from app.compute import networks
 from pg_core.images import MAX_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +17,7 @@ def test_the_page_listens_on_this_machine_only_and_keeps_its_tracebacks_to_itsel
     assert server["address"] == "127.0.0.1"
     assert server["enableXsrfProtection"] is True
     assert server["enableCORS"] is True
-    assert server["maxUploadSize"] * 2**20 == MAX_BYTES
+    assert server["maxUploadSize"] == networks.MAX_UPLOAD > MAX_BYTES / 2**20
     assert 16 <= server["maxMessageSize"] <= 64
     assert said["client"]["showErrorDetails"] == config.ShowErrorDetailsConfigOptions.NONE
     known = config.get_config_options()

@@ -327,8 +327,8 @@ def test_the_app_by_itself_opens_a_session_for_the_names_of_this_machine_only(ap
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(proxy):
     path = "/patchguard/_stcore/upload_file/session/file"
-    assert proxy.ask(path, "PUT", bytes(21 * 2**20)).status == 413
-    pieces = (bytes(2**20) for _ in range(21))
+    assert proxy.ask(path, "PUT", bytes(65 * 2**20)).status == 413
+    pieces = (bytes(2**20) for _ in range(65))
     assert proxy.ask(path, "PUT", pieces).status == 413
 
 
