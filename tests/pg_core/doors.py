@@ -38,6 +38,7 @@ from pg_core.arrays import EvidenceType, clip, evidence_error, scale
 from pg_core.boards import COUNTEREXAMPLE
 from pg_core.cases import Case, CaseEvidence
 from pg_core.comparison import as_published, table_4
+from pg_core.datasets import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.defences.base import Claim, Verdict, in_words
 from pg_core.defences.catalogue import Fitting, Kind
 from pg_core.defences.clipping import BoundedEvidence, Squashing
@@ -153,6 +154,7 @@ def calls(known):
     """What comes of a word as each parameter of a function, by the name of both."""
     features, fitting = known["LocalFeatures"], known["Fitting"]
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
+    listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
 
     def network(**changed):
         given = {
@@ -174,6 +176,8 @@ def calls(known):
         "fitted_trials.kinds": lambda word: fitted_trials(fitting, [(8, 8)], [word]),
         "drawn.form": lambda word: drawn(analysis, word),
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
+        "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
+        "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,
         "framed.part": lambda word: framed(PHOTO, (32, 32), word).pixels,
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),
         "line_up.kinds": lambda word: line_up(features, fitting, kinds=[word]).absent,

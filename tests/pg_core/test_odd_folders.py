@@ -72,7 +72,7 @@ def test_what_is_no_file_is_refused_unopened_like_a_photo_that_cannot_be_read(fo
     make(folder / "cat" / "2.jpg")
     photos = labelled_photos(folder, ("cat", "dog"))
     (photo,) = (photo for photo in photos if photo.name == "cat/2.jpg")
-    for use in (photo.read, photo.hashed):
+    for use in (lambda photo=photo: photo.framed((32, 32)), photo.hashed):
         with pytest.raises(ImageError, match=words):
             use()
     assert readable(photos)[1] == ("cat/2.jpg",)
