@@ -15,15 +15,16 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def comma_separated(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A line for the head and for each row; None is an empty cell.
+    """A line for the head and for each row; None is an empty cell. Texts stand in quotes: where a semicolon separates,
+    as in much of Europe, what follows one inside a text would be a cell of its own.
 
     >>> print(comma_separated(["class", "margin"], [["=1+1", -1.5]]))
-    class,margin
-    '=1+1,-1.5
+    "class","margin"
+    "'=1+1",-1.5
     <BLANKLINE>
     """
     lines = io.StringIO()
-    table = csv.writer(lines, lineterminator="\n")
+    table = csv.writer(lines, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     table.writerow(head)
     table.writerows(map(escaped, row) for row in rows)
     return lines.getvalue()

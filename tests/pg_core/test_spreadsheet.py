@@ -50,3 +50,10 @@ def test_a_table_is_read_again_as_it_was_written(rows):
     assert not [
         cell for row in read for cell in row if cell.startswith(("=", "@")) or cell != printable(cell)
     ]
+
+
+@given(st.text("a;=,\t\"'+1"), st.floats(-9, 9))
+def test_a_text_is_one_cell_where_a_semicolon_separates_too(text, number):
+    (line,) = csv.reader(io.StringIO(comma_separated(["a"], [[text]])[4:], newline=""), delimiter=";")
+    assert line == [escaped(text)]
+    assert comma_separated(["a"], [[number]]) == f'"a"\n{number}\n'
