@@ -14,14 +14,17 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from pg_core.arrays import EvidenceType
+from pg_core.files import regular
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.models.arithmetic import certifying
-from pg_core.models.conventions import LEFT_OUT, listed, unpacked
+from pg_core.models.conventions import LEFT_OUT, listed, short, unpacked
 from pg_core.models.local import Part, Pixels, check_pixels
+from pg_core.models.pickles import unexpected
 from pg_core.parameters import member
 
 State = Mapping[str, Tensor]
 
+_NOT_PLAIN = "not a checkpoint of plain tensors, so it was not loaded"
 MAX_BYTES = 2**30
 """Larger checkpoints are refused unread, packed or not: a file of a few bytes must not fill the memory."""
 
@@ -179,7 +182,7 @@ def read_state(path: Path) -> State:
 def read_convention(path: Path) -> tuple[State, str]:
     """The same, and in words where in the file the tensors were and what they are called."""
     try:
-        packed = _entries(path)
+        packed = _entries(_regular(path))
         size = sum(packed.values()) if packed else path.stat().st_size
         if size > MAX_BYTES:
             raise CheckpointError(
@@ -191,13 +194,20 @@ def read_convention(path: Path) -> tuple[State, str]:
         content = _safetensors(path) if path.suffix.lower() == ".safetensors" else _content(path)
     except CheckpointError:
         raise
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: {error.strerror or 'cannot be read'}") from error
+    except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
+        raise CheckpointError(f"{path.name}: {_NOT_PLAIN}{_found_in(error)}") from error
+    return plain_state(content, path.name)
+
+
+def _regular(path: Path) -> Path:
+    try:
+        return regular(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: no such file") from None
-    except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
-        raise CheckpointError(
-            f"{path.name}: not a checkpoint of plain tensors, so it was not loaded{_found_in(error)}"
-        ) from error
-    return plain_state(content, path.name)
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
 
 
 def plain_state(content: object, source: str) -> tuple[State, str]:
@@ -232,6 +242,9 @@ _reading = Lock()
 
 def _content(path: Path) -> object:
     """What torch reads without running code; what it refuses is read again with `LEFT_OUT` in place of some types."""
+    found = unexpected(path, frozenset(name for _, name in LEFT_OUT))
+    if found is not None:
+        raise CheckpointError(f"{path.name}: {_NOT_PLAIN}{_holds(found)}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
@@ -243,11 +256,11 @@ def _content(path: Path) -> object:
 def _found_in(error: Exception) -> str:
     """The type that torch refused, and the cure."""
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if found is None:
-        return ""
-    return (
-        f": it holds {listed(found.groups())}; save the weights alone, torch.save(network.state_dict(), ...)"
-    )
+    return "" if found is None else _holds(found.group(1))
+
+
+def _holds(what: str) -> str:
+    return f": it holds {listed([what])}; save the weights alone, torch.save(network.state_dict(), ...)"
 
 
 def _entries(path: Path) -> dict[str, int]:
@@ -287,7 +300,7 @@ def check_state(module: nn.Module, state: State, source: str) -> None:
     expected = module.state_dict()
     counters = {key for key in expected if key.endswith("num_batches_tracked")}
     missing = sorted(expected.keys() - state.keys() - counters)
-    unknown = sorted(state.keys() - expected.keys())
+    unknown = list(map(short, sorted(state.keys() - expected.keys())))
     misshapen = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}"
         for key, value in expected.items()

@@ -11,7 +11,7 @@ from app.choices import links
 from app.compute import networks
 from pg_core.models.own import Format, write_card
 from tests.app.test_page import PATIENCE, png
-from tests.hostile import FILE, NAME, constructs
+from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
