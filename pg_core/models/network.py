@@ -171,6 +171,26 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name)
 
 
+def admitted(path: Path) -> Path:
+    """The path of a file that may be read; raises CheckpointError for none, for a folder, a pipe or a device, and for
+    more than `MAX_BYTES`."""
+    try:
+        size = regular(path).stat().st_size
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name}: no such file") from None
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    _check_size(size, path.name)
+    return path
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB")
+
+
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint, under plain keys. The file may be hostile: no code in it is run.
 
@@ -182,12 +202,8 @@ def read_state(path: Path) -> State:
 def read_convention(path: Path) -> tuple[State, str]:
     """The same, and in words where in the file the tensors were and what they are called."""
     try:
-        packed = _entries(_regular(path))
-        size = sum(packed.values()) if packed else path.stat().st_size
-        if size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path.name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB"
-            )
+        packed = _entries(admitted(path))
+        _check_size(sum(packed.values()), path.name)
         program = _program(packed)
         if program is not None:
             raise CheckpointError(f"{path.name}: {program}")
@@ -199,15 +215,6 @@ def read_convention(path: Path) -> tuple[State, str]:
     except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
         raise CheckpointError(f"{path.name}: {_NOT_PLAIN}{_found_in(error)}") from error
     return plain_state(content, path.name)
-
-
-def _regular(path: Path) -> Path:
-    try:
-        return regular(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name}: no such file") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path.name}: {error}") from None
 
 
 def plain_state(content: object, source: str) -> tuple[State, str]:
