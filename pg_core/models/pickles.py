@@ -41,7 +41,7 @@ _MADE = frozenset(
             f"torch._utils _rebuild_{kind}"
             for kind in (
                 *("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state"),
-                *("sparse_tensor", "qtensor", "meta_tensor_no_storage"),
+                *("sparse_tensor", "meta_tensor_no_storage"),
             )
         ),
     }
