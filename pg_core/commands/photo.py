@@ -84,13 +84,15 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
-    if options.photo.is_dir():
-        raise ImageError(
-            f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
-            "folder of class folders of photos."
-        )
     try:
+        if options.photo.is_dir():
+            raise ImageError(
+                f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
+                "folder of class folders of photos."
+            )
         regular(options.photo)
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError(f"{options.photo}: no such file.") from None
     except OSError as error:

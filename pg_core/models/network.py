@@ -1,7 +1,9 @@
 """A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
 
+import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -239,9 +241,16 @@ def _safetensors(path: Path) -> State:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        state = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path.name}: not a file of tensors") from error
+    # Of two tensors of one name it takes the last.
+    with path.open("rb") as file:
+        entries = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=list)
+    name, count = Counter(name for name, _ in entries).most_common(1)[0] if entries else ("", 0)
+    if count > 1:
+        raise CheckpointError(f"{path.name}: expected each tensor once, got {short(name)} {count} times")
+    return state
 
 
 _reading = Lock()

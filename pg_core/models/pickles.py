@@ -35,13 +35,12 @@ _MADE = frozenset(
         "torch Size",
         "torch device",
         "torch.nn.parameter Parameter",
-        "torch.serialization _get_layout",
         "torch._tensor _rebuild_from_type_v2",
         *(
             f"torch._utils _rebuild_{kind}"
             for kind in (
                 *("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state"),
-                *("sparse_tensor", "meta_tensor_no_storage"),
+                "meta_tensor_no_storage",
             )
         ),
     }

@@ -263,7 +263,7 @@ def _broken_archives() -> Iterator[Case]:
     yield _stated("with a wrong checksum", whole[: at + 16] + b"\0\0\0\0" + whole[at + 20 :], None)
     yield _stated("of a size of 4 GB", whole[: at + 20] + b"\xff" * 8 + whole[at + 28 :])
     yield _stated("of a size of 1 byte", whole[: at + 24] + b"\1\0\0\0" + whole[at + 28 :])
-    yield _stated("behind other bytes", b"#!/bin/sh\n" + whole, True)
+    yield _stated("behind other bytes", b"#!/bin/sh\n" + whole)
     yield _stated("with a comment", whole[:-2] + b"\4\0evil", True)
     yield _stated("compressed by bzip2", lambda: _by_method(zipfile.ZIP_BZIP2), True)
     yield _stated("compressed by lzma", lambda: _by_method(zipfile.ZIP_LZMA), True)
@@ -331,7 +331,10 @@ def _descriptions() -> Iterator[Case]:
     }.items():
         yield of_bytes(f"a description of {name}", described(said), "maps.npz", False, "description")
     yield of_bytes(
-        "hostile classes", described(_SAID | {"classes": [NAME, *TEXTS[:2]], "model": NAME}), "maps.npz", True
+        "hostile classes",
+        described(_SAID | {"classes": [NAME, *TEXTS[1:3]], "model": NAME}),
+        "maps.npz",
+        True,
     )
     yield of_bytes(
         "a description of numbers", npz(map=_MAP, **{_DESCRIPTION: _MAP}), "maps.npz", False, "description"

@@ -87,9 +87,8 @@ def _of_wrong_fields() -> Iterator[Case]:
     for entry, what in itertools.product(
         field, ("null", "true", "a fraction", "NaN", "10**400", "a word", "a list", "an object")
     ):
-        sound = (entry, what) == ("wrapping", "true")
         changed = field | {entry: _VALUES[what]}
-        yield _card(f"receptive_field, {entry}: {what}", _CARD | {"receptive_field": changed}, sound)
+        yield _card(f"receptive_field, {entry}: {what}", _CARD | {"receptive_field": changed})
     for name, change in {
         "size of nothing": {"size": [0, 11]},
         "size below nothing": {"size": [-11, 11]},

@@ -113,18 +113,23 @@ class _Session:
         self.session_state: dict[str, Any] = {}
 
 
-def _follow_link(case: LinkCase) -> bool:
-    """Whether all parts were taken; those that mean nothing have to be named, once and cut."""
+def follow(query: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What the page names of a link as meaning nothing, and as no classes; each once."""
     from app.choices import links
 
-    session = _Session(case.query)
+    session = _Session(query)
     with ExitStack() as stack:
         for module in ("links", "patch", "windows", "networks"):
             stack.enter_context(patch(f"app.choices.{module}.st", session))
         links.follow()
-        wrong = links.refused()
-        classes = links.refused_classes(())
+        found = links.refused(), links.refused_classes(())
         assert not links.refused() + links.refused_classes(())
+    return found
+
+
+def _follow_link(case: LinkCase) -> bool:
+    """Whether all parts were taken; those that mean nothing have to be named, and cut."""
+    wrong, classes = follow(case.query)
     named = {part.partition("=")[0] for part in wrong}
     assert named == case.refused, (
         f"expected {sorted(case.refused)} to be named as refused, got {sorted(named)}"

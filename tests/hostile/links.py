@@ -112,7 +112,7 @@ def on_the_page() -> list[LinkCase]:
         "contents=sticker:coffee:1,2,0,40",
         "patch=1,2,0,4",
     ]
-    names += ["everything: hostile text", "everything: half a letter", "everything: NUL"]
+    names += ["everything: hostile text", "everything: encoded twice", "everything: NUL"]
     names += [f"sound {number}" for number in (2, 3, 5, 6, 12, 13, 16)]
     return [wrong[name] for name in names]
 
