@@ -38,8 +38,8 @@ MAX_INPUT = 20_000
 """Bytes of an input: what is wrong is mostly wrong early."""
 _AT_ONCE = 200
 """Inputs that a forked process is given."""
-_TURN = 20.0
-"""Seconds after which the next target has its turn."""
+_TURNS = {"mutations": 20.0, "atheris": 300.0}
+"""Seconds after which the next target has its turn; atheris imports everything anew for each."""
 _CONFIGURATION = {"model": "mine", "trials": ["masking"], "photos": 2}
 
 
@@ -347,7 +347,7 @@ def run(engine: str, seconds: float, seed: int, names: list[str], folder: Path) 
     chance = random.Random(seed)
     tried, found = Counter(dict.fromkeys(names, 0)), 0
     end, told = time.monotonic() + seconds, time.monotonic()
-    turn = min(_TURN, seconds / len(names))
+    turn = min(_TURNS[engine], seconds / len(names))
     with tempfile.TemporaryDirectory() as corpus:
         while time.monotonic() < end:
             for name in names:
