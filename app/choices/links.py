@@ -7,7 +7,7 @@ size (as 2% or 64x64), threshold, evidence, clip, bound, label, class, patch (of
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
@@ -23,7 +23,7 @@ from pg_core.models import MODELS
 
 _SHOWN = 80
 """Signs of a refused part of a link that are shown."""
-_FOLLOWED, _REFUSED = "link-followed", "link-refused"
+_FOLLOWED, _REFUSED, _CLASSES = "link-followed", "link-refused", "link-classes"
 AWAITED = "awaited"
 """The SHA-256 of the photo that a link is about, until it is uploaded."""
 
@@ -40,14 +40,26 @@ def follow() -> None:
             try:
                 choose(said[name])
             except (ValueError, KeyError):
-                part = f"{name}={said[name]}"
-                shown = part if len(part) <= _SHOWN else f"{part[: _SHOWN - 1]}…"
-                st.session_state.setdefault(_REFUSED, []).append(shown)
+                st.session_state.setdefault(_REFUSED, []).append(_shown(name, said[name]))
+
+
+def _shown(name: str, text: str) -> str:
+    part = f"{name}={text}"
+    return part if len(part) <= _SHOWN else f"{part[: _SHOWN - 1]}…"
 
 
 def refused() -> list[str]:
     """The beginnings of what the link says that means nothing here, once."""
     return st.session_state.pop(_REFUSED, [])
+
+
+def refused_classes(names: Iterable[str]) -> list[str]:
+    """The beginnings of what the link says of classes that are not among these names of the network's, once; what it
+    says so is left out."""
+    known = {"", *names}
+    linked: dict[str, str] = st.session_state.pop(_CLASSES, {})
+    wrong = {part: name for part, name in linked.items() if name not in known}
+    return [_shown(part, name) for part, name in wrong.items()]
 
 
 def awaited() -> str | None:
@@ -120,7 +132,7 @@ def _box(text: str) -> Box:
 
 
 def _whole(text: str) -> int:
-    if not re.fullmatch(r"\d{1,6}", text):
+    if not re.fullmatch(r"[0-9]{1,6}", text):
         raise ValueError(f"expected a whole number of at most 6 digits, got {text!r}")
     return int(text)
 
@@ -189,7 +201,7 @@ def _read_contents(text: str) -> None:
     kind, *details = text.split(":")
     match kind, details:
         case "noise", [seed]:
-            st.session_state["seed"] = int(_within(seed, 0, 9999))
+            st.session_state["seed"] = int(_within(str(_whole(seed)), 0, 9999))
         case "solid", [colour] if re.fullmatch(r"[0-9a-fA-F]{6}", colour):
             st.session_state["contents"] = Contents.SOLID
             st.session_state["colour"] = f"#{colour}"
@@ -215,6 +227,15 @@ def _read_window(text: str) -> None:
     windows.remember(photo, None, row, column)
 
 
+def _class(part: str, key: str) -> Callable[[str], None]:
+    def choose(text: str) -> None:
+        # Whether it is a class is known as soon as the network is.
+        st.session_state.setdefault(_CLASSES, {})[part] = text
+        st.session_state[key] = text
+
+    return choose
+
+
 def _keep(key: str, read: Callable[[str], object] = str) -> Callable[[str], None]:
     def choose(text: str) -> None:
         st.session_state[key] = read(text)
@@ -232,8 +253,8 @@ _READERS: dict[str, Callable[[str], None]] = {
     "evidence": _read_evidence,
     "clip": _read_clip,
     "bound": _keep("bound", Bound),
-    "label": _keep("label"),
-    "class": _keep("shown"),
+    "label": _class("label", "label"),
+    "class": _class("class", "shown"),
     "patch": _read_patch,
     "contents": _read_contents,
     "window": _read_window,

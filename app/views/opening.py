@@ -49,6 +49,14 @@ def about_the_link() -> None:
         st.warning(f"The link says what means nothing here, and that is left out: {parts}.")
 
 
+def _about_its_classes(names: tuple[str, ...]) -> None:
+    """Name the classes of the link that this network does not have, which `choices.classes` leaves out."""
+    wrong = links.refused_classes(names)
+    if wrong:
+        parts = in_markdown(", ".join(wrong))
+        st.warning(f"This network has no such class, so that part of the link is left out: {parts}.")
+
+
 def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
     """The analysis of what is chosen in the sidebar; progress and errors go to the slot."""
     asked = classes(chosen, slot)
@@ -76,6 +84,7 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
     except ValueError as error:
         slot.error(in_markdown(str(error)))
         return None
+    _about_its_classes(seen.classes)
     asked = Classes(*choices.classes(seen))
     proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
     return asked

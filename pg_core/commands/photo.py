@@ -12,10 +12,11 @@ from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
 from pg_core.defences.masking import Bound, RobustMasking
 from pg_core.features import extract
+from pg_core.files import regular
 from pg_core.images import ImageError, Space, Threat, square
 from pg_core.locality import check_locality
 from pg_core.models import MODELS, load_model
-from pg_core.models.own import read_card
+from pg_core.models.own import card_in
 from pg_core.parameters import position_of, shown
 from pg_core.printable import printable
 
@@ -83,13 +84,21 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
-    if options.photo.is_dir():
-        raise ImageError(
-            f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
-            "folder of class folders of photos."
-        )
-    if not options.photo.is_file():
-        raise ImageError(f"{options.photo}: no such file.")
+    try:
+        if options.photo.is_dir():
+            raise ImageError(
+                f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
+                "folder of class folders of photos."
+            )
+        regular(options.photo).close()
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"{options.photo}: no such file.") from None
+    except OSError as error:
+        raise ImageError(f"{options.photo}: {error.strerror or 'cannot be read'}.") from error
+    except ValueError as error:
+        raise ImageError(f"{options.photo}: {error}.") from None
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
@@ -118,8 +127,10 @@ def _own_network(card: Path) -> "Network":
     from pg_core.models.loading import load_own
 
     try:
-        own = read_card(card.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        own = card_in(card)
+    except OSError as error:
+        raise ValueError(f"{card.name}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:
         raise ValueError(f"{card.name}: {error}") from error
     network = load_own(own, card.parent / own.file)
     with values.progress_line() as report:

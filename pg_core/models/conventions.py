@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from pg_core.parameters import shown
+from pg_core.printable import printable
+
 _AVERAGED = ("state_dict_ema", "model_ema")
 _WHERE = (*_AVERAGED, "model_state_dict", "state_dict", "net", "model")
 """Keys of a state dict in a checkpoint, the first of which is read: averaged weights as timm, then the others."""
@@ -104,7 +107,7 @@ def _plain(state: Mapping[str, Tensor], lightning: bool) -> tuple[dict[str, Tens
     plain, count = Counter(plain for plain, _ in names).most_common(1)[0]
     if count > 1:
         twice = [name for other, name in names if other == plain]
-        raise ValueError(f"expected each tensor once, got {' and '.join(map(repr, twice))}")
+        raise ValueError(f"expected each tensor once, got {' and '.join(map(shown, twice[:2]))}")
     words = [f"names with {' and '.join(map(repr, found))}"] if found else []
     return {plain: state[name] for plain, name in names}, words + (
         [f"without {listed(left_out)}"] if left_out else []
@@ -121,7 +124,11 @@ def _wrapper(names: Sequence[str], partly: bool) -> str | None:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few of them."""
-    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:_SHOWN]]
+    """The first few of them, as `short` shows each."""
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return ", ".join([*shown, *more])
+    return ", ".join([*map(short, names[:_SHOWN]), *more])
+
+
+def short(name: str) -> str:
+    """The beginning of a name out of a file, as it can be printed."""
+    return printable(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")

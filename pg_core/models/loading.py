@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pg_core.models.arithmetic import certifying
-from pg_core.models.network import CheckpointError, Network, check_state, load_state, read_state
+from pg_core.models.network import CheckpointError, Network, admitted, check_state, load_state, read_state
 from pg_core.models.own import Format, OwnNetwork
 from pg_core.models.programs import ProgramNetwork, load_program, reason
 from pg_core.models.tiles import Tiles
@@ -41,10 +41,7 @@ def load_own(own: OwnNetwork, path: Path) -> Network:
 
     Raises CheckpointError for another file than the one described, or one that does not fit what is said of it.
     """
-    try:
-        digest = sha256_of(path)
-    except OSError:
-        raise CheckpointError(f"{own.file}: no such file") from None
+    digest = sha256_of(admitted(path))
     if digest != own.sha256:
         raise CheckpointError(f"{own.file}: expected SHA-256 {own.sha256}, got {digest}: describe it again")
     with certifying(gradients=True):

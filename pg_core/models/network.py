@@ -1,7 +1,9 @@
 """A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
 
+import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,14 +16,17 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from pg_core.arrays import EvidenceType
+from pg_core.files import regular
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.models.arithmetic import certifying
-from pg_core.models.conventions import LEFT_OUT, listed, unpacked
+from pg_core.models.conventions import LEFT_OUT, listed, short, unpacked
 from pg_core.models.local import Part, Pixels, check_pixels
+from pg_core.models.pickles import unexpected
 from pg_core.parameters import member
 
 State = Mapping[str, Tensor]
 
+_NOT_PLAIN = "not a checkpoint of plain tensors, so it was not loaded"
 MAX_BYTES = 2**30
 """Larger checkpoints are refused unread, packed or not: a file of a few bytes must not fill the memory."""
 
@@ -168,6 +173,27 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name)
 
 
+def admitted(path: Path) -> Path:
+    """The path of a file that may be read; raises CheckpointError for none, for a folder, a pipe or a device, and for
+    more than `MAX_BYTES`."""
+    try:
+        with regular(path) as file:
+            size = file.seek(0, 2)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name}: no such file") from None
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    _check_size(size, path.name)
+    return path
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB")
+
+
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint, under plain keys. The file may be hostile: no code in it is run.
 
@@ -179,24 +205,18 @@ def read_state(path: Path) -> State:
 def read_convention(path: Path) -> tuple[State, str]:
     """The same, and in words where in the file the tensors were and what they are called."""
     try:
-        packed = _entries(path)
-        size = sum(packed.values()) if packed else path.stat().st_size
-        if size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path.name}: expected at most {MAX_BYTES // 2**20} MB, got {size // 2**20} MB"
-            )
+        packed = _entries(admitted(path))
+        _check_size(sum(packed.values()), path.name)
         program = _program(packed)
         if program is not None:
             raise CheckpointError(f"{path.name}: {program}")
         content = _safetensors(path) if path.suffix.lower() == ".safetensors" else _content(path)
     except CheckpointError:
         raise
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name}: no such file") from None
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: {error.strerror or 'cannot be read'}") from error
     except Exception as error:  # on hostile bytes torch fails in any way: IndexError, struct.error
-        raise CheckpointError(
-            f"{path.name}: not a checkpoint of plain tensors, so it was not loaded{_found_in(error)}"
-        ) from error
+        raise CheckpointError(f"{path.name}: {_NOT_PLAIN}{_found_in(error)}") from error
     return plain_state(content, path.name)
 
 
@@ -222,9 +242,16 @@ def _safetensors(path: Path) -> State:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        state = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path.name}: not a file of tensors") from error
+    # Of two tensors of one name it takes the last.
+    with path.open("rb") as file:
+        entries = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=list)
+    name, count = Counter(name for name, _ in entries).most_common(1)[0] if entries else ("", 0)
+    if count > 1:
+        raise CheckpointError(f"{path.name}: expected each tensor once, got {short(name)} {count} times")
+    return state
 
 
 _reading = Lock()
@@ -232,6 +259,9 @@ _reading = Lock()
 
 def _content(path: Path) -> object:
     """What torch reads without running code; what it refuses is read again with `LEFT_OUT` in place of some types."""
+    found = unexpected(path, frozenset(name for _, name in LEFT_OUT))
+    if found is not None:
+        raise CheckpointError(f"{path.name}: {_NOT_PLAIN}{_holds(found)}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
@@ -243,11 +273,11 @@ def _content(path: Path) -> object:
 def _found_in(error: Exception) -> str:
     """The type that torch refused, and the cure."""
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if found is None:
-        return ""
-    return (
-        f": it holds {listed(found.groups())}; save the weights alone, torch.save(network.state_dict(), ...)"
-    )
+    return "" if found is None else _holds(found.group(1))
+
+
+def _holds(what: str) -> str:
+    return f": it holds {listed([what])}; save the weights alone, torch.save(network.state_dict(), ...)"
 
 
 def _entries(path: Path) -> dict[str, int]:
@@ -287,7 +317,7 @@ def check_state(module: nn.Module, state: State, source: str) -> None:
     expected = module.state_dict()
     counters = {key for key in expected if key.endswith("num_batches_tracked")}
     missing = sorted(expected.keys() - state.keys() - counters)
-    unknown = sorted(state.keys() - expected.keys())
+    unknown = list(map(short, sorted(state.keys() - expected.keys())))
     misshapen = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}"
         for key, value in expected.items()

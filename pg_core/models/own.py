@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pg_core.arrays import EvidenceType
+from pg_core.files import regular
 from pg_core.geometry import ReceptiveField, Size
-from pg_core.models.descriptions import Description
+from pg_core.models.descriptions import MODELS, Description
 from pg_core.models.local import Part
 from pg_core.parameters import coerce_fields
 from pg_core.schema import as_json
 
 _Choice = TypeVar("_Choice", EvidenceType, Part)
+_NO_CARD = "not the card of a network"
+_NO_NAME = frozenset("/\\\0")
+"""What no name of a file has, on any system."""
+_MOST_DIGITS = 18
 _SHOWN = 60
 """Letters of what came, in an error."""
 
@@ -33,6 +38,8 @@ MAX_FIELD = 4096
 """Pixels of a receptive field per axis."""
 MAX_LETTERS = 200
 """Of a name: a network's, a class's or a file's."""
+MAX_CARD_BYTES = 16 * 2**20
+"""Of the file of a card: `MAX_CLASSES` names of the longest words of any language."""
 
 
 class Format(StrEnum):
@@ -85,7 +92,11 @@ class OwnNetwork:
         for name in (self.title, self.file, *self.classes):
             if len(name) > MAX_LETTERS:
                 raise ValueError(f"expected names of at most {MAX_LETTERS} letters, got {_shown(name)}")
-        if Path(self.file).name != self.file or format_of(self.file) is None:
+        if self.title in MODELS:  # which hides it wherever both are offered
+            raise ValueError(
+                f"expected a title that is no network's name here, got {self.title!r}: give another"
+            )
+        if set(self.file) & _NO_NAME or Path(self.file).name != self.file or format_of(self.file) is None:
             raise ValueError(f"expected a file name that ends in {', '.join(SUFFIXES)}, got {self.file!r}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"expected a SHA-256 of 64 hexadecimal digits, got {_shown(self.sha256)}")
@@ -151,12 +162,24 @@ def write_card(own: OwnNetwork) -> str:
     return as_json(asdict(own), indent=2) + "\n"
 
 
+def card_in(path: Path) -> OwnNetwork:
+    """The network of the card in a file; raises ValueError, which says what is wrong with it but not the file's name,
+    and OSError where there is no file."""
+    with regular(path) as file:
+        content = file.read(MAX_CARD_BYTES + 1)
+    if len(content) > MAX_CARD_BYTES:
+        raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{_NO_CARD}: expected a text in UTF-8, got other bytes at {error.start}") from None
+    return read_card(text)
+
+
 def read_card(text: str) -> OwnNetwork:
     """The network of such a text; raises ValueError that says what is wrong with it."""
     try:
-        content = _object(json.loads(text), "the card", [entry.name for entry in fields(OwnNetwork)])
-        # JSON can name halves of letters, which nothing can print.
-        json.dumps(content, ensure_ascii=False).encode()
+        content = _object(_json(text), "the card", [entry.name for entry in fields(OwnNetwork)])
         field = _object(
             content["receptive_field"], "receptive_field", ["size", "stride", "offset", "wrapping"]
         )
@@ -180,11 +203,42 @@ def read_card(text: str) -> OwnNetwork:
             _whole(content.get("side", 0), "side"),
         )
     except KeyError as error:
-        raise ValueError(f"not the card of a network: {error} is missing") from None
+        raise ValueError(f"{_NO_CARD}: {error} is missing") from None
     except RecursionError:
-        raise ValueError("not the card of a network: too many brackets in one another") from None
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"not the card of a network: {error}") from error
+        raise ValueError(f"{_NO_CARD}: too many brackets in one another") from None
+    except ValueError as error:
+        raise ValueError(f"{_NO_CARD}: {error}") from error
+
+
+def _json(text: str) -> object:
+    """What the text says, in which each entry stands once, and no number has more digits than any needs."""
+    try:
+        # Some editors begin a file with a byte order mark.
+        content = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, parse_int=_few_digits)
+        # JSON can name halves of letters, which nothing can print.
+        json.dumps(content, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"expected JSON, got something else in line {error.lineno}, column {error.colno}"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"expected letters, got half of one, {_shown(error.object[error.start])}") from None
+    return content
+
+
+def _once(entries: list[tuple[str, object]]) -> dict[str, object]:
+    twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
+    if twice:
+        raise ValueError(f"expected each entry once, got {_shown(twice[0])} more often")
+    return dict(entries)
+
+
+def _few_digits(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(
+            f"expected numbers of at most {_MOST_DIGITS} digits, got {_shown(digits, quoted=False)}"
+        )
+    return int(digits)
 
 
 def _object(value: object, what: str, known: Sequence[str]) -> dict[str, Any]:

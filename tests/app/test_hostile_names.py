@@ -11,7 +11,7 @@ from app.choices import links
 from app.compute import networks
 from pg_core.models.own import Format, write_card
 from tests.app.test_page import PATIENCE, png
-from tests.hostile import FILE, NAME, constructs
+from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -145,7 +145,10 @@ def test_every_page_names_what_a_link_says_wrongly_as_text_and_cut(weights, view
     texts(app)
     (told,) = [box.value for box in app.warning if "means nothing here" in box.value]
     told = told.replace("\\", "").replace("\u2060", "")
-    # Any text may be the name of a class, of which there are none yet.
+    # Whether a text is a class is known where the network has run.
     wrong = links._READERS.keys() - {"network", "label", "class"}
     assert all(f"{name}=![a](http://127.0.0.1:1/t.png) $x$ [b](https" in told for name in wrong)
     assert len(told) < (links._SHOWN + 10) * len(wrong) + 100
+    classes = [box.value.replace("\\", "") for box in app.warning if "has no such class" in box.value]
+    assert len(classes) == (view not in ("networks", "results"))
+    assert all("label=![a]" in text and "class=![a]" in text and len(text) < 400 for text in classes)

@@ -151,6 +151,18 @@ def test_a_patch_or_a_window_beyond_this_image_and_a_class_of_another_network_ar
     }
 
 
+@pytest.mark.parametrize("part", ["label", "class"])
+def test_a_class_of_the_link_that_the_network_lacks_is_named_once(part):
+    app = opened(network="cifar10", **{part: "no such $x$"})
+    (warning,) = app.warning
+    assert "has no such class" in warning.value
+    assert in_markdown(f"{part}=no such $x$") in warning.value
+    assert part not in address(app)
+    app.run()
+    assert not app.warning
+    assert "no such class" not in boxes(opened(network="cifar10", **{part: "frog"}))
+
+
 def test_an_uploaded_photo_that_is_gone_is_asked_for_and_the_link_keeps_asking():
     picture = png(Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     photo = compute.uploaded("mine.png", picture)

@@ -12,7 +12,7 @@ from app import markup
 from app.markup import in_figure, in_markdown
 from pg_core.models import CIFAR10, imagenet_classes
 from pg_core.printable import printable
-from tests.hostile import NAME, TEXTS, constructs
+from tests.hostile.names import NAME, TEXTS, constructs
 
 PLAIN = ("=cmd", "naïve", "line", "- item", "3. third", "> quotation", "# heading", "--- *** ", "**bold**")
 """Beginnings of texts in which `constructs` has nothing to find."""

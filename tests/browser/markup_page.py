@@ -5,7 +5,7 @@ import streamlit as st
 
 from app.charts import chart
 from app.markup import in_figure, in_markdown
-from tests.hostile import TEXTS
+from tests.hostile.names import TEXTS
 
 for number, text in enumerate(TEXTS):
     shown = in_markdown(text)

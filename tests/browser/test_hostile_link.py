@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from pg_core import sample_path
 from tests.browser.steps import png, upload, wait_for_panels
-from tests.hostile import FILE, NAME
+from tests.hostile.names import FILE, NAME
 
 pytestmark = pytest.mark.browser
 LAST = {

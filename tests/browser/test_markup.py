@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from pg_core.printable import printable
 from tests.browser.conftest import start_server, stop_server
-from tests.hostile import TEXTS
+from tests.hostile.names import TEXTS
 
 pytestmark = pytest.mark.browser
 SHOWN = [printable(" ".join(text.split())) for text in TEXTS]

@@ -234,7 +234,7 @@ def test_a_missing_file_is_refused(path):
 
 def test_a_folder_is_refused(path):
     path.mkdir()
-    assert "not a checkpoint" in refusal(path)
+    assert "expected a file, got a folder" in refusal(path)
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])

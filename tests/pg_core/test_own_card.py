@@ -1,12 +1,13 @@
 """The card of a person's own network: what it must say, and what is refused."""
 
 import json
+import os
 
 import pytest
 
 from pg_core.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField
-from pg_core.models.own import Format, read_card
+from pg_core.models.own import MAX_CARD_BYTES, Format, card_in, read_card
 
 
 def test_a_card_by_hand_needs_no_more_than_what_cannot_be_guessed():
@@ -30,6 +31,9 @@ def test_a_card_by_hand_needs_no_more_than_what_cannot_be_guessed():
         ({"title": " "}, "expected a name"),
         ({"file": "../mine.pt2"}, "expected a file name"),
         ({"file": "mine.pkl"}, "expected a file name that ends in .pt2"),
+        ({"file": "..\\mine.pt2"}, "expected a file name"),
+        ({"file": "\0mine.pt2"}, "expected a file name"),
+        ({"title": "tiles"}, "expected a title that is no network's name here, got 'tiles'"),
         ({"image_size": [0, 48]}, "expected an image of 1 to 1024"),
         ({"image_size": [10**6, 48]}, "expected an image of 1 to 1024"),
         ({"image_size": 40}, "not the card"),
@@ -94,7 +98,7 @@ CARD = {
             {"image_size": [40, 48, 3]},
             "image_size: expected two whole numbers, [rows, columns], got [40, 48, 3]",
         ),
-        ({"mean": [10**400, 0, 0]}, "too large"),
+        ({"mean": [10**400, 0, 0]}, "expected numbers of at most 18 digits, got 1000"),
         ({"mean": ["0", "0", "0"]}, 'mean: expected three numbers, [red, green, blue], got ["0", "0", "0"]'),
         ({"mean": [True, 0, 0]}, "mean: expected three numbers"),
         ({"mean": [123.7, 116.3, 103.5]}, "divide those of pixels in 0..255 by 255"),
@@ -131,15 +135,38 @@ def test_a_card_of_odd_types_is_refused_with_what_was_expected_and_what_came(cha
         ("[" * 10**5, "too many brackets"),
         ('{"title": ' * 10**5, "too many brackets"),
         ("[1]", "the card: expected an object {...}, got [1]"),
-        (json.dumps(CARD | {"title": "\ud800"}), "surrogates not allowed"),
+        ('{"title": "a", "title": "b"}', "expected each entry once, got 'title' more often"),
+        ('{"title": }', "expected JSON, got something else in line 1, column 11"),
+        (json.dumps(CARD | {"title": "\ud800"}), "expected letters, got half of one"),
     ],
-    ids=["brackets", "braces", "list", "half a letter"],
+    ids=["brackets", "braces", "list", "twice", "no value", "half a letter"],
 )
 def test_a_text_that_is_no_card_is_refused_in_one_line(text, words):
     with pytest.raises(ValueError, match="not the card of a network") as caught:
         read_card(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_in_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "mine.network.json"
+    path.write_text(json.dumps(CARD), encoding="utf-8-sig")
+    assert card_in(path) == read_card(json.dumps(CARD))
+
+
+def test_a_card_of_other_bytes_than_letters_or_without_end_is_refused(tmp_path):
+    path = tmp_path / "mine.network.json"
+    path.write_text(json.dumps(CARD | {"title": "é"}, ensure_ascii=False), encoding="latin-1")
+    with pytest.raises(ValueError, match="expected a text in UTF-8, got other bytes at 11"):
+        card_in(path)
+    with path.open("wb") as file:
+        file.truncate(MAX_CARD_BYTES + 1)
+    with pytest.raises(ValueError, match="expected at most 16 MB"):
+        card_in(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="expected a file, got a pipe"):
+        card_in(path)
 
 
 def test_a_file_name_in_capitals_is_what_its_ending_says():
