@@ -23,6 +23,7 @@ from pg_core.formats import Declared, declared_size, kind_of, opened
 from pg_core.geometry import Size
 from pg_core.models.local import Part, Pixels
 from pg_core.parameters import coerce_fields, member
+from pg_core.printable import printable
 from pg_core.upright import SUPPORT, UprightPhoto, give_back
 
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -277,7 +278,7 @@ def _upright(photo: Image.Image | Path | str | bytes) -> Iterator[UprightPhoto]:
         except ImageError as error:
             if isinstance(photo, bytes | Image.Image):
                 raise
-            raise ImageError(f"{Path(photo).name}: {error}") from error
+            raise ImageError(f"{printable(Path(photo).name)}: {error}") from error
         finally:
             give_back()
 
@@ -287,9 +288,9 @@ def _content(path: Path) -> bytes:
         with regular(path) as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ImageError(f"{path.name}: {error.strerror or 'cannot be read'}.") from error
+        raise ImageError(f"{printable(path.name)}: {error.strerror or 'cannot be read'}.") from error
     except ValueError as error:
-        raise ImageError(f"{path.name}: {error}.") from error
+        raise ImageError(f"{printable(path.name)}: {error}.") from error
 
 
 def _opened(data: bytes) -> Image.Image:

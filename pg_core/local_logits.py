@@ -8,7 +8,7 @@ and one is in memory at a time. Not here: what is proved about the maps.
 import math
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +35,8 @@ _MAX_VALUES = 2**25
 """Of one map, whose cells count like `_CELL` classes more: a defence holds some copies of the evidence, and some
 numbers for each window, 1.5 GB at this limit."""
 _CELL = 4
+_LARGEST = 1e100
+"""Of a value: sums of such have no end in float64."""
 _MAX_ENTRIES = 100_000
 _MAX_DESCRIPTION_BYTES = 2**26
 _T = TypeVar("_T")
@@ -84,22 +86,6 @@ class LocalLogitMap:
     def class_name(self, index: int) -> str | int:
         """A class by its name, or by its index where the file names none."""
         return index if self.classes is None else self.classes[index]
-
-    def read(self) -> Float64[np.ndarray, "classes rows columns"]:
-        """The values, out of the file. Raises ValueError for values that are not finite, and for logits that would be
-        evidence above `CEILING`."""
-        with _reading(self.path) as archive, archive.open(f"{self.name}.npy") as file:
-            array = _array(file, self.name)
-            first = array if self.layout is Layout.CLASSES_FIRST else array.transpose(2, 0, 1)
-            values = np.ascontiguousarray(first, np.float64)
-            if not np.isfinite(values).all():
-                raise ValueError(f"expected finite values in '{self.name}', got NaN or infinite ones")
-            if self.evidence is EvidenceType.LOGITS and values.max() > CEILING:
-                raise ValueError(
-                    f"'{self.name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map "
-                    "(and c_h) by a constant, which changes no verdict on logits"
-                )
-        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +159,21 @@ def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
     return maps
 
 
+def with_values(
+    maps: Iterable[LocalLogitMap],
+) -> Iterator[tuple[LocalLogitMap, Float64[np.ndarray, "classes rows columns"]]]:
+    """Each map of one file with its values, one in memory at a time. Raises ValueError for values that are not finite
+    or beyond all measure, and for logits that would be evidence above `CEILING`."""
+    maps = tuple(maps)
+    if len({own.path for own in maps}) != 1:
+        raise ValueError("expected maps of one file")
+    with _reading(maps[0].path) as archive:
+        for own in maps:
+            with archive.open(f"{own.name}.npy") as file:
+                array = _array(file, own.name)
+            yield own, _values(array, own)
+
+
 def read_labels(path: Path, maps: Mapping[str, LocalLogitMap]) -> dict[str, int]:
     """A JSON object with the class of each map, by name; raises ValueError if it is anything else."""
     try:
@@ -215,7 +216,7 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
         with regular(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise ValueError(f"{_named(path)}: no such file") from None
     except OSError as error:
         raise ValueError(f"{_named(path)}: {error.strerror or 'cannot be read'}") from error
     except ValueError as error:
@@ -251,9 +252,30 @@ def _header(file: IO[bytes] | BufferedIOBase, name: str) -> tuple[tuple[int, ...
 
 def _array(file: IO[bytes] | BufferedIOBase, name: str) -> np.ndarray:
     try:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):  # at its end the archive compares the checksum
+            raise ValueError("expected nothing behind the array")
+        return array
     except Exception as error:  # the same
         raise ValueError(f"{shown(name)} is no array that can be read") from error
+
+
+def _values(array: np.ndarray, own: LocalLogitMap) -> Float64[np.ndarray, "classes rows columns"]:
+    first = array if own.layout is Layout.CLASSES_FIRST else array.transpose(2, 0, 1)
+    values = np.ascontiguousarray(first, np.float64)
+    if values.shape != own.shape:
+        raise ValueError(f"the file has changed: '{own.name}' had the shape {list(own.shape)}")
+    largest = float(max(values.max(), -values.min()))
+    if not largest <= _LARGEST:
+        raise ValueError(
+            f"expected finite values, of at most {_LARGEST:g}, in '{own.name}', got NaN, infinite or larger ones"
+        )
+    if own.evidence is EvidenceType.LOGITS and values.max() > CEILING:
+        raise ValueError(
+            f"'{own.name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) by "
+            "a constant, which changes no verdict on logits"
+        )
+    return values
 
 
 def _map(
@@ -373,6 +395,5 @@ def _described(text: object) -> _Description:
         layout, evidence = Layout(content["layout"]), EvidenceType(content["evidence"])
         return _Description(layout, wrapping, model, tuple(classes), evidence, delta)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"its {_DESCRIPTION} is not as pg_core.save_local_logits writes it ({error})"
-        ) from error
+        why = f" ({error})" if type(error) is ValueError else ""  # what others say is for programmers
+        raise ValueError(f"its {_DESCRIPTION} is not as pg_core.save_local_logits writes it{why}") from error

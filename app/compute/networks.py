@@ -11,7 +11,7 @@ from pg_core import images
 from pg_core.locality import Locality, check_locality
 from pg_core.models import MODELS, TRAINED
 from pg_core.models.descriptions import Description
-from pg_core.models.own import Format, OwnNetwork, format_of, read_card
+from pg_core.models.own import Format, OwnNetwork, card_in, format_of
 from pg_core.models.shipped import WEIGHTS
 from pg_core.progress import Report
 
@@ -84,9 +84,12 @@ def cards() -> dict[str, OwnNetwork | str]:
     found: dict[str, OwnNetwork | str] = {}
     for path in sorted(WEIGHTS.glob(f"*{CARD}")):
         try:
-            found[path.name] = read_card(path.read_text(encoding="utf-8"))
+            own = card_in(path)
         except (OSError, ValueError) as error:
             found[path.name] = str(error)
+        else:
+            same = [name for name, other in found.items() if getattr(other, "title", None) == own.title]
+            found[path.name] = f"{same[0]} has this title too: choose another one" if same else own
     return found
 
 

@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pg_core.analysis import summarise, undefended_prediction
+from pg_core.arrays import LocalLogits
 from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.defences.masking import RobustMasking
 from pg_core.geometry import Size
-from pg_core.local_logits import Layout, LocalLogitMap, Stated, class_index, read_labels, read_local_logits
+from pg_core.local_logits import (
+    Layout,
+    LocalLogitMap,
+    Stated,
+    class_index,
+    read_labels,
+    read_local_logits,
+    with_values,
+)
 from pg_core.schema import SCHEMA, as_json
 
 _EPILOG = """\
@@ -121,12 +130,12 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
         labels = read_labels(options.labels, maps)
     elif options.label is not None:
         labels = {name: class_index(options.label, own, name) for name, own in maps.items()}
-    for name, own in maps.items():
-        yield as_json(_certified(options, own, labels.get(name), name))
+    for own, local_logits in with_values(maps.values()):
+        yield as_json(_certified(options, own, local_logits, labels.get(own.name)))
 
 
 def _certified(
-    options: argparse.Namespace, own: LocalLogitMap, label: int | None, name: str
+    options: argparse.Namespace, own: LocalLogitMap, local_logits: LocalLogits, label: int | None
 ) -> dict[str, object]:
     defence = RobustMasking(
         options.window_size,
@@ -136,12 +145,11 @@ def _certified(
         options.bound,
         own.wrapping,
     )
-    local_logits = own.read()
     masking = defence.predict(local_logits)
     certificate = defence.certify_masking(masking, label, defence.tolerance(local_logits, own.delta))
     return {
         "schema": SCHEMA,
-        "name": name,
+        "name": own.name,
         **({} if own.model is None else {"model": own.model}),
         "layout": own.layout,
         "shape": dict(zip(("classes", "rows", "columns"), own.shape, strict=True)),

@@ -40,7 +40,7 @@ _AT_ONCE = 200
 """Inputs that a forked process is given."""
 _TURNS = {"mutations": 20.0, "atheris": 300.0}
 """Seconds after which the next target has its turn; atheris imports everything anew for each."""
-_CONFIGURATION = {"model": "mine", "trials": ["masking"], "photos": 2}
+_CONFIGURATION = {"classes": ["cat", "dog"], "settings": [{"claim": "keeps the label"}]}
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Target:
 
 
 def _photo(data: bytes, folder: Path) -> None:
-    from pg_core.images import ImageError, decode
+    from pg_core.images import ImageError, framed
 
     with contextlib.suppress(ImageError):
-        decode(data)
+        framed(data, (32, 32))
 
 
 def _card(data: bytes, folder: Path) -> None:
@@ -79,22 +79,23 @@ def _link(data: bytes, folder: Path) -> None:
 
 
 def _lines(data: bytes, folder: Path) -> None:
-    from pg_core.outcomes import resume
+    from pg_core.outcomes import begin, read_lines
 
     path = folder / "lines.jsonl"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
-        resume(path, _CONFIGURATION, "photos")
+        begin(path, read_lines(path, _CONFIGURATION, "photos"))
 
 
 def _archive(data: bytes, folder: Path) -> None:
-    from pg_core.local_logits import Layout, Stated, read_local_logits
+    from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
 
     path = folder / "maps.npz"
     path.write_bytes(data)
     for stated in (Stated(), Stated(Layout.CLASSES_FIRST, False)):
         with contextlib.suppress(ValueError):
-            read_local_logits(path, stated)
+            for _ in with_values(read_local_logits(path, stated).values()):
+                pass
 
 
 def _checkpoint(data: bytes, folder: Path) -> None:
@@ -139,11 +140,11 @@ def _link_seeds() -> list[bytes]:
 def _line_seeds() -> list[bytes]:
     """Lines as a run writes them."""
     from pg_core.defences.base import Verdict
-    from pg_core.outcomes import DefenceResult, PhotoResult, append, resume
+    from pg_core.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
-        resume(path, _CONFIGURATION, "photos")
+        begin(path, read_lines(path, _CONFIGURATION, "photos"))
         for name in ("a/1.png", "b/2.png"):
             append(path, PhotoResult(name, "0" * 64, 1, 1, 0.5, (DefenceResult(1, Verdict.CERTIFIED, 0.25),)))
         return [path.read_bytes()]

@@ -12,8 +12,8 @@ from PIL import Image
 from pg_core import sample_path
 from pg_core.features import extract
 from pg_core.geometry import ReceptiveField
-from pg_core.images import ImageError, read
-from pg_core.local_logits import Layout, Stated, read_local_logits
+from pg_core.images import ImageError, framed
+from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
 from pg_core.models import load_model
 from pg_core.models.checkpoints import recognise
 from pg_core.models.loading import load_own, sha256_of
@@ -39,7 +39,7 @@ def _run_once() -> None:
 
 def _read_photo(path: Path | Image.Image) -> bool:
     if isinstance(path, Path):
-        read(path)
+        framed(path, (32, 32))
     else:
         extract(path, load_model(_SMALL, "cpu"))
     return True
@@ -53,7 +53,8 @@ def _read_archive(path: Path) -> bool:
     # Files with a description of their own say the layout themselves.
     for stated in (Stated(), Stated(Layout.CLASSES_FIRST, False)):
         try:
-            return bool(read_local_logits(path, stated))
+            maps = read_local_logits(path, stated)
+            return all(values.shape == own.shape for own, values in with_values(maps.values()))
         except ValueError as error:
             refusal = error
             if "say in which layout" not in str(error):

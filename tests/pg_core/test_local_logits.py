@@ -14,7 +14,7 @@ from pg_core.__main__ import main
 from pg_core.arrays import EvidenceType
 from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
 from pg_core.geometry import ReceptiveField
-from pg_core.local_logits import Layout, Stated, read_local_logits
+from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
 from tests.colours import Colours
 from tests.memory import needs_linux, peak_of
 
@@ -375,9 +375,8 @@ def test_many_maps_that_unpack_to_much_are_certified_in_the_memory_of_one(tmp_pa
     stated = Stated(Layout.CLASSES_FIRST)
 
     def work(only):
-        for _, own in list(zip(range(only), read_local_logits(path, stated).values(), strict=False)):
-            defence = RobustMasking((2, 2))
-            defence.certify(own.read(), 0)
+        for _, values in with_values(list(read_local_logits(path, stated).values())[:only]):
+            RobustMasking((2, 2)).certify(values, 0)
 
     (one, _), (all_of_them, _) = peak_of(lambda: work(1)), peak_of(lambda: work(maps))
     assert all_of_them < 1.3 * one
