@@ -29,7 +29,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.hostile import archives, cards, checkpoints, photos
+from tests.hostile import archives, cards, checkpoints, photo_files, photos
 from tests.hostile.cage import HARD_LIMIT, SECONDS, caged
 from tests.hostile.links import link_cases
 from tests.hostile.names import TEXTS
@@ -117,7 +117,7 @@ def _photo_seeds() -> list[bytes]:
         if case.name.startswith(("png of", "jpeg of", "exif", "eXIf", "palette"))
     ]
     with tempfile.TemporaryDirectory() as folder:
-        return [*photos.seeds().values(), *(case.make(Path(folder)).read_bytes() for case in odd)]
+        return [*photo_files.seeds().values(), *(case.make(Path(folder)).read_bytes() for case in odd)]
 
 
 def _link_seeds() -> list[bytes]:
