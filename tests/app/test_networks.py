@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 import torch
@@ -280,3 +281,16 @@ def test_a_card_that_is_too_deep_is_listed_with_what_is_wrong(weights):
     app = opened()
     assert not app.exception
     assert "too many brackets" in listed(app)["deep.network.json"]["For"]
+
+
+def test_of_two_cards_with_one_title_the_second_is_listed_with_what_is_wrong(weights):
+    card = write_card(described(saved(weights, Convolutions(), networks.Format.EXPORTED)))
+    for name in ("a.network.json", "b.network.json"):
+        (weights / name).write_text(card)
+    assert networks.cards()["a.network.json"].title == "Mine"
+    assert networks.cards()["b.network.json"] == "a.network.json has this title too: choose another one"
+
+
+def test_a_pipe_that_is_called_a_card_holds_up_nobody(weights):
+    os.mkfifo(weights / "pipe.network.json")
+    assert networks.cards()["pipe.network.json"] == "expected a file, got a pipe"
