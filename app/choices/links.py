@@ -19,7 +19,7 @@ from pg_core.datasets import SAMPLES
 from pg_core.defences.masking import Bound
 from pg_core.geometry import Box, Window
 from pg_core.images import Space
-from pg_core.models import MODELS
+from pg_core.models import MODELS, Description
 
 _SHOWN = 80
 """Signs of a refused part of a link that are shown."""
@@ -178,11 +178,14 @@ def _read_size(text: str) -> None:
     st.session_state["linked-size"] = (height, width)
 
 
-def _read_evidence(text: str) -> None:
+def _description() -> Description:
+    """What is known of the network that the link names, or of the first one."""
     model = st.session_state.get("network", next(iter(MODELS)))
-    own = networks.own_networks()
-    name = model if model in MODELS else own[model].description.name
-    st.session_state[f"evidence-{name}"] = EvidenceType(text)
+    return MODELS[model] if model in MODELS else networks.own_networks()[model].description
+
+
+def _read_evidence(text: str) -> None:
+    st.session_state[f"evidence-{_description().name}"] = EvidenceType(text)
 
 
 def _read_clip(text: str) -> None:
@@ -194,7 +197,10 @@ def _read_patch(text: str) -> None:
     if text == "off":
         st.session_state["patched"] = False
     else:
-        patch.remember(_box(text))
+        box, (height, width) = _box(text), _description().image_size
+        if box.bottom > height or box.right > width:
+            raise ValueError(f"expected a patch within {height}x{width} pixels, got {text!r}")
+        patch.remember(box)
 
 
 def _read_contents(text: str) -> None:

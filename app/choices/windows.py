@@ -40,6 +40,15 @@ def remember(digest: str, shape: Size | None, row: int, column: int) -> None:
     st.session_state[_PICKED] = (digest, shape, row, column)
 
 
+def beyond(analysis: Analysis, photo: Photo) -> str | None:
+    """What a link says of a window of this photo that is none of its windows, once; it is left out."""
+    digest, shape, *at = st.session_state.get(_PICKED, (None, None))
+    if digest != photo.digest or shape is not None or _inside(at, analysis.certificate.windows.shape):
+        return None
+    forget()
+    return "window={},{}".format(*at)
+
+
 def forget() -> None:
     """The malicious window is the one the patch lies in, or the worst, until another is picked."""
     st.session_state.pop(_PICKED, None)

@@ -86,7 +86,12 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
         return None
     _about_its_classes(seen.classes)
     asked = Classes(*choices.classes(seen))
-    proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
+    analysis = proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
+    window = windows.beyond(analysis, chosen.photo)
+    if window is not None:
+        st.warning(
+            f"There is no such window here, so that part of the link is left out: {in_markdown(window)}."
+        )
     return asked
 
 

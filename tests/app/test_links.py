@@ -149,6 +149,11 @@ def test_a_patch_or_a_window_beyond_this_image_and_a_class_of_another_network_ar
         "size": "2%",
         "contents": "noise:3",
     }
+    named = boxes(app)
+    parts = ("patch=440,1,30,30", "window=4000,1", "label=no such")
+    assert all(in_markdown(part) in named for part in parts)
+    app.run()
+    assert not app.warning
 
 
 @pytest.mark.parametrize("part", ["label", "class"])
