@@ -203,7 +203,7 @@ def test_a_photo_is_analysed_the_patch_dragged_and_an_export_taken_through_the_p
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     data = download.value.path().read_bytes()
-    assert data.startswith(b"row,column,")
+    assert data.startswith(b'"row","column",')
     export = proxy.ask(urlsplit(download.value.url).path)
     assert export.body == data
     assert export.headers["cache-control"] == "private, no-store"
