@@ -1,4 +1,4 @@
-"""The four cases of [PG] Figure 5: how the detected window of a class lies to the malicious one (section 4).
+"""The four cases of [PG] Figure 5: how the detected window of a class lies to the malicious one (theory §4).
 
 Each case bounds the evidence that is left of the class, which is Lemma 1. It leaves out where the content of the
 malicious window comes from: a patch on pixels, a witness, or a person at the toy board.

@@ -1,6 +1,6 @@
-"""Masks of pixels of which one hides the patch, wherever it is: the mask set of PatchCleanser (section 9).
+"""Masks of pixels of which one hides the patch, wherever it is: the mask set of PatchCleanser (theory §9).
 
-From Xiang, Mahloujifar, Mittal 2022, section 3.4. It leaves out what is seen under the masks.
+From [PC] section 3.4 (Xiang, Mahloujifar, Mittal 2022). It leaves out what is seen under the masks.
 """
 
 from dataclasses import dataclass

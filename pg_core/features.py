@@ -33,7 +33,7 @@ _NOISE: MutableMapping[LocalModel, dict[str | None, float]] = WeakKeyDictionary(
 class LocalFeatures:
     """What a network saw of one image. delta is the error of a local logit that certificates must survive, across
     shapes, batches, crops and devices. It is *estimated*: `SAFETY` times the largest difference between an image and
-    some of its cells, computed alone, of this image and of noise (section 5, Numerics). Certificates rest on another
+    some of its cells, computed alone, of this image and of noise (theory §5, Numerics). Certificates rest on another
     contract, which holds bit for bit: equal shapes give equal bits. evidence is the type that certifies best with this
     network."""
 
@@ -86,7 +86,7 @@ def extract(image: Image.Image | Path | str | bytes | FramedPhoto, model: LocalM
 
 def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: PatchPixels) -> LocalFeatures:
     """The features of the image with a patch on it, from a run on the crop that the patch touches alone: the footprint
-    of k features depends on s*(k - 1) + r pixels per axis (section 2).
+    of k features depends on s*(k - 1) + r pixels per axis (theory §2).
 
     A crop has another shape, so that its local logits are not those of `extract` of the patched image to the bit.
     Their difference is what delta estimates; it is not known to stay within delta.

@@ -1,4 +1,4 @@
-"""Patches, windows and receptive fields: [PG] Equation 1 and every computation of an index (section 3).
+"""Patches, windows and receptive fields: [PG] Equation 1 and every computation of an index (theory §2).
 
 A `Box` is top, left, height, width, half open, rows before columns. A `Patch` is a box of pixels, a `Window`
 a box of features. On a map that wraps around, as that of column bands does, a window that passes the right edge
@@ -171,7 +171,7 @@ class ReceptiveField:
         """First and last + 1 feature along an axis that see one of the pixels [a, a + p), given as a and a + p;
         where no feature does, the first is not below the end.
 
-        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (section 2). Bands wrap around instead of
+        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (theory §2). Bands wrap around instead of
         being cut: their end may lie beyond the map; all of them, from the first, if a patch meets all.
         """
         r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
@@ -185,7 +185,7 @@ class ReceptiveField:
 
     def patch_in(self, window: Window, patch_size: Size, image_size: Size) -> Patch:
         """A place for a patch whose footprint is a window of Equation 1's size: its first pixel is the last that the
-        window's first feature sees, s*i - o + r - 1 pixels down, and across (derived).
+        window's first feature sees, s*i - o + r - 1 pixels down, and across (theory §2, Footprints; derived).
 
         Bands around the right edge are met by no patch that lies there; it is put as near as the image allows.
 
@@ -342,7 +342,7 @@ class Windows:
         """For each window w, how much another window w' can take of the values outside w; w itself takes nothing.
 
         The largest SUM(w' ⊙ values ⊙ (1 - w)) over all windows w', and over those that overlap w: m and m_o
-        of section 5. Windows that overlap w are tried by their distance from it, fewer than 2k along each
+        of theory §5. Windows that overlap w are tried by their distance from it, fewer than 2k along each
         axis; the best disjoint one lies wholly above, below, left or right of it.
         """
         sums = self.sums(values)

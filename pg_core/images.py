@@ -1,7 +1,7 @@
 """Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
 
 The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
-photo touches after resizing is known exactly (section 1). A photo that is being decoded may take `MAX_DECODED_BYTES`,
+photo touches after resizing is known exactly (theory §1). A photo that is being decoded may take `MAX_DECODED_BYTES`,
 so two are decoded at once and others wait. Not here: data sets of photos, how a format is told (`pg_core.formats`),
 and upright sRGB (`pg_core.upright`).
 """

@@ -1,4 +1,4 @@
-"""Is a network local? A test of what every certificate rests on (section 2), for networks that nobody has read.
+"""Is a network local? A test of what every certificate rests on (theory §2), for networks that nobody has read.
 
 A patch must change the local logits of its footprint only, not one bit of any other; a cell must not notice that
 all it is said not to see is replaced, nor have a gradient there; and it must notice a change of what it sees. This is

@@ -1,4 +1,4 @@
-"""What robust masking proves for each place that a patch may have, and not only for each window (section 7).
+"""What robust masking proves for each place that a patch may have, and not only for each window (theory §7).
 
 The footprint F of a placement may be smaller or larger than the masks M of Algorithm 1, so the bounds are those of
 masks that need not fit. The upper ones are derived: published nowhere we know of. It leaves out patches of other
@@ -142,7 +142,7 @@ def certify_placements(
 ) -> Placements:
     """Sound bounds under any content of each footprint, for one map, its certificate and the same tolerance.
 
-    The label: `lower` as in section 5, with masks M for the windows w'; its proof does not ask that F fits into one.
+    The label: `lower` as in theory §5, with masks M for the windows w'; its proof does not ask that F fits into one.
 
     A rival, with t outside F, at most `top` in each of the |F| cells and e in all of F. If a mask is detected, the
     largest is removed, so that min over M of SUM((v + a) ⊙ (1 - M)) is left. That never falls as a grows, and is

@@ -1,4 +1,4 @@
-"""Accuracies as published, to set beside what is measured here (section 11).
+"""Accuracies as published, to set beside what is measured here (theory §11).
 
 Only figures that were checked against their source are in the file.
 """

@@ -1,4 +1,4 @@
-"""The attack in feature space that a failing window admits: section 6 (derived), tried on [PG] Algorithm 1.
+"""The attack in feature space that a failing window admits: theory §6 (derived), tried on [PG] Algorithm 1.
 
 A witness equals the benign evidence outside one malicious window and is legal evidence inside it: logits in [0,
 c_h], confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, as they are or sharpened, or votes. It leaves

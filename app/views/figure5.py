@@ -1,4 +1,4 @@
-"""The four cases of [PG] Figure 5: to try on a toy board, and for every class of the photo."""
+"""The four cases of [PG] Figure 5 (theory §4): to try on a toy board, and for every class of the photo."""
 
 import streamlit as st
 

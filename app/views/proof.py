@@ -1,4 +1,4 @@
-"""Lemma 1, Algorithm 2 and Theorem 1 of [PG] in a page, and what is wrong with the published bound."""
+"""Lemma 1, Algorithm 2 and Theorem 1 of [PG] in a page, and what is wrong with the published bound (theory §4, §5)."""
 
 import streamlit as st
 

@@ -1,6 +1,6 @@
 """What all defences have in common: a prediction, and a certificate with a margin and a rival for each place.
 
-The outcome of [PG] Algorithm 2 as a value (section 5), and its counterpart for the other defences (section 9), so
+The outcome of [PG] Algorithm 2 as a value (theory §5), and its counterpart for the other defences (theory §9), so
 that they can be set side by side and counted in one loop. It leaves out how the bounds come about.
 """
 
@@ -67,7 +67,7 @@ class Rule(StrEnum):
     PUBLISHED = "published"
     """One condition for the whole image."""
     LOCAL = "local"
-    """A condition for each place of the patch, which is met more often (section 9; derived)."""
+    """A condition for each place of the patch, which is met more often (theory §9; derived)."""
 
 
 Result = TypeVar("Result", bound="Prediction | Certificate")
@@ -207,7 +207,7 @@ class Defence(Protocol):
 
     def certify(self, seen: Seen, /, label: Labels | int | None = None, delta: float = 0.0) -> Certificate:
         """What is proved of a label, by default the prediction, at each malicious window; delta is the largest
-        error of a value of `seen` that certificates must survive (section 5, Numerics)."""
+        error of a value of `seen` that certificates must survive (theory §5, Numerics)."""
 
 
 def labels_of(prediction: Labels, label: Labels | int | None, classes: int) -> Labels:

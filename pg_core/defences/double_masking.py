@@ -1,4 +1,4 @@
-"""PatchCleanser (Xiang, Mahloujifar, Mittal 2022): two rounds of masks on pixels, with any classifier (section 9).
+"""PatchCleanser ([PC]): two rounds of masks on pixels, with any classifier (theory §9).
 
 It is given a table of logits under every pair of masks, with single masks on its diagonal, and never sees the
 classifier: `pg_core.masked_views` fills the table. The certificate of each location is derived.

@@ -1,7 +1,7 @@
-"""Two rounds of masks, as in PatchCleanser (Xiang, Mahloujifar, Mittal 2022), on evidence instead of pixels.
+"""Two rounds of masks, as in PatchCleanser ([PC]), on evidence instead of pixels (theory §9).
 
 A network with a small receptive field need not run again for a mask: what it hides is taken from the sums of the
-evidence, so that every window of Equation 1 can be a mask. PatchCURE (Xiang et al. 2024) masks features likewise. The
+evidence, so that every window of Equation 1 can be a mask. PatchCURE ([CURE]) masks features likewise. The
 certificate of each window, and that it is never less than that of robust masking at T = 0, are derived.
 """
 

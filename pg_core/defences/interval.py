@@ -1,4 +1,4 @@
-"""Interval bound propagation against patches (Chiang et al. 2020), for small networks on small images (section 9).
+"""Interval bounds against patches ([IBP], Chiang et al. 2020), for small networks on small images (theory §9).
 
 The pixels of the patch may be anything in [0, 1]; intervals are carried through convolutions and ReLUs to the last
 layer, which is merged with the difference of two classes. Networks are arrays here; it leaves out their training.

@@ -1,4 +1,4 @@
-"""Robust masking: [PG] Algorithm 1 (prediction) and Algorithm 2 (provable analysis) on local logits.
+"""Robust masking: [PG] Algorithms 1 (prediction) and 2 (provable analysis) on local logits (theory §3 to §5).
 
 Prediction and certificate share the clipping, the windows and the tie rule. It leaves out masks larger than
 the malicious window, and the programs behind the tight bound: see `pg_core.defences.tight`.
@@ -35,12 +35,12 @@ class Bound(StrEnum):
     """How the label's score is bounded from below, and a rival's from above."""
 
     PUBLISHED = "published"
-    """t - m if m > T t, else t ([PG] Algorithm 2 as printed). Wrong for T > 0: for comparison only."""
+    """t - m if m > T t, else t ([PG] Algorithm 2 as printed). Wrong for T > 0 (theory §10): for comparison only."""
     SOUND = "sound"
     """t - m if m > T t, else t - m_o (the authors' correction of December 2021)."""
     TIGHT = "tight"
     """As sound, and where that refuses a window at T > 0, the bounds of linear programs: t or t + e* for each rival,
-    and only straddling windows that the range of the evidence lets the adversary have detected (section 6; derived).
+    and only straddling windows that the range of the evidence lets the adversary have detected (theory §6; derived).
     An adversary in feature space attains both at once for logits, with or without c_h. Votes are whole, so that no
     content need attain e*; for confidence and sharpened evidence label and rival want the same cells, and each bound
     is attained alone. At T = 0 the sound bound is attained for every evidence type."""
@@ -73,8 +73,8 @@ class Masking(Prediction):
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MaskingCertificate(Certificate):
     """The bounds of Algorithm 2 on the scores. `outside` is t, the label's evidence outside the malicious window,
-    `other` the most that one other window holds of it (m). `tolerance` is eps of section 5 and, where an error
-    within eps would lower the bound by a jump, the height of that jump."""
+    `other` the most that one other window holds of it (m). `tolerance` is that of theory §5, Numerics:
+    where an error within it would lower the bound by a jump, the height of that jump is part of it."""
 
     outside: WindowValues
     other: WindowValues
@@ -110,7 +110,7 @@ class RobustMasking:
 
     @property
     def attained(self) -> bool:
-        """Whether an adversary in feature space attains both bounds of every window at once (section 6)."""
+        """Whether an adversary in feature space attains both bounds of every window at once (theory §6)."""
         tight = self.bound is Bound.TIGHT and self.evidence is EvidenceType.LOGITS
         return self.threshold == 0 or tight
 
@@ -147,7 +147,7 @@ class RobustMasking:
         """[PG] Algorithm 2: bounds on the scores under any content of each malicious window.
 
         label defaults to the defended prediction; delta is the largest error of a local logit that the
-        network's arithmetic makes (section 5, Numerics), 0 for exact maps.
+        network's arithmetic makes (theory §5, Numerics), 0 for exact maps.
         """
         return self.certify_masking(self.predict(local_logits), label, self.tolerance(local_logits, delta))
 

@@ -1,4 +1,4 @@
-"""De-randomized smoothing (Levine and Feizi 2020): a vote of bands or blocks, each of which sees no other pixel.
+"""De-randomized smoothing ([DS]): a vote of bands or blocks, each of which sees no other pixel (theory §9).
 
 A patch changes the votes of the bands that it meets, and they are counted. It leaves out the network; that which
 classifies a band wraps around the image, and so do the bands here.

@@ -1,4 +1,4 @@
-"""What one class can keep at most, and the label at least, of what surrounds a malicious window (section 6).
+"""What one class can keep at most, and the label at least, of what surrounds a malicious window (theory §6).
 
 Both are attained in feature space. Derived: published nowhere we know of. It leaves out the content of the
 window for several classes at once, which `pg_core.witness` builds.
@@ -72,8 +72,7 @@ def straddling(
 
     With SUM(a) = x in w' ∩ w and nothing else in w, w' passes T as soon as q1 + x > T(t + x). Then the largest
     window is removed, which holds q1 + x or more, and t - q1 or less is left. More of x only helps, so `top` in
-    every cell of w' ∩ w decides: the linear program that section 6 asks for at a finite range has this solution.
-    A window counts also if it fails by no more than `doubt`.
+    every cell of w' ∩ w decides (theory §6, At T > 0). A window counts also if it fails by no more than `doubt`.
     """
     overlapping = around.held.any(axis=1)
     taken, held = around.benign[overlapping], around.held[overlapping]

@@ -1,4 +1,4 @@
-"""Training for provable robustness, after [PG] appendix A, on what the certificate sums up.
+"""Training for provable robustness, after [PG] appendix A (theory §8), on what the certificate sums up.
 
 What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`, what a run
 that was stopped goes on from in `pg_core.training.checkpoints`.

@@ -1,6 +1,6 @@
 """What training makes small: the label's evidence has to win without what the masks can take ([PG] appendix A).
 
-`provable_loss` is the published objective; the others take from the label what the lower bound of section 5 lets an
+`provable_loss` is the published objective; the others take from the label what the lower bound of theory §5 lets an
 adversary and the masks take, which certifies more.
 """
 
@@ -60,7 +60,7 @@ def masked_loss(
     """Cross-entropy of the photos' evidence, the label without its `dropped` best parts.
 
     The evidence of a class is the mean of its confidences to the `power`; its share in the loss is that to the power
-    `sharpness`. The label loses as in the lower bound of section 5, the other classes nothing, as in the upper bound.
+    `sharpness`. The label loses as in the lower bound of theory §5, the other classes nothing, as in the upper bound.
     """
     photos, parts, _ = part_logits.shape
     confidence = part_logits.softmax(dim=-1) ** power
@@ -79,7 +79,7 @@ def window_loss(
     clean_weight: float,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of scale times the mean clipped logits after the label has lost two windows and its rivals the
-    first of them, as in the margin of section 5 at the label's largest window; plus clean_weight times that of all
+    first of them, as in the margin of theory §5 at the label's largest window; plus clean_weight times that of all
     evidence."""
     evidence = local_logits.clamp(min=0)
     rows, columns = evidence.shape[-2:]

@@ -132,7 +132,7 @@ def test_no_random_content_of_a_window_breaks_a_certificate(name):
 
 
 def test_the_published_certificate_compares_the_runner_up_only_and_is_broken_by_the_third_class():
-    """The counterexample of section 9: classes 0 and 1 pass, and class 2 wins."""
+    """The counterexample of theory §9, Bounded evidence: classes 0 and 1 pass, and class 2 wins."""
     v = np.empty((3, 6, 6))
     v[:] = np.array([0.50, 0.10, 0.32])[:, None, None]
     v[1:, :2, :2] = np.array([0.99, -0.99])[:, None, None]

@@ -1,6 +1,6 @@
 """Equal shapes give equal bits: what certificates rest on, for each shipped network on each device there is.
 
-Full passes of two images that differ in a patch agree bit for bit outside the footprint of the patch (section 5,
+Full passes of two images that differ in a patch agree bit for bit outside the footprint of the patch (theory §5,
 Numerics). Nothing of the kind is claimed across shapes, batches, crops or devices.
 """
 

@@ -13,7 +13,7 @@ from pg_core.witness import WindowStatus, window_status
 
 def most_kept_in_fractions(values, inside, threshold):
     """The most that one class keeps of a line of whole numbers and any content of the two cells inside: t, or t + e*
-    at the best corner of the polygon that the windows of two cells and Case IV leave (theory section 6)."""
+    at the best corner of the polygon that the windows of two cells and Case IV leave (theory §6)."""
     t = sum(value for cell, value in enumerate(values) if cell not in inside)
     edges = [(Fraction(-1), Fraction(0), Fraction(0)), (Fraction(0), Fraction(-1), Fraction(0))]
     for first in range(len(values) - 1):

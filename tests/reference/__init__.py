@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-# --- Geometry: section 3 of the paper ---------------------------------------------------------------------
+# --- Geometry: [PG] section 3 -----------------------------------------------------------------------------
 
 
 def equation_1(p, r, s):
@@ -47,7 +47,7 @@ def windows(rows, cols, k_h, k_w, wrapping=False):
     return W
 
 
-# --- Evidence: section 4.1 --------------------------------------------------------------------------------
+# --- Evidence: [PG] section 4.1 ---------------------------------------------------------------------------
 
 
 def evidence(u, kind, c_h=math.inf):

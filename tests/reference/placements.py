@@ -1,4 +1,4 @@
-"""Footprints that need not have the shape of a mask, in the paper's letters (section 7 of the theory)."""
+"""Footprints that need not have the shape of a mask, in the paper's letters (theory §7)."""
 
 from tests.reference import footprint
 
