@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.components.v1 import declare_component
 
-_ASSETS = Path(__file__).parents[1] / "assets"
+from pg_core.assets import asset
+
 PLOTLY_URL = f"component/{__name__}.plotly/plotly.min.js?{plotly.__version__}"
 """Where Streamlit serves the files of the component that `_serve_plotly` declares. A browser may keep them: those of
 another version have another address."""
@@ -22,13 +23,11 @@ another version have another address."""
 def component(name: str, *parts: str) -> Callable[..., object]:
     """The component whose code is assets/{name}.js and {name}.css, with the loader of Plotly and its parts before."""
     _serve_plotly()
-    script = [
-        (_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("plotly_loader", *parts, name)
-    ]
+    script = [asset(f"{part}.js").read_text(encoding="utf-8") for part in ("plotly_loader", *parts, name)]
     return st.components.v2.component(
         name,
         html=f'<div class="pg-{name.replace("_", "-")}"></div>',
-        css=(_ASSETS / f"{name}.css").read_text(encoding="utf-8"),
+        css=asset(f"{name}.css").read_text(encoding="utf-8"),
         js="\n".join(script),
         # In a shadow root Plotly loses its tool bar, its titles and its hover boxes.
         isolate_styles=False,

@@ -3,12 +3,12 @@
 Run it with `python -m streamlit run app/main.py` from the root of the repository.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
+from pg_core.assets import asset
+
 st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
-st.html(Path(__file__).parents[1] / "assets" / "page.css")
+st.html(asset("page.css"))
 st.title("PatchGuard Explorer")
 st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
 

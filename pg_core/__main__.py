@@ -1,4 +1,4 @@
-"""The command line: python -m pg_core certify photo.jpg --patch-size 2%.
+"""The command line: python -m pg_core certify photo.jpg --patch-size 2%, or patchguard certify once installed.
 
 Exit codes: 0 done, 1 bad input with one clear line, 2 usage, 130 interrupted.
 """
@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from pg_core.files import cannot_be_written
@@ -15,6 +16,8 @@ from pg_core.interrupts import interruptible
 from pg_core.printable import printable
 
 _INTERRUPTED = 130
+_SCRIPT = "patchguard"
+"""The name under which pyproject.toml installs `console`."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,6 +25,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+
+def console() -> NoReturn:
+    """What `python -m pg_core` and the script `patchguard` run: `main`, which Ctrl-C ends, and then its exit code."""
+    with interruptible():
+        code = main()
+        if code == _INTERRUPTED:
+            # All is written. Python's own end would answer a second Ctrl-C with a traceback.
+            os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +52,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     from pg_core.commands import certify, evaluate, figure, train
 
     parser = _Parser(
-        prog="python -m pg_core", description="Provable robustness against adversarial patches (PatchGuard)."
+        prog=_SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m pg_core",
+        description="Provable robustness against adversarial patches (PatchGuard).",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (certify, figure, evaluate, train):
@@ -81,9 +95,4 @@ def _close(number: Callable[[], int]) -> None:
 
 
 if __name__ == "__main__":
-    with interruptible():
-        code = main()
-        if code == _INTERRUPTED:
-            # All is written. Python's own end would answer a second Ctrl-C with a traceback.
-            os._exit(code)
-    sys.exit(code)
+    console()

@@ -7,9 +7,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from pg_core.assets import asset
 from pg_core.proportion import Share
 
-PUBLISHED = Path(__file__).parents[1] / "assets" / "results" / "published.csv"
+PUBLISHED = asset("results/published.csv")
 
 
 @dataclass(frozen=True, slots=True)

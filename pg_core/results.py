@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pg_core.assets import asset
 from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.outcomes import JSON
@@ -17,7 +18,7 @@ from pg_core.printable import printable
 from pg_core.proportion import Proportion
 from pg_core.schema import SCHEMA, as_json, from_json
 
-RESULTS = Path(__file__).parents[1] / "assets" / "results"
+RESULTS = asset("results")
 _NOTED = ("unreadable", "other_files", "changed", "missing", "spoilt")
 """What an evaluation names beside its accuracies, where there is any of it."""
 

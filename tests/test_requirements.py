@@ -1,6 +1,8 @@
-"""requirements.lock is of requirements.txt: every package pinned, with hashes, from an index that it does not name."""
+"""requirements.txt and pyproject.toml ask for the same; requirements.lock is of requirements.txt: every package
+pinned, with hashes, from an index that it does not name."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,24 @@ def locked() -> list[tuple[Requirement, list[str]]]:
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     entries = [entry.split(" --hash=") for entry in re.sub(r"\s*\\\n\s*", " ", lines).splitlines() if entry]
     return [(Requirement(entry), hashes) for entry, *hashes in entries]
+
+
+def bounds(requirements) -> dict[str, str]:
+    """The versions that are allowed, by the package's name."""
+    return {canonicalize_name(own.name): str(own.specifier) for own in requirements}
+
+
+def test_what_is_installed_with_pip_has_the_bounds_of_the_files_of_requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name: bounds(map(Requirement, own)) for name, own in project["optional-dependencies"].items()}
+    for_training = extras.pop("train")
+    stated = [bounds(map(Requirement, project["dependencies"])), *extras.values()]
+    assert {name: own for part in stated for name, own in part.items()} == bounds(
+        required("requirements.txt")
+    )
+    assert sum(map(len, stated)) == len(required("requirements.txt"))  # each stands in one place only
+    # These stand with the tests: the page and the README's commands do without, but for training on tiles.
+    assert for_training.items() <= bounds(required("tests/requirements.txt")).items()
 
 
 @pytest.mark.parametrize("direct", required("requirements.txt"), ids=lambda direct: direct.name)

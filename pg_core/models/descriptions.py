@@ -3,14 +3,13 @@
 import csv
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from pg_core.arrays import EvidenceType
+from pg_core.assets import asset
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.models.local import Part
 from pg_core.parameters import coerce_fields
 
-ASSETS = Path(__file__).parents[2] / "assets"
 IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 """The ten ImageNet classes of ImageNette, by index."""
 
@@ -177,7 +176,7 @@ def imagenet_classes() -> tuple[str, ...]:
 @cache
 def _table() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """ImageNet's class names by index, and the everyday group of each (its own name where it has none)."""
-    with (ASSETS / "imagenet_classes.csv").open(encoding="utf-8", newline="") as lines:
+    with asset("imagenet_classes.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     return tuple(row["class"] for row in rows), tuple(row["group"] for row in rows)
 

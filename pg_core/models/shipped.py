@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg_core import files
+from pg_core.assets import asset
 from pg_core.models import architectures
 from pg_core.models.architectures import Architecture
 from pg_core.parameters import shown
@@ -19,7 +20,7 @@ from pg_core.schema import as_json, from_json
 if TYPE_CHECKING:
     from pg_core.models.network import State
 
-WEIGHTS = Path(__file__).parents[2] / "assets" / "weights"
+WEIGHTS = asset("weights")
 _NAME = re.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
