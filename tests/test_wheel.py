@@ -73,7 +73,11 @@ def run(*command, folder):
 
 
 def test_the_wheel_has_the_library_with_each_asset_that_it_reads_and_nothing_else(wheel):
-    code = [path for path in (ROOT / "pg_core").rglob("*") if path.suffix == ".py" or path.name == "py.typed"]
+    code = [
+        path
+        for path in (ROOT / "pg_core").rglob("*")
+        if path.suffix == ".py" or path.name in ("py.typed", "theory.md")
+    ]
     shipped = [f"weights/{name}{suffix}" for name in TRAINED for suffix in (".json", ".safetensors")]
     measured = [f"results/{path.name}" for path in (ROOT / "assets" / "results").iterdir()]
     expected = {path.relative_to(ROOT).as_posix(): path for path in code} | {
