@@ -1,6 +1,6 @@
 """Patches on pixels: what a person can put into the rectangle, and how it gets onto the image.
 
-It leaves out optimised contents (theory §12).
+Not here: optimised contents (theory §12).
 """
 
 import numpy as np

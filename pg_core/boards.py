@@ -1,7 +1,7 @@
 """Small maps of one class to try [PG] Figure 5 on, and one on which the published bound is wrong (theory §5).
 
 A board is benign evidence, a malicious window and what the adversary puts into it; Algorithm 1 runs on it as on any
-map. It leaves out every drawing.
+map. Not here: drawings, see `app.figures.cases`.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The four cases of [PG] Figure 5: how the detected window of a class lies to the malicious one (theory §4).
 
-Each case bounds the evidence that is left of the class, which is Lemma 1. It leaves out where the content of the
-malicious window comes from: a patch on pixels, a witness, or a person at the toy board.
+Each case bounds the evidence that is left of the class, which is Lemma 1. Not here: where the content of the
+malicious window comes from (a patch on pixels, a witness, or a person at the toy board).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Masks of pixels of which one hides the patch, wherever it is: the mask set of PatchCleanser (theory §9).
 
-From [PC] section 3.4 (Xiang, Mahloujifar, Mittal 2022). It leaves out what is seen under the masks.
+From [PC] section 3.4 (Xiang, Mahloujifar, Mittal 2022). Not here: what is seen under
+the masks, see `pg_core.masked_views`.
 """
 
 from dataclasses import dataclass

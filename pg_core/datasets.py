@@ -1,6 +1,6 @@
 """Sample photos out of installed packages, and folders of labelled photos.
 
-It leaves out downloading: the photos are the user's.
+Not here: downloading; the photos are the user's.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Why a malicious window fails: how both bounds of [PG] Algorithm 2 come about from all evidence of a class, and
 what a witness does at each failing window (theory §4 to §6).
 
-It leaves out the bounds themselves, which `pg_core.defences.masking` computes, and every word about them.
+Not here: the bounds themselves, see `pg_core.defences.masking`, and the words about them.
 """
 
 from collections.abc import Iterator

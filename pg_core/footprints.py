@@ -1,7 +1,7 @@
 """The features that a patch can touch, for every place that it may have in the image (theory §2 and §7).
 
 Placements of a patch share few footprints: 193x193 placements of 32x32 pixels on 224x224 have 25x25 under BagNet-17.
-They are the product of spans of rows and spans of columns. It leaves out what is proved about them: see
+They are the product of spans of rows and spans of columns. Not here: what is proved about them, see
 `pg_core.placements`.
 """
 

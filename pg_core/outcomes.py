@@ -1,7 +1,7 @@
 """What each photo of a dataset run came to, as JSON lines on the disk: a run that was killed goes on from them.
 
 The first line is the configuration and the name of the photos' folder, each further one an outcome, with the hash of
-its photo's content: what is known of a photo is known of this content alone. It leaves out what is counted: see
+its photo's content: what is known of a photo is known of this content alone. Not here: what is counted, see
 `pg_core.evaluation`.
 """
 

@@ -1,7 +1,7 @@
 """What robust masking proves for each place that a patch may have, and not only for each window (theory §7).
 
 The footprint F of a placement may be smaller or larger than the masks M of Algorithm 1, so the bounds are those of
-masks that need not fit. The upper ones are derived: published nowhere we know of. It leaves out patches of other
+masks that need not fit. The upper ones are derived: published nowhere we know of. Not here: patches of other
 shapes than rectangles.
 """
 

@@ -1,4 +1,4 @@
-"""How a network is trained, as a value. It leaves out torch, so that a command line can show it."""
+"""How a network is trained, as a value that a command line can show. Not here: torch, see `pg_core.training`."""
 
 from dataclasses import dataclass
 

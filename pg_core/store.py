@@ -1,7 +1,7 @@
 """Local logits kept on the disk, so that a photo can be certified again without running the network.
 
 A file is named by all that its content depends on: the photo's bytes, the network and its weights, the device and
-the versions of the libraries. It leaves out forgetting: delete the folder.
+the versions of the libraries. Not here: forgetting; delete the folder.
 """
 
 import hashlib

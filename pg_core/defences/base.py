@@ -1,7 +1,7 @@
 """What all defences have in common: a prediction, and a certificate with a margin and a rival for each place.
 
 The outcome of [PG] Algorithm 2 as a value (theory §5), and its counterpart for the other defences (theory §9), so
-that they can be set side by side and counted in one loop. It leaves out how the bounds come about.
+that they can be set side by side and counted in one loop. Not here: how the bounds come about, see each defence.
 """
 
 from dataclasses import dataclass, fields, replace

@@ -1,7 +1,7 @@
 """Bounded evidence: clipped BagNet ([CBN]) and its kin, by one certificate (theory §9; derived).
 
-What a location says lies in [lo, hi], so that a window w moves no sum by more than |w|(hi - lo). It leaves out
-votes of bands, whose certificate counts the bands that a patch meets: `pg_core.defences.smoothing`.
+What a location says lies in [lo, hi], so that a window w moves no sum by more than |w|(hi - lo). Not here:
+votes of bands, whose certificate counts the bands that a patch meets, see `pg_core.defences.smoothing`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """PatchGuard++ ([PG++], Xiang and Mittal 2021): a patch that changes the prediction raises an alert (theory §9).
 
 One window after the other is masked; one that hides the patch predicts as if there were none. The prediction is a
-class or an alert, and an alert on a clean image is wrong. It leaves out what to do after an alert.
+class or an alert, and an alert on a clean image is wrong. Not here: what to do after an alert.
 """
 
 import math

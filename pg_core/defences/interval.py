@@ -1,7 +1,8 @@
 """Interval bounds against patches ([IBP], Chiang et al. 2020), for small networks on small images (theory §9).
 
 The pixels of the patch may be anything in [0, 1]; intervals are carried through convolutions and ReLUs to the last
-layer, which is merged with the difference of two classes. Networks are arrays here; it leaves out their training.
+layer, which is merged with the difference of two classes. Networks are arrays here. Not here: their
+training, see `pg_core.training`.
 """
 
 import math

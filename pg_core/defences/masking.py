@@ -1,7 +1,7 @@
 """Robust masking: [PG] Algorithms 1 (prediction) and 2 (provable analysis) on local logits (theory §3 to §5).
 
-Prediction and certificate share the clipping, the windows and the tie rule. It leaves out masks larger than
-the malicious window, and the programs behind the tight bound: see `pg_core.defences.tight`.
+Prediction and certificate share the clipping, the windows and the tie rule. Not here: masks larger than the
+malicious window, and the programs behind the tight bound, see `pg_core.defences.tight`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """De-randomized smoothing ([DS]): a vote of bands or blocks, each of which sees no other pixel (theory §9).
 
-A patch changes the votes of the bands that it meets, and they are counted. It leaves out the network; that which
-classifies a band wraps around the image, and so do the bands here.
+A patch changes the votes of the bands that it meets, and they are counted. Not here: the network; that
+which classifies a band wraps around the image, and so do the bands here.
 """
 
 from dataclasses import dataclass

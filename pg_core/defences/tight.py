@@ -1,7 +1,7 @@
 """What one class can keep at most, and the label at least, of what surrounds a malicious window (theory §6).
 
-Both are attained in feature space. Derived: published nowhere we know of. It leaves out the content of the
-window for several classes at once, which `pg_core.witness` builds.
+Both are attained in feature space. Derived: published nowhere we know of. Not here: the content of the
+window for several classes at once, see `pg_core.witness`.
 """
 
 import math

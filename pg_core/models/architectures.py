@@ -1,4 +1,4 @@
-"""What the networks trained here are made of, as values that their cards keep. It leaves out torch."""
+"""What the networks trained here are made of, as values that their cards keep. Not here: the layers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,6 +1,6 @@
 """The one interface of the networks: an image in, a map of local logits out, each from a few pixels.
 
-It leaves out torch, so that anything with local logits can take part: see `pg_core.models.network`.
+Not here: torch, see `pg_core.models.network`; anything with local logits can take part.
 """
 
 from enum import StrEnum

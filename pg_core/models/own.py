@@ -1,6 +1,6 @@
 """A person's own network as they describe it, and the card that keeps the description beside its file.
 
-It leaves out torch: `pg_core.models.loading` makes a network of it, and `pg_core.locality` tests what is said here.
+Not here: torch. `pg_core.models.loading` makes a network of it, and `pg_core.locality` tests what is said here.
 """
 
 import json

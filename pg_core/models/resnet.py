@@ -2,7 +2,7 @@
 
 The stride of a block is in its 3x3 convolution, so that a location sees 427 pixels per axis, 213 of them padding at
 the corner; the 483 of [PG] belong to the first design, with the stride in the 1x1 convolution before it. Either is
-more than an image has. It leaves out the mean over the locations, which the undefended prediction takes.
+more than an image has. Not here: the mean over the locations, which the undefended prediction takes.
 """
 
 from jaxtyping import Float

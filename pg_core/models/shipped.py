@@ -1,6 +1,6 @@
 """Networks trained here: weights in assets/weights, each beside a card that says what they are.
 
-The card's SHA-256 is checked before a byte of the weights is used. It leaves out torch until then.
+The card's SHA-256 is checked before a byte of the weights is used. Torch is imported only then.
 """
 
 import hashlib
