@@ -251,7 +251,7 @@ class RobustMasking:
         return lower, other, np.where(in_doubt, lower - (outside - other), 0.0)
 
     def tolerance(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
-        """eps: by how much an error of `delta` in every local logit can move a margin.
+        """By how much an error of `delta` in every local logit can move a margin.
 
         Both bounds are sums over at most all cells, the upper one divided by 1 - T: at T = 0 this is
         2 * rows * cols * delta.

@@ -1,7 +1,7 @@
 """[PG] in the paper's letters, as literal loops: the oracle of the fast versions, and an informed adversary.
 
 Nothing here comes from `pg_core`. A window w of W is a 0/1 array of the shape of the map; û[y] is the clipped
-evidence of class y; ⊙ is `*` and SUM is `.sum()`. It is slow on purpose. It leaves out the network.
+evidence of class y; ⊙ is `*` and SUM is `.sum()`. It is slow on purpose. Not here: the network.
 """
 
 import math
