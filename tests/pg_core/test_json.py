@@ -98,12 +98,15 @@ def test_a_label_of_any_length_is_refused_in_a_line_that_can_be_read(certify):
 def test_a_folder_in_the_place_of_a_file_is_named_in_the_sentence(certify, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert certify("--labels", ".")[2] == "error: .: not a JSON file that can be read\n"
-    assert certify(path=".")[2] == "error: .: not an .npz file of arrays\n"
+    assert certify(path=".")[2] == "error: .: expected a file, got a folder\n"
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")  # what zipfile says as the archive is made
-@pytest.mark.parametrize("second", ["own.npy", "own"])
-def test_an_archive_with_a_name_twice_is_refused(certify, tmp_path, second):
+@pytest.mark.parametrize(
+    ("second", "word"),
+    [("own.npy", "expected each array once, got 'own' 2 times"), ("own", "expected arrays (.npy) only")],
+)
+def test_an_archive_with_a_name_twice_is_refused(certify, tmp_path, second, word):
     path = tmp_path / "twice.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for name, value in (("own.npy", 1.0), (second, 2.0)):
@@ -111,4 +114,4 @@ def test_an_archive_with_a_name_twice_is_refused(certify, tmp_path, second):
                 np.lib.format.write_array(file, np.full((2, 4, 4), value))
     code, out, err = certify(path=path)
     assert (code, out) == (1, "")
-    assert "twice.npz: expected each array once, got 'own' 2 times" in err
+    assert f"twice.npz: {word}" in err
