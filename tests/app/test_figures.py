@@ -2,6 +2,9 @@
 
 import base64
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +176,9 @@ def test_the_undefended_prediction_is_among_the_classes_shown(result):
     shown = scores(result, count=1)
     assert len(shown.data[0].y) == 1
     assert "undefended" in shown.data[0].y[0]
+
+
+def test_pandas_is_whole_before_the_first_figure_is_made():
+    """A thread that begins to import it meanwhile would give Plotly half of it."""
+    code = "import sys; from app.figures import photo; assert sys.modules['pandas'].NaT is not None"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

@@ -51,7 +51,9 @@ async def _person(browser: Browser, url: str, number: int, until: float, shown: 
     page = await context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     await page.goto(url)
-    await page.wait_for_selector('[data-testid="stMetricValue"]')
+    await page.wait_for_selector('[data-testid="stMetricValue"], [data-testid="stException"]')
+    if await page.get_by_test_id("stException").count():
+        return ["the first page is an error"]
     rng = np.random.default_rng(number)
     turn = 0
     while time.monotonic() < until:
