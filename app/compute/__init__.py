@@ -25,6 +25,7 @@ from pg_core.geometry import Size, Window
 from pg_core.images import Framing, Threat
 from pg_core.models import MODELS, Description, load_model
 from pg_core.models.own import OwnNetwork
+from pg_core.upright import give_back
 from pg_core.witness import WindowStatus, Witness
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def network(choice: Choice) -> "Network":
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def features(photo: Photo, choice: Choice) -> LocalFeatures:
     """What the network sees of a photo; the network runs once."""
-    return extract(photo.data, network(choice))
+    seen = extract(photo.data, network(choice))
+    give_back()  # each person's thread would keep what the network needed meanwhile
+    return seen
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
