@@ -109,8 +109,8 @@ class UprightPhoto:
 
 
 def give_back() -> None:
-    """Give memory that is free back to the system, where the C library can be told to: it keeps as much for each thread
-    that has decoded a photo, or run a network."""
+    """Give free memory back to the system, where the C library can be told to: it keeps as much for each thread that
+    has decoded a photo, or run a network."""
     if _TRIM is not None:
         _TRIM(0)
 
