@@ -24,7 +24,7 @@ from pg_core.geometry import Size
 from pg_core.models.local import Part, Pixels
 from pg_core.parameters import coerce_fields, member
 from pg_core.printable import printable
-from pg_core.upright import SUPPORT, UprightPhoto, give_back
+from pg_core.upright import SUPPORT, UprightPhoto
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
@@ -279,8 +279,6 @@ def _upright(photo: Image.Image | Path | str | bytes) -> Iterator[UprightPhoto]:
             if isinstance(photo, bytes | Image.Image):
                 raise
             raise ImageError(f"{printable(Path(photo).name)}: {error}") from error
-        finally:
-            give_back()
 
 
 def _content(path: Path) -> bytes:

@@ -99,8 +99,10 @@ class UprightPhoto:
         )
 
     def release(self) -> None:
-        """Forget the pixels, which nobody asks for any more."""
+        """Forget the pixels, which nobody asks for any more; the memory of a large photo goes back to the system."""
         self._stored = Image.new("L", (1, 1))
+        if self.size[0] * self.size[1] > _SMALL:  # a small one leaves little
+            give_back()
 
     def _bands(self, first: int, last: int) -> Iterator[tuple[int, Image.Image]]:
         step = max(1, _PIXELS_AT_ONCE // self.size[1])
