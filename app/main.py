@@ -3,60 +3,60 @@
 Run it with `python -m streamlit run app/main.py` from the root of the repository.
 """
 
+from pathlib import Path
+
 import streamlit as st
 
-from pg_core.assets import asset
-
 st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
-st.html(asset("page.css"))
+st.html(Path(__file__).with_name("page.css"))
 st.title("PatchGuard Explorer")
 st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
 
 
 def _explore() -> None:
-    from app.views import explore
+    from app.views.explore import page as explore
 
     explore.show(chosen, debugger_page)
 
 
 def _debugger() -> None:
-    from app.views import debugger
+    from app.views.debugger import page as debugger
 
     debugger.show(chosen)
 
 
 def _steps() -> None:
-    from app.views import steps
+    from app.views.steps import page as steps
 
     steps.show(chosen)
 
 
 def _figure5() -> None:
-    from app.views import figure5
+    from app.views.figure5 import page as figure5
 
     figure5.show(chosen)
 
 
 def _placements() -> None:
-    from app.views import placements
+    from app.views.placements import page as placements
 
     placements.show(chosen)
 
 
 def _compare() -> None:
-    from app.views import compare
+    from app.views.compare import page as compare
 
     compare.show(chosen)
 
 
 def _networks() -> None:
-    from app.views import networks
+    from app.views.networks import page as networks
 
     networks.show()
 
 
 def _results() -> None:
-    from app.views import results
+    from app.views.results import page as results
 
     results.show()
 
@@ -78,12 +78,11 @@ page = st.navigation(
 )
 
 # Imported after the title is on its way to the browser.
-from app import charts, choices  # noqa: E402
-from app.choices import links  # noqa: E402
-from app.views import opening  # noqa: E402
+from app import links, opening, sidebar  # noqa: E402
+from app.components import charts  # noqa: E402
 
 charts.preload()
 links.follow()
-chosen = choices.sidebar()
+chosen = sidebar.sidebar()
 opening.about_the_link()
 page.run()

@@ -2,13 +2,13 @@
 
 Names of files, classes and networks, what a link says, and sentences that quote them come through here where they
 enter Markdown or a figure. Not here: HTML, see `html.escape` and `escaped` in assets/stage_words.js; files and the
-terminal, see `pg_core.printable`, `pg_core.latex` and `pg_core.spreadsheet`.
+terminal, see `pg_core.io.printable`, `pg_core.io.latex` and `pg_core.io.spreadsheet`.
 """
 
 import html
 import re
 
-from pg_core.printable import printable
+from pg_core.io.printable import printable
 
 _JOINER = "\u2060"
 """A word joiner: it has no width, and nobody sees it."""

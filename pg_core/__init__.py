@@ -8,31 +8,43 @@ print(pg_core.analyse("photo.jpg", model, defence))
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
-    from pg_core.analysis import Analysis, analyse, examine
-    from pg_core.arrays import EvidenceType
-    from pg_core.covering import CoveringMasks
-    from pg_core.datasets import SAMPLES, sample_path
+    from pg_core.analysis.photo import Analysis, analyse, examine
+    from pg_core.datasets.folders import SAMPLES, sample_path
+    from pg_core.datasets.local_logits import save_local_logits
     from pg_core.defences.base import ALERT, Certificate, Claim, Defence, Prediction, Verdict
-    from pg_core.defences.clipping import BoundedEvidence
+    from pg_core.defences.bounded import BoundedEvidence
     from pg_core.defences.detection import MaskedDetection
-    from pg_core.defences.double_masking import PatchCleanser
-    from pg_core.defences.feature_masking import FeatureMasking
-    from pg_core.defences.interval import IntervalBounds
-    from pg_core.defences.masking import Bound, Masking, MaskingCertificate, RobustMasking
+    from pg_core.defences.interval.bounds import IntervalBounds
+    from pg_core.defences.patchcleanser.features import FeatureMasking
+    from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+    from pg_core.defences.patchcleanser.masks import CoveringMasks
+    from pg_core.defences.patchcleanser.pixels import PatchCleanser
+    from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+    from pg_core.defences.patchguard.placements import (
+        Finding,
+        Placements,
+        certify_placements,
+        largest_patches,
+    )
+    from pg_core.defences.patchguard.witness import (
+        WindowStatus,
+        Witness,
+        find_witness,
+        window_status,
+        window_statuses,
+    )
     from pg_core.defences.smoothing import Smoothing
     from pg_core.defences.undefended import Undefended
-    from pg_core.features import LocalFeatures, extract, update
-    from pg_core.footprints import Footprints
+    from pg_core.evidence.arrays import EvidenceType
     from pg_core.geometry import Patch, ReceptiveField, Window, Windows
-    from pg_core.images import ImageError, Space, Threat
-    from pg_core.local_logits import save_local_logits
-    from pg_core.masked_views import mean_logits, pair_logits
-    from pg_core.models import MODELS, load_model
-    from pg_core.models.local import LocalModel
-    from pg_core.placements import Finding, Placements, certify_placements, largest_patches
-    from pg_core.version import __version__
-    from pg_core.witness import WindowStatus, Witness, find_witness, window_status, window_statuses
+    from pg_core.geometry.footprints import Footprints
+    from pg_core.networks import MODELS, load_model
+    from pg_core.networks.base import LocalModel
+    from pg_core.photos.inference import LocalFeatures, extract, update
+    from pg_core.photos.read import ImageError, Space, Threat
 
 __all__ = [
     "ALERT",
@@ -89,57 +101,56 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Analysis": "pg_core.analysis",
-    "analyse": "pg_core.analysis",
-    "examine": "pg_core.analysis",
-    "EvidenceType": "pg_core.arrays",
-    "CoveringMasks": "pg_core.covering",
-    "SAMPLES": "pg_core.datasets",
-    "sample_path": "pg_core.datasets",
+    "Analysis": "pg_core.analysis.photo",
+    "analyse": "pg_core.analysis.photo",
+    "examine": "pg_core.analysis.photo",
+    "EvidenceType": "pg_core.evidence.arrays",
+    "CoveringMasks": "pg_core.defences.patchcleanser.masks",
+    "SAMPLES": "pg_core.datasets.folders",
+    "sample_path": "pg_core.datasets.folders",
     "ALERT": "pg_core.defences.base",
     "Certificate": "pg_core.defences.base",
     "Claim": "pg_core.defences.base",
     "Defence": "pg_core.defences.base",
     "Prediction": "pg_core.defences.base",
     "Verdict": "pg_core.defences.base",
-    "BoundedEvidence": "pg_core.defences.clipping",
+    "BoundedEvidence": "pg_core.defences.bounded",
     "MaskedDetection": "pg_core.defences.detection",
-    "PatchCleanser": "pg_core.defences.double_masking",
-    "FeatureMasking": "pg_core.defences.feature_masking",
-    "IntervalBounds": "pg_core.defences.interval",
-    "Bound": "pg_core.defences.masking",
-    "Masking": "pg_core.defences.masking",
-    "MaskingCertificate": "pg_core.defences.masking",
-    "RobustMasking": "pg_core.defences.masking",
+    "PatchCleanser": "pg_core.defences.patchcleanser.pixels",
+    "FeatureMasking": "pg_core.defences.patchcleanser.features",
+    "IntervalBounds": "pg_core.defences.interval.bounds",
+    "Bound": "pg_core.defences.patchguard.masking",
+    "Masking": "pg_core.defences.patchguard.masking",
+    "MaskingCertificate": "pg_core.defences.patchguard.masking",
+    "RobustMasking": "pg_core.defences.patchguard.masking",
     "Smoothing": "pg_core.defences.smoothing",
     "Undefended": "pg_core.defences.undefended",
-    "LocalFeatures": "pg_core.features",
-    "extract": "pg_core.features",
-    "update": "pg_core.features",
-    "Footprints": "pg_core.footprints",
+    "LocalFeatures": "pg_core.photos.inference",
+    "extract": "pg_core.photos.inference",
+    "update": "pg_core.photos.inference",
+    "Footprints": "pg_core.geometry.footprints",
     "Patch": "pg_core.geometry",
     "ReceptiveField": "pg_core.geometry",
     "Window": "pg_core.geometry",
     "Windows": "pg_core.geometry",
-    "ImageError": "pg_core.images",
-    "Space": "pg_core.images",
-    "Threat": "pg_core.images",
-    "save_local_logits": "pg_core.local_logits",
-    "mean_logits": "pg_core.masked_views",
-    "pair_logits": "pg_core.masked_views",
-    "MODELS": "pg_core.models",
-    "load_model": "pg_core.models",
-    "LocalModel": "pg_core.models.local",
-    "Finding": "pg_core.placements",
-    "Placements": "pg_core.placements",
-    "certify_placements": "pg_core.placements",
-    "largest_patches": "pg_core.placements",
-    "__version__": "pg_core.version",
-    "WindowStatus": "pg_core.witness",
-    "Witness": "pg_core.witness",
-    "find_witness": "pg_core.witness",
-    "window_status": "pg_core.witness",
-    "window_statuses": "pg_core.witness",
+    "ImageError": "pg_core.photos.read",
+    "Space": "pg_core.photos.read",
+    "Threat": "pg_core.photos.read",
+    "save_local_logits": "pg_core.datasets.local_logits",
+    "mean_logits": "pg_core.defences.patchcleanser.inference",
+    "pair_logits": "pg_core.defences.patchcleanser.inference",
+    "MODELS": "pg_core.networks",
+    "load_model": "pg_core.networks",
+    "LocalModel": "pg_core.networks.base",
+    "Finding": "pg_core.defences.patchguard.placements",
+    "Placements": "pg_core.defences.patchguard.placements",
+    "certify_placements": "pg_core.defences.patchguard.placements",
+    "largest_patches": "pg_core.defences.patchguard.placements",
+    "WindowStatus": "pg_core.defences.patchguard.witness",
+    "Witness": "pg_core.defences.patchguard.witness",
+    "find_witness": "pg_core.defences.patchguard.witness",
+    "window_status": "pg_core.defences.patchguard.witness",
+    "window_statuses": "pg_core.defences.patchguard.witness",
 }
 
 

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from pg_core.files import cannot_be_written
-from pg_core.interrupts import interruptible
-from pg_core.printable import printable
+from pg_core.io.files import cannot_be_written
+from pg_core.io.interrupts import interruptible
+from pg_core.io.printable import printable
 
 _INTERRUPTED = 130
 _SCRIPT = "patchguard"

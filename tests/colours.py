@@ -3,7 +3,7 @@
 import numpy as np
 
 from pg_core import EvidenceType, ReceptiveField
-from pg_core.models.local import Part
+from pg_core.networks.base import Part
 
 
 class Colours:

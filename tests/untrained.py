@@ -2,8 +2,8 @@
 
 import torch
 
-from pg_core.models import load_model
-from pg_core.models.checkpoints import PUBLISHED
+from pg_core.networks import load_model
+from pg_core.networks.published import PUBLISHED
 
 
 def random_weights(name, classes=10):

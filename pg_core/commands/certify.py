@@ -4,13 +4,10 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core.analysis import summarise, undefended_prediction
-from pg_core.arrays import LocalLogits
+from pg_core.analysis.photo import summarise, undefended_prediction
 from pg_core.commands import options as values
 from pg_core.commands import photo
-from pg_core.defences.masking import RobustMasking
-from pg_core.geometry import Size
-from pg_core.local_logits import (
+from pg_core.datasets.local_logits import (
     Layout,
     LocalLogitMap,
     Stated,
@@ -19,7 +16,10 @@ from pg_core.local_logits import (
     read_local_logits,
     with_values,
 )
-from pg_core.schema import SCHEMA, as_json
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.evidence.arrays import LocalLogits
+from pg_core.geometry import Size
+from pg_core.io.json import SCHEMA, as_json
 
 _EPILOG = """\
 models:

@@ -8,17 +8,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from pg_core import files
-from pg_core.arrays import EvidenceType
 from pg_core.commands import options as values
-from pg_core.datasets import labelled_photos, other_files
-from pg_core.defences.catalogue import TITLES, Fitting, Kind
-from pg_core.defences.masking import Bound
-from pg_core.evaluation import evaluate, fitted_trials, network_runs
-from pg_core.images import SUFFIXES, square
-from pg_core.models import IMAGENETTE, MODELS, imagenet_classes, load_model
-from pg_core.progress import Progress, Report, duration
-from pg_core.schema import as_json
+from pg_core.datasets.folders import labelled_photos, other_files
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.registry import TITLES, Fitting, Kind
+from pg_core.evaluation.run import evaluate, fitted_trials, network_runs
+from pg_core.evidence.arrays import EvidenceType
+from pg_core.io import files
+from pg_core.io.json import as_json
+from pg_core.io.progress import Progress, Report, duration
+from pg_core.networks import IMAGENETTE, MODELS, imagenet_classes, load_model
+from pg_core.photos.read import SUFFIXES, square
 
 _EPILOG = """\
 models:
@@ -122,7 +122,7 @@ def _defences() -> str:
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    from pg_core.layered import layers_of
+    from pg_core.defences.interval.from_torch import layers_of
 
     if options.lines is not None:
         files.prepare(options.lines)

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core import figure as figures
-from pg_core import files
 from pg_core.commands import options as values
 from pg_core.commands import photo
+from pg_core.io import files
+from pg_core.plots import figure as figures
 
 _EPILOG = """\
 models:

@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pg_core.files import FileError
 from pg_core.geometry import Size
-from pg_core.images import READABLE, SUFFIXES, ImageError
-from pg_core.models import MODELS
-from pg_core.printable import printable
-from pg_core.progress import Progress, Report
+from pg_core.io.files import FileError
+from pg_core.io.printable import printable
+from pg_core.io.progress import Progress, Report
+from pg_core.networks import MODELS
+from pg_core.photos.read import READABLE, SUFFIXES, ImageError
 
 PHOTO = f"a photo: {READABLE} are read ({', '.join(SUFFIXES)})"
 SKIP_UNREADABLE = "--skip-unreadable"
 OUTPUT = "the last folder of its path is made if it is missing"
-"""What is said of each file and folder that a command writes; `pg_core.files` holds to it."""
+"""What is said of each file and folder that a command writes; `pg_core.io.files` holds to it."""
 _LOGGED_EVERY = 30.0
 """Seconds."""
 

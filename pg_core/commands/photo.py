@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pg_core.analysis import Analysis, examine
-from pg_core.arrays import EvidenceType
+from pg_core.analysis.photo import Analysis, examine
 from pg_core.commands import options as values
-from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.features import extract
-from pg_core.files import regular
-from pg_core.images import ImageError, Space, Threat, square
-from pg_core.locality import check_locality
-from pg_core.models import MODELS, load_model
-from pg_core.models.own import card_in
-from pg_core.parameters import position_of, shown
-from pg_core.printable import printable
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.evidence.arrays import EvidenceType
+from pg_core.io.files import regular
+from pg_core.io.parameters import position_of, shown
+from pg_core.io.printable import printable
+from pg_core.networks import MODELS, load_model
+from pg_core.networks.locality import check_locality
+from pg_core.networks.own import card_in
+from pg_core.photos.inference import extract
+from pg_core.photos.read import ImageError, Space, Threat, square
 
 if TYPE_CHECKING:
-    from pg_core.models.network import Network
+    from pg_core.networks.network import Network
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -124,7 +124,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
 
 def _own_network(card: Path) -> "Network":
     """The network of a card, on the CPU, if it is local as the card says."""
-    from pg_core.models.loading import load_own
+    from pg_core.networks.loading import load_own
 
     try:
         own = card_in(card)

@@ -9,14 +9,21 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pg_core import files
 from pg_core.commands import options as values
-from pg_core.datasets import labelled_photos, other_files, readable
-from pg_core.models import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes, shipped
-from pg_core.models.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
-from pg_core.results import in_brief
-from pg_core.schema import from_json
+from pg_core.datasets.folders import labelled_photos, other_files, readable
+from pg_core.evaluation.results import in_brief
+from pg_core.io import files
+from pg_core.io.json import from_json
+from pg_core.networks import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes, shipped
+from pg_core.networks.bodies.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
+from pg_core.training.recipe import (
+    BandRecipe,
+    IntervalRecipe,
+    MapRecipe,
+    Recipe,
+    TileRecipe,
+    WholeRecipe,
+)
 
 _EPILOG = """\
 networks:
@@ -123,8 +130,8 @@ def _name(text: str) -> str:
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    from pg_core.models.trained import loaded
-    from pg_core.training import starting_point, train
+    from pg_core.networks.trained import loaded
+    from pg_core.training.loop import starting_point, train
 
     study: _Study = options.study
     network = replace(study.network, **_chosen(options, study.network))

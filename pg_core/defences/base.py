@@ -11,9 +11,16 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from pg_core.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
+from pg_core.evidence.arrays import (
+    Labels,
+    Scores,
+    WindowFlags,
+    WindowLabels,
+    WindowValues,
+    first_largest,
+)
 from pg_core.geometry import Window, Windows
-from pg_core.parameters import coerce_fields, member, shown
+from pg_core.io.parameters import coerce_fields, member, shown
 
 ALERT = 2**31 - 1
 """The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class

@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.arrays import (
+from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
+from pg_core.evidence.arrays import (
     CEILING,
     EvidenceType,
     Labels,
@@ -25,9 +26,8 @@ from pg_core.arrays import (
     scale,
     strongest_rival,
 )
-from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
 from pg_core.geometry import Size, Windows
-from pg_core.parameters import coerce_fields, non_negative
+from pg_core.io.parameters import coerce_fields, non_negative
 
 _ROUNDING = 2.0**-50
 """Relative error of an exponential; sums of them are taken in any order."""

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from pg_core.arrays import (
+from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
+from pg_core.evidence.arrays import (
     Labels,
     LocalLogits,
     check_maps,
@@ -19,9 +20,8 @@ from pg_core.arrays import (
     of_label,
     strongest_rival,
 )
-from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
 from pg_core.geometry import Size, Windows
-from pg_core.parameters import coerce_fields, non_negative
+from pg_core.io.parameters import coerce_fields, non_negative
 
 VOTE_THRESHOLD = 0.2
 """A band votes for each class whose confidence is at least this."""

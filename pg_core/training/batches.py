@@ -9,11 +9,18 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor
 
-from pg_core.datasets import LabelledPhoto, framed_in_folder
+from pg_core.datasets.folders import LabelledPhoto, framed_in_folder
 from pg_core.geometry import Size
-from pg_core.images import to_photo
-from pg_core.models.local import Pixels
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
+from pg_core.networks.base import Pixels
+from pg_core.photos.read import to_photo
+from pg_core.training.recipe import (
+    BandRecipe,
+    IntervalRecipe,
+    MapRecipe,
+    Recipe,
+    TileRecipe,
+    WholeRecipe,
+)
 
 _SMALL = 64
 """Photos that become at most this many pixels high and wide stay in memory: a whole CIFAR-10 takes 154 MB."""

@@ -10,14 +10,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from pg_core import files
-from pg_core.datasets import LabelledPhoto
+from pg_core.datasets.folders import LabelledPhoto, hash_of_photos
 from pg_core.geometry import Size
-from pg_core.models.network import CheckpointError, State
-from pg_core.outcomes import hash_of_photos
-from pg_core.parameters import coerce_fields
-from pg_core.progress import Pace, Report
-from pg_core.recipe import BandRecipe, IntervalRecipe, MapRecipe, Recipe, TileRecipe, WholeRecipe
+from pg_core.io import files
+from pg_core.io.parameters import coerce_fields
+from pg_core.io.progress import Pace, Report
+from pg_core.networks.network import CheckpointError, State
+from pg_core.training.recipe import (
+    BandRecipe,
+    IntervalRecipe,
+    MapRecipe,
+    Recipe,
+    TileRecipe,
+    WholeRecipe,
+)
 
 RECIPES: dict[str, type[Recipe]] = {
     kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe, WholeRecipe)

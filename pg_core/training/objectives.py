@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pg_core.geometry import Size
-from pg_core.recipe import IntervalRecipe, MapRecipe, PartsRecipe, Recipe, WholeRecipe
+from pg_core.training.recipe import IntervalRecipe, MapRecipe, PartsRecipe, Recipe, WholeRecipe
 
 Targets = Int[Tensor, "photos"] | Float[Tensor, "photos classes"]
 """What a cross-entropy wants: a class, or probabilities of all."""

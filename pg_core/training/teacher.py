@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pg_core.datasets import LabelledPhoto
+from pg_core.datasets.folders import LabelledPhoto
 from pg_core.geometry import Size
-from pg_core.progress import Pace, Report
+from pg_core.io.progress import Pace, Report
 from pg_core.training.batches import pixels_of, signed
 
 _PHOTOS_AT_ONCE = 250

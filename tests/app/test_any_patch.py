@@ -9,38 +9,38 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of stre
 
 
 def figure5_page():
-    from app import choices
-    from app.views import figure5
+    from app import sidebar
+    from app.views.figure5 import page as figure5
 
-    figure5.show(choices.sidebar())
+    figure5.show(sidebar.sidebar())
 
 
 def debugger_page():
-    from app import choices
-    from app.views import debugger
+    from app import sidebar
+    from app.views.debugger import page as debugger
 
-    debugger.show(choices.sidebar())
+    debugger.show(sidebar.sidebar())
 
 
 def steps_page():
-    from app import choices
-    from app.views import steps
+    from app import sidebar
+    from app.views.steps import page as steps
 
-    steps.show(choices.sidebar())
+    steps.show(sidebar.sidebar())
 
 
 def placements_page():
-    from app import choices
-    from app.views import placements
+    from app import sidebar
+    from app.views.placements import page as placements
 
-    placements.show(choices.sidebar())
+    placements.show(sidebar.sidebar())
 
 
 def compare_page():
-    from app import choices
-    from app.views import compare
+    from app import sidebar
+    from app.views.compare import page as compare
 
-    compare.show(choices.sidebar())
+    compare.show(sidebar.sidebar())
 
 
 def opened(page, network, box, share=2.0):

@@ -14,11 +14,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of stre
 def _page():
     import streamlit as st
 
-    from app import choices, compute
-    from app.views import bounds
+    from app import sidebar
+    from app.cache import analysis as cached
+    from app.views.explore import bounds
 
-    chosen = choices.sidebar()
-    label, _ = choices.classes(compute.features(chosen.photo, chosen.choice))
+    chosen = sidebar.sidebar()
+    label, _ = sidebar.classes(cached.features(chosen.photo, chosen.choice))
     bounds.tell(st.empty(), chosen, label)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures.cases import board, case_on_photo, in_words, inequality
-from app.figures.photo import outline
+from app.plots.cases import board, case_on_photo, in_words, inequality
+from app.plots.photo import outline
 from pg_core import RobustMasking, analyse
-from pg_core.boards import COUNTEREXAMPLE, EXAMPLES
-from pg_core.cases import Case, Region
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, EXAMPLES
+from pg_core.defences.patchguard.cases import Case, Region
 from pg_core.geometry import Window
 from tests.colours import Colours
 

@@ -8,17 +8,18 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import compute
-from app.compute import Choice, defences
-from app.compute.defences import Reckoning
-from app.figures.lineup import MARKS, WINDOWS, in_words, maps, title
-from app.views.compare import _conclusion
+from app.cache import analysis as cached
+from app.cache.analysis import Choice
+from app.views.compare import results as defences
+from app.views.compare.figure import MARKS, WINDOWS, in_words, maps, title
+from app.views.compare.page import _conclusion
+from app.views.compare.results import Reckoning
 from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
-from pg_core.arrays import EvidenceType
+from pg_core.analysis.comparison import Contender, line_up
 from pg_core.defences.base import Verdict
-from pg_core.defences.catalogue import TITLES, Fitting, Kind
-from pg_core.lineup import Contender, line_up
-from pg_core.masked_views import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.registry import TITLES, Fitting, Kind
+from pg_core.evidence.arrays import EvidenceType
 from tests.app.test_page import field
 from tests.colours import Colours
 
@@ -89,7 +90,7 @@ def test_every_verdict_has_a_word_and_a_mark():
 
 
 def test_a_window_that_wraps_is_drawn_on_both_sides_of_the_photo():
-    from app.figures.photo import outlines
+    from app.plots.photo import outlines
 
     field = ReceptiveField((32, 4), (32, 1), wrapping=True)
     (whole,) = outlines(field, Window(0, 3, 1, 8), (32, 32))
@@ -120,10 +121,10 @@ def page():
 
 
 def compare_page():
-    from app import choices
-    from app.views import compare
+    from app import sidebar
+    from app.views.compare import page as compare
 
-    compare.show(choices.sidebar())
+    compare.show(sidebar.sidebar())
 
 
 def rows(app):
@@ -149,7 +150,7 @@ def test_another_setting_or_window_does_not_run_the_network(page, monkeypatch):
     def refuse(*_):
         raise AssertionError("the network ran again")
 
-    monkeypatch.setattr("app.compute.extract", refuse)
+    monkeypatch.setattr("app.cache.analysis.extract", refuse)
     page.slider(key="threshold").set_value(0.2).run()
     field(page, "window_row").set_value(2).run()
     assert not page.exception
@@ -189,14 +190,14 @@ def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
 
 
 def test_pairs_that_others_drive_out_of_the_cache_are_not_missed(monkeypatch):
-    photo, choice = compute.sample("coffee"), Choice("tiles-coarse")
-    model = compute.network(choice)
+    photo, choice = cached.sample("coffee"), Choice("tiles-coarse")
+    model = cached.network(choice)
     fitting = Fitting(model.receptive_field, model.image_size, model.evidence, (64, 64), masks_per_axis=2)
     defences.try_pairs(photo, choice, fitting.masks, lambda progress: None)
 
     def network(asked):
         defences._tried.clear()
-        return compute.network(asked)
+        return cached.network(asked)
 
     monkeypatch.setattr(defences, "network", network)
     found = defences.lineup(photo, choice, fitting, None)

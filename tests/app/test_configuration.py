@@ -5,8 +5,8 @@ from pathlib import Path
 
 from streamlit import config
 
-from app.compute import networks
-from pg_core.images import MAX_BYTES
+from app.cache import networks
+from pg_core.photos.read import MAX_BYTES
 
 ROOT = Path(__file__).parents[2]
 

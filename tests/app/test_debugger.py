@@ -5,19 +5,27 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pg_core import Bound, FeatureMasking, RobustMasking, analyse, examine, load_model, sample_path
-from pg_core.diagnosis import diagnose, failures
-from pg_core.witness import window_status
+from pg_core import (
+    Bound,
+    FeatureMasking,
+    RobustMasking,
+    analyse,
+    examine,
+    load_model,
+    sample_path,
+)
+from pg_core.defences.patchguard.explain import diagnose, failures
+from pg_core.defences.patchguard.witness import window_status
 from tests.app.test_page import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 
 
 def _debugger_page():
-    from app import choices
-    from app.views import debugger
+    from app import sidebar
+    from app.views.debugger import page as debugger
 
-    debugger.show(choices.sidebar())
+    debugger.show(sidebar.sidebar())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +103,7 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
     def refuse(*_):
         raise AssertionError("the network ran again")
 
-    monkeypatch.setattr("app.compute.extract", refuse)
+    monkeypatch.setattr("app.cache.analysis.extract", refuse)
     page.number_input(key="whatif-height").set_value(128).run()
     page.number_input(key="whatif-width").set_value(128).run()
     assert not page.exception

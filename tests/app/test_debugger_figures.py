@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures.debugger import waterfall, why_label, why_rival, windows_on_photo, witness_maps
-from app.figures.maps import around_cells
-from app.figures.photo import outline
+from app.plots.maps import around_cells
+from app.plots.photo import outline
+from app.views.debugger.figure import waterfall, why_label, why_rival, windows_on_photo, witness_maps
 from pg_core import Bound, RobustMasking, analyse, examine
-from pg_core.diagnosis import Account, Branch, diagnose
+from pg_core.defences.patchguard.explain import Account, Branch, diagnose
+from pg_core.defences.patchguard.witness import window_status
 from pg_core.geometry import Window
-from pg_core.witness import window_status
 from tests.colours import Colours
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.compute.exports import figure, windows_csv, windows_latex
-from pg_core import Bound, Patch, RobustMasking, analyse, attacks, examine, extract, update
-from pg_core.analysis import answer
-from pg_core.figure import Format, Patched, drawn
+from app.views.explore.exports import figure, windows_csv, windows_latex
+from pg_core import Bound, Patch, RobustMasking, analyse, examine, extract, update
+from pg_core.analysis.photo import answer
+from pg_core.photos import patches as attacks
+from pg_core.plots.figure import Format, Patched, drawn
 from tests.colours import Colours
 from tests.pg_core.test_analysis import photo
 

@@ -3,19 +3,19 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.choices import board as choices_of_board
+from app.state import board as choices_of_board
 from pg_core import analyse, load_model, sample_path
-from pg_core.boards import COUNTEREXAMPLE, EXAMPLES
-from pg_core.cases import Case, cases
-from pg_core.defences.masking import RobustMasking
-from pg_core.witness import window_status
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, EXAMPLES
+from pg_core.defences.patchguard.cases import Case, cases
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.witness import window_status
 from tests.app.test_page import PATIENCE, field
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 
 
 def _board_page():
-    from app.views import figure5
+    from app.views.figure5 import page as figure5
 
     figure5.show(None)
 
@@ -104,10 +104,10 @@ def test_the_board_survives_the_plain_values_it_is_kept_as(monkeypatch):
 
 
 def _photo_page():
-    from app import choices
-    from app.views import figure5
+    from app import sidebar
+    from app.views.figure5 import page as figure5
 
-    figure5.show(choices.sidebar())
+    figure5.show(sidebar.sidebar())
 
 
 def test_the_table_of_the_photo_is_the_case_of_every_class():

@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures import style
-from app.figures.photo import outline
-from app.figures.scores import in_words, scores
-from app.figures.stage import CELLS, WINDOWS, stage
-from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
-from pg_core.analysis import answer
-from pg_core.drawing import middle
+from app.plots import style
+from app.plots.photo import outline
+from app.plots.stage import CELLS, WINDOWS, stage
+from app.views.explore.scores import in_words, scores
+from pg_core import (
+    Patch,
+    ReceptiveField,
+    RobustMasking,
+    Window,
+    analyse,
+    examine,
+    extract,
+    update,
+)
+from pg_core.analysis.photo import answer
+from pg_core.photos import patches as attacks
+from pg_core.plots.drawing import middle
 from tests.colours import Colours
 
 
@@ -180,5 +190,5 @@ def test_the_undefended_prediction_is_among_the_classes_shown(result):
 
 def test_pandas_is_whole_before_the_first_figure_is_made():
     """A thread that begins to import it meanwhile would give Plotly half of it."""
-    code = "import sys; from app.figures import photo; assert sys.modules['pandas'].NaT is not None"
+    code = "import sys; from app.plots import photo; assert sys.modules['pandas'].NaT is not None"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

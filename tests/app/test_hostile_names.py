@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.choices import links
-from app.compute import networks
-from pg_core.models.own import Format, write_card
+from app import links
+from app.cache import networks
+from pg_core.networks.own import Format, write_card
 from tests.app.test_page import PATIENCE, png
 from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.test_own_network import Convolutions, described, saved
@@ -25,14 +25,12 @@ def any_page():
 
     import streamlit as st
 
-    from app import choices
-    from app.choices import links
-    from app.views import opening
+    from app import links, opening, sidebar
 
     view = st.session_state.setdefault("view", "networks")
     show = importlib.import_module(f"app.views.{view}").show
     links.follow()
-    chosen = choices.sidebar()
+    chosen = sidebar.sidebar()
     opening.about_the_link()
     if view in ("networks", "results"):
         show()

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import compute
+from app.cache import analysis as cached
 from app.markup import in_markdown
 from pg_core import sample_path
 from tests.app.test_page import field
@@ -170,7 +170,7 @@ def test_a_class_of_the_link_that_the_network_lacks_is_named_once(part):
 
 def test_an_uploaded_photo_that_is_gone_is_asked_for_and_the_link_keeps_asking():
     picture = png(Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-    photo = compute.uploaded("mine.png", picture)
+    photo = cached.uploaded("mine.png", picture)
     link = {"photo": photo.digest, "network": "tiles-coarse", "patch": "5,6,64,64", "window": "3,0"}
     app = opened(**link)
     assert "Upload it again" in boxes(app)

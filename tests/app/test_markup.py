@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app import markup
 from app.markup import in_figure, in_markdown
-from pg_core.models import CIFAR10, imagenet_classes
-from pg_core.printable import printable
+from pg_core.io.printable import printable
+from pg_core.networks import CIFAR10, imagenet_classes
 from tests.hostile.names import NAME, TEXTS, constructs
 
 PLAIN = ("=cmd", "naïve", "line", "- item", "3. third", "> quotation", "# heading", "--- *** ", "**bold**")

@@ -10,11 +10,11 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 from torchvision import models
 
-from app import compute
-from app.compute import networks
-from pg_core.locality import check_locality
-from pg_core.models.checkpoints import PUBLISHED
-from pg_core.models.own import read_card, write_card
+from app.cache import analysis as cached
+from app.cache import networks
+from pg_core.networks.locality import check_locality
+from pg_core.networks.own import read_card, write_card
+from pg_core.networks.published import PUBLISHED
 from tests.pg_core.test_own_network import Convolutions, described, saved
 from tests.pg_core.test_programs import scripted
 
@@ -30,10 +30,10 @@ def weights(tmp_path, monkeypatch):
 
 
 def networks_page():
-    from app import choices
-    from app.views import networks
+    from app import sidebar
+    from app.views.networks import page as networks
 
-    choices.sidebar()
+    sidebar.sidebar()
     networks.show()
 
 
@@ -119,8 +119,8 @@ def test_a_network_that_is_local_is_offered_on_every_page_and_certifies(weights)
     assert not app.exception
     (card,) = app.session_state["own-networks"].values()
     own = read_card(card)
-    photo = compute.sample("chelsea")
-    seen = compute.features(photo, compute.Choice(own.description.name, own=own))
+    photo = cached.sample("chelsea")
+    seen = cached.features(photo, cached.Choice(own.description.name, own=own))
     assert seen.classes == ("red", "green", "blue")
     assert seen.map_size == (9, 11)
 
@@ -135,7 +135,7 @@ def test_a_network_that_is_not_local_as_described_is_refused_and_never_certifies
     own = described(path, Convolutions.field.__class__((9, 9), (4, 4), (2, 2)))
     (weights / "lying.network.json").write_text(write_card(own))
     with pytest.raises(ValueError, match="is not local as described, so nothing can be certified"):
-        compute.network(compute.Choice(own.description.name, own=own))
+        cached.network(cached.Choice(own.description.name, own=own))
 
 
 def test_what_cannot_be_is_said_in_a_sentence_before_anything_runs(weights, monkeypatch):
@@ -228,10 +228,10 @@ def test_a_program_that_gives_no_local_logits_is_refused_in_one_sentence_in_the_
 
 
 def explore_page():
-    from app import choices
-    from app.views import explore
+    from app import sidebar
+    from app.views.explore import page as explore
 
-    explore.show(choices.sidebar(), None)
+    explore.show(sidebar.sidebar(), None)
 
 
 @pytest.mark.filterwarnings("ignore")  # of tracing
@@ -250,7 +250,7 @@ def test_a_file_that_vanishes_or_cannot_be_read_leaves_no_traceback(weights, mon
     def unreadable(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pg_core.models.loading.sha256_of", unreadable)
+    monkeypatch.setattr("pg_core.networks.loading.sha256_of", unreadable)
     networks.digest.clear()
     app = opened()
     fill(app, file="mine.pt2")

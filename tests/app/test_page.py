@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import compute
-from app.compute import networks
+from app.cache import analysis as cached
+from app.cache import networks
 from pg_core import RobustMasking, analyse, load_model, sample_path
-from pg_core.models.bagnet import BagNet
+from pg_core.networks.bodies.bagnet import BagNet
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 PATIENCE = 120
@@ -92,8 +92,8 @@ def test_settings_of_the_defence_reach_the_certificate_without_the_network(page,
 
     # One that nobody has moved would go to the worst window of each setting.
     field(page, "patch_top").set_value(5).run()
-    monkeypatch.setattr("app.compute.extract", refuse)
-    monkeypatch.setattr("app.compute.patches.update", refuse)
+    monkeypatch.setattr("app.cache.analysis.extract", refuse)
+    monkeypatch.setattr("app.cache.patches.update", refuse)
     page.slider(key="threshold").set_value(0.2).run()
     page.checkbox(key="clipped").check().run()
     page.number_input(key="clip_high").set_value(0.5).run()
@@ -249,7 +249,7 @@ def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, mon
     for classes in (3, 4):
         checkpoint(tmp_path, "mine.pth", BagNet(9, classes).state_dict())
         changed = networks.checkpoints()["mine.pth"]
-        assert len(compute.network(compute.Choice("bagnet9", "mine.pth", changed)).classes) == classes
+        assert len(cached.network(cached.Choice("bagnet9", "mine.pth", changed)).classes) == classes
 
 
 def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
@@ -277,6 +277,6 @@ def test_reset_brings_back_the_opening_settings(page):
 
 
 def test_the_content_of_an_upload_is_the_key_of_its_results():
-    first, second = compute.uploaded("a.png", png()), compute.uploaded("b.png", png())
-    other = compute.uploaded("a.png", png(Image.new("RGB", (64, 64))))
+    first, second = cached.uploaded("a.png", png()), cached.uploaded("b.png", png())
+    other = cached.uploaded("a.png", png(Image.new("RGB", (64, 64))))
     assert first.digest == second.digest != other.digest

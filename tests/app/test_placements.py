@@ -8,10 +8,18 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.compute.placements import extremes, placements_csv, sides_csv
-from app.figures.placements import findings, largest
-from pg_core import Finding, Patch, RobustMasking, Threat, analyse, load_model, sample_path
-from pg_core.placements import largest_inside
+from app.views.placements.figure import findings, largest
+from app.views.placements.results import extremes, placements_csv, sides_csv
+from pg_core import (
+    Finding,
+    Patch,
+    RobustMasking,
+    Threat,
+    analyse,
+    load_model,
+    sample_path,
+)
+from pg_core.defences.patchguard.placements import largest_inside
 from tests.app.test_page import PATIENCE
 from tests.colours import Colours
 
@@ -121,10 +129,10 @@ def test_the_exports_hold_every_place_and_every_pixel(result):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 def test_the_page_says_what_the_library_says_of_every_place():
     def page():
-        from app import choices
-        from app.views import placements
+        from app import sidebar
+        from app.views.placements import page as placements
 
-        placements.show(choices.sidebar())
+        placements.show(sidebar.sidebar())
 
     app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     app.selectbox(key="network").select("tiles-coarse").run()

@@ -4,11 +4,18 @@ from collections import Counter
 
 import pytest
 
-from app.figures.results import Against, Measure, accuracies, accuracies_in_words, by_class, by_class_in_words
-from pg_core.comparison import Data, Origin, Point
+from app.views.results.figure import (
+    Against,
+    Measure,
+    accuracies,
+    accuracies_in_words,
+    by_class,
+    by_class_in_words,
+)
 from pg_core.defences.base import Claim, Verdict
-from pg_core.proportion import Proportion, Share
-from pg_core.results import Accuracy, Setting
+from pg_core.evaluation.proportion import Proportion, Share
+from pg_core.evaluation.results import Accuracy, Setting
+from pg_core.evaluation.table import Data, Origin, Point
 
 
 def point(origin, per_cent, certified, defence="masking", threshold=0.0, photos="val"):

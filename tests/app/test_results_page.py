@@ -5,16 +5,16 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.compute import results as compute
-from pg_core import results
-from pg_core.models.shipped import read_card
+from app.cache import results as compute
+from pg_core.evaluation import results
+from pg_core.networks.shipped import read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 PATIENCE = 120
 
 
 def show():
-    from app.views import results
+    from app.views.results import page as results
 
     results.show()
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.figures.steps import evidence_step, margins_step, said, scores_step
-from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
-from pg_core.defences.masking import RobustMasking
+from app.views.steps.figure import evidence_step, margins_step, said, scores_step
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.trace import Line, trace_certificate, trace_prediction
 from pg_core.geometry import Window
-from pg_core.steps import Line, trace_certificate, trace_prediction
 
 CLASSES = ("true", "other")
 W, STRADDLING = Window(4, 2, 2, 2), Window(3, 3, 2, 2)

@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.choices import steps as controls
-from app.compute.steps import Algorithm, Scene
+from app.views.steps import widgets as controls
+from app.views.steps.results import Algorithm, Scene
 from pg_core import RobustMasking, analyse, load_model, sample_path
 from tests.app.test_page import PATIENCE
 
@@ -12,16 +12,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of stre
 
 
 def _board_page():
-    from app.views import steps
+    from app.views.steps import page as steps
 
     steps.show(None)
 
 
 def _photo_page():
-    from app import choices
-    from app.views import steps
+    from app import sidebar
+    from app.views.steps import page as steps
 
-    steps.show(choices.sidebar())
+    steps.show(sidebar.sidebar())
 
 
 @pytest.fixture

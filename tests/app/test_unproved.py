@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures.stage import stage
-from app.figures.steps import said
-from app.patch_canvas import placements_in, scene_of
+from app.components.stage import placements_in, scene_of
+from app.plots.stage import stage
+from app.views.steps.figure import said
 from pg_core import Bound, RobustMasking, Verdict, examine, extract
 from pg_core.defences.base import ALERT, Claim, in_words
 from pg_core.defences.detection import MaskedDetection
-from pg_core.figure import caption
-from pg_core.steps import Line, trace_certificate
+from pg_core.defences.patchguard.trace import Line, trace_certificate
+from pg_core.plots.figure import caption
 from tests.colours import Colours
 
 VALUES = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)

@@ -22,7 +22,6 @@ from pg_core import (
     Patch,
     RobustMasking,
     Threat,
-    attacks,
     examine,
     extract,
     load_model,
@@ -30,7 +29,8 @@ from pg_core import (
     update,
 )
 from pg_core.geometry import Window
-from pg_core.images import decode, square
+from pg_core.photos import patches as attacks
+from pg_core.photos.read import decode, square
 from tests.untrained import untrained
 
 RUNS = 5

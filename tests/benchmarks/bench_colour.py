@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from pg_core import RobustMasking, Verdict, load_model
-from pg_core.colour import to_srgb
-from pg_core.datasets import labelled_photos
-from pg_core.features import extract
-from pg_core.images import read
-from pg_core.models import IMAGENETTE, imagenet_classes
+from pg_core.datasets.folders import labelled_photos
+from pg_core.networks import IMAGENETTE, imagenet_classes
+from pg_core.photos.colour import to_srgb
+from pg_core.photos.inference import extract
+from pg_core.photos.read import read
 from tests.pg_core import profiles
 
 _DISPLAY_P3 = profiles.rgb(profiles.P3, profiles.SRGB_CURVE)

@@ -13,10 +13,10 @@ import time
 import torch
 
 from pg_core import extract, load_model, sample_path
-from pg_core.arrays import EvidenceType
-from pg_core.defences.catalogue import TITLES, Fitting
-from pg_core.images import decode, square
-from pg_core.lineup import line_up
+from pg_core.analysis.comparison import line_up
+from pg_core.defences.registry import TITLES, Fitting
+from pg_core.evidence.arrays import EvidenceType
+from pg_core.photos.read import decode, square
 
 TARGET = 3.0
 RUNS = 5

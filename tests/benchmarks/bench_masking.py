@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pg_core.arrays import EvidenceType
-from pg_core.defences.clipping import BoundedEvidence
+from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
-from pg_core.defences.feature_masking import FeatureMasking
-from pg_core.defences.masking import RobustMasking
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
+from pg_core.evidence.arrays import EvidenceType
 from tests import reference
 
 

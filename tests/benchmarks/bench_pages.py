@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.compute import steps as running
-from app.figures import cases as case_figures
-from app.figures import debugger as figures
-from app.figures import steps as step_figures
+from app.plots import cases as case_figures
+from app.views.debugger import figure as figures
+from app.views.steps import figure as step_figures
+from app.views.steps import results as running
 from pg_core import (
     Bound,
     LocalFeatures,
@@ -28,11 +28,11 @@ from pg_core import (
     load_model,
     sample_path,
 )
-from pg_core.boards import COUNTEREXAMPLE
-from pg_core.cases import cases
-from pg_core.diagnosis import diagnose, failures
-from pg_core.images import frame, square
-from pg_core.witness import window_status
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
+from pg_core.defences.patchguard.cases import cases
+from pg_core.defences.patchguard.explain import diagnose, failures
+from pg_core.defences.patchguard.witness import window_status
+from pg_core.photos.read import frame, square
 
 RUNS = 7
 LIMIT = 150

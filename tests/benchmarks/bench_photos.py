@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pg_core.images import framed, reduced
+from pg_core.photos.read import framed, reduced
 from tests.large_photos import LARGEST
 from tests.memory import peak_of
 

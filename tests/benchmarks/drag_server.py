@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from streamlit.web import cli
 
-from app.compute import Choice, Photo, features, patches
-from app.compute.patches import Simulation
-from pg_core.features import LocalFeatures
+from app.cache import patches
+from app.cache.analysis import Choice, Photo, features
+from app.cache.patches import Simulation
+from pg_core.photos.inference import LocalFeatures
 
 BUSY = float(os.environ.get("DRAG_BUSY_MS", "0")) / 1000
 

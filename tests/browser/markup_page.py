@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.charts import chart
+from app.components.charts import chart
 from app.markup import in_figure, in_markdown
 from tests.hostile.names import TEXTS
 

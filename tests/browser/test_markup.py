@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from pg_core.printable import printable
+from pg_core.io.printable import printable
 from tests.browser.conftest import start_server, stop_server
 from tests.hostile.names import TEXTS
 

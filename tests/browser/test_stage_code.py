@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.patch_canvas import placements_in, stage_in
+from app.components.stage import placements_in, stage_in
 from pg_core import Patch, ReceptiveField, RobustMasking, Windows
-from pg_core.footprints import Footprints
-from pg_core.placements import certify_placements
+from pg_core.defences.patchguard.placements import certify_placements
+from pg_core.geometry.footprints import Footprints
 from tests.browser.conftest import ROOT
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ def code(chromium):
     """A page with nothing on it but the functions of the stage."""
     page = chromium.new_page()
     for name in ("stage_geometry", "stage_words"):
-        page.add_script_tag(content=(ROOT / "assets" / f"{name}.js").read_text())
+        page.add_script_tag(content=(ROOT / "app" / "components" / f"{name}.js").read_text())
     yield page
     page.close()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pg_core.models import CIFAR10
+from pg_core.networks import CIFAR10
 
 ROOT = Path(__file__).parents[2]
 _OF_EACH_CLASS = 6

@@ -54,14 +54,14 @@ class Target:
 
 
 def _photo(data: bytes, folder: Path) -> None:
-    from pg_core.images import ImageError, framed
+    from pg_core.photos.read import ImageError, framed
 
     with contextlib.suppress(ImageError):
         framed(data, (32, 32))
 
 
 def _card(data: bytes, folder: Path) -> None:
-    from pg_core.models.own import card_in, write_card
+    from pg_core.networks.own import card_in, write_card
 
     path = folder / "mine.network.json"
     path.write_bytes(data)
@@ -79,7 +79,7 @@ def _link(data: bytes, folder: Path) -> None:
 
 
 def _lines(data: bytes, folder: Path) -> None:
-    from pg_core.outcomes import begin, read_lines
+    from pg_core.evaluation.outcomes import begin, read_lines
 
     path = folder / "lines.jsonl"
     path.write_bytes(data)
@@ -88,7 +88,7 @@ def _lines(data: bytes, folder: Path) -> None:
 
 
 def _archive(data: bytes, folder: Path) -> None:
-    from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
+    from pg_core.datasets.local_logits import Layout, Stated, read_local_logits, with_values
 
     path = folder / "maps.npz"
     path.write_bytes(data)
@@ -99,8 +99,8 @@ def _archive(data: bytes, folder: Path) -> None:
 
 
 def _checkpoint(data: bytes, folder: Path) -> None:
-    from pg_core.models.checkpoints import recognise
-    from pg_core.models.network import CheckpointError, read_state
+    from pg_core.networks.network import CheckpointError, read_state
+    from pg_core.networks.published import recognise
 
     for name in ("a.pth", "a.safetensors"):
         path = folder / name
@@ -140,7 +140,7 @@ def _link_seeds() -> list[bytes]:
 def _line_seeds() -> list[bytes]:
     """Lines as a run writes them."""
     from pg_core.defences.base import Verdict
-    from pg_core.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
+    from pg_core.evaluation.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
@@ -151,18 +151,24 @@ def _line_seeds() -> list[bytes]:
 
 
 TARGETS = {
-    "photos": Target(_photo_seeds, _photo, ("pg_core.images", "pg_core.formats", "pg_core.colour", "PIL")),
-    "cards": Target(lambda: [card.encode() for card in cards.seeds()], _card, ("pg_core.models.own", "json")),
-    "links": Target(_link_seeds, _link, ("app.choices",)),
-    "lines": Target(_line_seeds, _lines, ("pg_core.outcomes", "json")),
-    "archives": Target(archives.seeds, _archive, ("pg_core.local_logits", "numpy.lib", "zipfile")),
+    "photos": Target(
+        _photo_seeds,
+        _photo,
+        ("pg_core.photos.read", "pg_core.photos.formats", "pg_core.photos.colour", "PIL"),
+    ),
+    "cards": Target(
+        lambda: [card.encode() for card in cards.seeds()], _card, ("pg_core.networks.own", "json")
+    ),
+    "links": Target(_link_seeds, _link, ("app.sidebar",)),
+    "lines": Target(_line_seeds, _lines, ("pg_core.evaluation.outcomes", "json")),
+    "archives": Target(archives.seeds, _archive, ("pg_core.datasets.local_logits", "numpy.lib", "zipfile")),
     "checkpoints": Target(
         checkpoints.seeds,
         _checkpoint,
         (
-            "pg_core.models.network",
-            "pg_core.models.conventions",
-            "pg_core.models.pickles",
+            "pg_core.networks.network",
+            "pg_core.networks.conventions",
+            "pg_core.networks.pickles",
             "torch._weights_only_unpickler",
         ),
     ),

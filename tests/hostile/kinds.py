@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 
 from pg_core import sample_path
-from pg_core.features import extract
+from pg_core.datasets.local_logits import Layout, Stated, read_local_logits, with_values
 from pg_core.geometry import ReceptiveField
-from pg_core.images import ImageError, framed
-from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
-from pg_core.models import load_model
-from pg_core.models.checkpoints import recognise
-from pg_core.models.loading import load_own, sha256_of
-from pg_core.models.network import CheckpointError, read_state
-from pg_core.models.own import Format, OwnNetwork, card_in, format_of
+from pg_core.networks import load_model
+from pg_core.networks.loading import load_own, sha256_of
+from pg_core.networks.network import CheckpointError, read_state
+from pg_core.networks.own import Format, OwnNetwork, card_in, format_of
+from pg_core.networks.published import recognise
+from pg_core.photos.inference import extract
+from pg_core.photos.read import ImageError, framed
 from tests.hostile.archives import archive_cases
 from tests.hostile.cage import Kind, command
 from tests.hostile.cards import card_cases
@@ -116,12 +116,12 @@ class _Session:
 
 def follow(query: dict[str, str]) -> tuple[list[str], list[str]]:
     """What the page names of a link as meaning nothing, and as no classes; each once."""
-    from app.choices import links
+    from app import links
 
     session = _Session(query)
     with ExitStack() as stack:
         for module in ("links", "patch", "windows", "networks"):
-            stack.enter_context(patch(f"app.choices.{module}.st", session))
+            stack.enter_context(patch(f"app.sidebar.{module}.st", session))
         links.follow()
         found = links.refused(), links.refused_classes(())
         assert not links.refused() + links.refused_classes(())

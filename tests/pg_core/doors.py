@@ -29,41 +29,41 @@ from pg_core import (
     Threat,
     Window,
     Windows,
-    attacks,
     extract,
     update,
 )
-from pg_core.analysis import analyse
-from pg_core.arrays import EvidenceType, clip, evidence_error, scale
-from pg_core.boards import COUNTEREXAMPLE
-from pg_core.cases import Case, CaseEvidence
-from pg_core.comparison import as_published, table_4
-from pg_core.datasets import LabelledPhoto, framed_in_folder, sample_path
+from pg_core.analysis.comparison import Absent, line_up
+from pg_core.analysis.photo import analyse
+from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
+from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.defences.base import Claim, Verdict, in_words
-from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
-from pg_core.defences.double_masking import PatchCleanser
-from pg_core.defences.feature_masking import FeatureMasking
-from pg_core.defences.interval import Dense, IntervalBounds, Layers
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
+from pg_core.defences.patchguard.cases import Case, CaseEvidence
+from pg_core.defences.patchguard.explain import Account, Branch, Failure
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.placements import Finding, Placed
+from pg_core.defences.patchguard.trace import Line, Step, algorithm_2
+from pg_core.defences.patchguard.witness import WindowStatus
+from pg_core.defences.registry import Fitting, Kind
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
-from pg_core.diagnosis import Account, Branch, Failure
-from pg_core.evaluation import Trial, fitted_trials
-from pg_core.figure import drawn
-from pg_core.images import Space, frame, framed, to_pixels
-from pg_core.lineup import Absent, line_up
-from pg_core.local_logits import Layout, LocalLogitMap, Stated
-from pg_core.models import MODELS, load_model
-from pg_core.models.network import Network
-from pg_core.models.own import OwnNetwork
-from pg_core.outcomes import DefenceResult
-from pg_core.placements import Finding, Placed
-from pg_core.published import read
-from pg_core.results import Setting
-from pg_core.steps import Line, Step, algorithm_2
-from pg_core.witness import WindowStatus
+from pg_core.evaluation.outcomes import DefenceResult
+from pg_core.evaluation.published import read
+from pg_core.evaluation.results import Setting
+from pg_core.evaluation.run import Trial, fitted_trials
+from pg_core.evaluation.table import as_published, table_4
+from pg_core.evidence.arrays import EvidenceType, clip, evidence_error, scale
+from pg_core.networks import MODELS, load_model
+from pg_core.networks.network import Network
+from pg_core.networks.own import OwnNetwork
+from pg_core.photos import patches as attacks
+from pg_core.photos.read import Space, frame, framed, to_pixels
+from pg_core.plots.figure import drawn
 from tests.colours import Colours
 
 MAP = np.random.default_rng(0).normal(size=(3, 4, 5))

@@ -19,8 +19,8 @@ from pg_core import (
     examine,
     extract,
 )
-from pg_core.features import SAFETY
-from pg_core.images import read, square, upright_rgb
+from pg_core.photos.inference import SAFETY
+from pg_core.photos.read import read, square, upright_rgb
 from tests.colours import Colours
 
 

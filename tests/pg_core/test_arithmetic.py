@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.arrays import EvidenceType
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Window
-from pg_core.models import load_model
-from pg_core.models.arithmetic import certifying
-from pg_core.models.network import Network
+from pg_core.networks import load_model
+from pg_core.networks.arithmetic import certifying
+from pg_core.networks.network import Network
 
 
 def flags():

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pg_core import arrays
-from pg_core.arrays import CEILING, VOTE_THRESHOLD, EvidenceType, clip, confidence, first_largest
+from pg_core.evidence import arrays
+from pg_core.evidence.arrays import (
+    CEILING,
+    VOTE_THRESHOLD,
+    EvidenceType,
+    clip,
+    confidence,
+    first_largest,
+)
 from tests import reference
 
 KINDS = st.sampled_from(list(EvidenceType))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core.arrays import EvidenceType
 from pg_core.defences.base import Verdict
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import Windows, cells
 from tests import reference
 

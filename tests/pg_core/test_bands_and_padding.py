@@ -8,13 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pg_core import Patch, ReceptiveField, RobustMasking, Window, analyse, attacks, examine, extract, update
-from pg_core.arrays import EvidenceType
+from pg_core import (
+    Patch,
+    ReceptiveField,
+    RobustMasking,
+    Window,
+    analyse,
+    examine,
+    extract,
+    update,
+)
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import cells
-from pg_core.images import Part, Space, Threat, frame, to_photo
-from pg_core.models import MODELS
-from pg_core.models.network import Network
-from pg_core.models.resnet import ResNet50
+from pg_core.networks import MODELS
+from pg_core.networks.bodies.resnet import ResNet50
+from pg_core.networks.network import Network
+from pg_core.photos import patches as attacks
+from pg_core.photos.read import Part, Space, Threat, frame, to_photo
 from tests.untrained import untrained
 
 TOLERANCE = 1e-5

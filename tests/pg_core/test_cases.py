@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.cases import Case, Region, cases, regions
-from pg_core.defences.masking import RobustMasking
+from pg_core.defences.patchguard.cases import Case, Region, cases, regions
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.geometry import Window, Windows, cells
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, spelt_out

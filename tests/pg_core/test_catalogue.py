@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from pg_core.arrays import EvidenceType
-from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Defence
-from pg_core.defences.catalogue import TITLES, Fitting, Kind
-from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
-from pg_core.defences.interval import Dense, IntervalBounds, Layers
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
+from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.registry import TITLES, Fitting, Kind
 from pg_core.defences.smoothing import Smoothing
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Windows
 
 BAGNET = ReceptiveField((17, 17), (8, 8))

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torchvision
 
-from pg_core.models import CIFAR10, MODELS, load_model
-from pg_core.models import network as door
-from pg_core.models.bagnet import BagNet
-from pg_core.models.checkpoints import PUBLISHED, recognise
-from pg_core.models.network import CheckpointError, load_state, read_state
+from pg_core.networks import CIFAR10, MODELS, load_model
+from pg_core.networks import network as door
+from pg_core.networks.bodies.bagnet import BagNet
+from pg_core.networks.network import CheckpointError, load_state, read_state
+from pg_core.networks.published import PUBLISHED, recognise
 
 FIELDS = (9, 17, 33)
 CONVENTIONS = {

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import EvidenceType, scale
 from pg_core.defences.base import Verdict
-from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.bounded import BoundedEvidence, Squashing
+from pg_core.evidence.arrays import EvidenceType, scale
 from tests import reference
 from tests.pg_core.test_masking import led_maps
 from tests.reference import bounded

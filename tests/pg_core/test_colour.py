@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from pg_core import sample_path
-from pg_core.colour import to_srgb
-from pg_core.formats import MAX_PROFILE_BYTES
-from pg_core.images import decode, read, upright_rgb
+from pg_core.photos.colour import to_srgb
+from pg_core.photos.formats import MAX_PROFILE_BYTES
+from pg_core.photos.read import decode, read, upright_rgb
 from tests.pg_core import profiles
 from tests.pg_core.test_images import chunk, encoded, flat, noise, png
 

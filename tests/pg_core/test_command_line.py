@@ -11,7 +11,7 @@ from PIL import Image
 
 from pg_core import SAMPLES, sample_path
 from pg_core.__main__ import main
-from pg_core.schema import SCHEMA
+from pg_core.io.json import SCHEMA
 
 COFFEE = str(sample_path("coffee"))
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pg_core import comparison, published
-from pg_core.comparison import Data, Origin
 from pg_core.defences.base import Claim
+from pg_core.evaluation import published
+from pg_core.evaluation import table as comparison
+from pg_core.evaluation.proportion import Proportion
+from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
+from pg_core.evaluation.table import Data, Origin
 from pg_core.geometry import ReceptiveField
-from pg_core.models import CIFAR10, IMAGENETTE, imagenet_classes
-from pg_core.proportion import Proportion
-from pg_core.results import Accuracy, Configuration, Evaluation, Setting
+from pg_core.networks import CIFAR10, IMAGENETTE, imagenet_classes
 
 NETTE = tuple(imagenet_classes()[index] for index in IMAGENETTE)
 WEIGHTS = "ab" * 32

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from pg_core.models.checkpoints import recognise
-from pg_core.models.conventions import unpacked
-from pg_core.models.loading import sketch
-from pg_core.models.network import CheckpointError, read_convention
+from pg_core.networks.conventions import unpacked
+from pg_core.networks.loading import sketch
+from pg_core.networks.network import CheckpointError, read_convention
+from pg_core.networks.published import recognise
 from tests.pg_core.test_checkpoints import assert_one_line, weights_of
 
 STATE = {"conv1.weight": torch.rand(4, 3), "fc.weight": torch.rand(10, 4), "fc.bias": torch.rand(10)}

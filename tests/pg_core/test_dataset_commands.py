@@ -7,7 +7,7 @@ from PIL import Image
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.models.shipped import WEIGHTS
+from pg_core.networks.shipped import WEIGHTS
 
 
 def photos_of(root, classes, side):

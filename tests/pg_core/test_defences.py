@@ -6,17 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from pg_core.arrays import EvidenceType
-from pg_core.covering import CoveringMasks
 from pg_core.defences.base import ALERT, Certificate, Defence, Prediction, Rule, Verdict
-from pg_core.defences.clipping import BoundedEvidence, Squashing
+from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
-from pg_core.defences.double_masking import PatchCleanser
-from pg_core.defences.feature_masking import FeatureMasking
-from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
+from pg_core.evidence.arrays import EvidenceType
 
 RANDOM = np.random.default_rng(7)
 MAPS = RANDOM.normal(0, 1, (4, 3, 6, 5))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
-from pg_core.cases import Case, cases
-from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.diagnosis import Branch, diagnose, failures
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
+from pg_core.defences.patchguard.cases import Case, cases
+from pg_core.defences.patchguard.explain import Branch, diagnose, failures
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.witness import WindowStatus, find_witness, window_statuses
 from pg_core.geometry import Window
-from pg_core.witness import WindowStatus, find_witness, window_statuses
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps, literal_windows
 

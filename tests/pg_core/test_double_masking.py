@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core import covering as module
-from pg_core.covering import CoveringMasks
 from pg_core.defences.base import Rule, Verdict
-from pg_core.defences.double_masking import PatchCleanser
-from pg_core.masked_views import GREY, mean_logits, pair_logits
+from pg_core.defences.patchcleanser import masks as module
+from pg_core.defences.patchcleanser.inference import GREY, mean_logits, pair_logits
+from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from tests.colours import Colours
 from tests.reference import double_masking as literal
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core import Patch, attacks, load_model, sample_path
+from pg_core import Patch, load_model, sample_path
 from pg_core.geometry import cells
-from pg_core.images import read, to_pixels
-from pg_core.models import MODELS
+from pg_core.networks import MODELS
+from pg_core.photos import patches as attacks
+from pg_core.photos.read import read, to_pixels
 
 SHIPPED = tuple(name for name, model in MODELS.items() if not model.needs_checkpoint)
 DEVICES = [

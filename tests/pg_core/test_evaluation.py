@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_core.arrays import EvidenceType
-from pg_core.datasets import labelled_photos
+from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.base import ALERT, Claim, Verdict
-from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.defences.double_masking import PatchCleanser
-from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
-from pg_core.defences.masking import RobustMasking
-from pg_core.evaluation import evaluate, fitted_trials, judge
+from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
+from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.registry import Fitting, Kind
+from pg_core.evaluation.proportion import Proportion
+from pg_core.evaluation.run import evaluate, fitted_trials, judge
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
-from pg_core.images import ImageError
-from pg_core.masked_views import mean_logits, pair_logits
-from pg_core.models import CIFAR10
-from pg_core.models.local import Part
-from pg_core.proportion import Proportion
+from pg_core.networks import CIFAR10
+from pg_core.networks.base import Part
+from pg_core.photos.read import ImageError
 
 NOISE = np.random.default_rng(0).random((3, 32, 32), np.float32)
 """On which delta is sampled once for each network."""

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import CEILING, EvidenceType, clip
-from pg_core.defences import feature_masking as module
 from pg_core.defences.base import Verdict
-from pg_core.defences.feature_masking import FeatureMasking
-from pg_core.defences.masking import RobustMasking
+from pg_core.defences.patchcleanser import features as module
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.evidence.arrays import CEILING, EvidenceType, clip
 from pg_core.geometry import Window
 from tests import reference
 from tests.reference import double_masking as literal

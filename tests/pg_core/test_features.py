@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pg_core import Patch, ReceptiveField, attacks, extract, load_model, sample_path, update
-from pg_core.features import SAFETY
-from pg_core.images import to_photo
+from pg_core import Patch, ReceptiveField, extract, load_model, sample_path, update
+from pg_core.photos import patches as attacks
+from pg_core.photos.inference import SAFETY
+from pg_core.photos.read import to_photo
 from tests.colours import Colours
 
 

@@ -11,12 +11,23 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pg_core import Bound, Patch, RobustMasking, Space, Threat, analyse, attacks, examine, extract, update
+from pg_core import (
+    Bound,
+    Patch,
+    RobustMasking,
+    Space,
+    Threat,
+    analyse,
+    examine,
+    extract,
+    update,
+)
 from pg_core.__main__ import main
-from pg_core.analysis import answer
-from pg_core.drawing import outline
-from pg_core.figure import Format, Patched, _draw, caption, drawn, form_of
+from pg_core.analysis.photo import answer
 from pg_core.geometry import ReceptiveField
+from pg_core.photos import patches as attacks
+from pg_core.plots.drawing import outline
+from pg_core.plots.figure import Format, Patched, _draw, caption, drawn, form_of
 from tests.colours import Colours
 from tests.pg_core.test_analysis import defence, photo
 

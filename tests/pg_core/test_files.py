@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_core.files import FileError, append, check_regular, prepare, prepare_folder, write
+from pg_core.io.files import FileError, append, check_regular, prepare, prepare_folder, write
 from tests.limits import full_after
 
 

@@ -7,10 +7,10 @@ from PIL import Image
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.datasets import labelled_photos, other_files, readable
-from pg_core.evaluation import evaluate
-from pg_core.images import SUFFIXES, ImageError
-from pg_core.results import read as results_read
+from pg_core.datasets.folders import labelled_photos, other_files, readable
+from pg_core.evaluation.results import read as results_read
+from pg_core.evaluation.run import evaluate
+from pg_core.photos.read import SUFFIXES, ImageError
 from tests.pg_core.test_evaluation import TRIALS, Means
 
 CLASSES = ("cat", "dog")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core import footprints as module
-from pg_core.footprints import Footprints
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
+from pg_core.geometry import footprints as module
+from pg_core.geometry.footprints import Footprints
 from tests import reference
 from tests.pg_core.test_geometry import cells_of, scenes
 from tests.pg_core.test_placements import UNIT, footprints_on

@@ -14,11 +14,13 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from pg_core import formats, images, results
-from pg_core.colour import to_srgb
-from pg_core.features import extract
-from pg_core.formats import kind_of
-from pg_core.images import FORMATS, MAX_PIXELS, SUFFIXES, ImageError, decode, read, upright_rgb
+from pg_core.evaluation import results
+from pg_core.photos import formats
+from pg_core.photos import read as images
+from pg_core.photos.colour import to_srgb
+from pg_core.photos.formats import kind_of
+from pg_core.photos.inference import extract
+from pg_core.photos.read import FORMATS, MAX_PIXELS, SUFFIXES, ImageError, decode, read, upright_rgb
 from tests.pg_core import profiles
 from tests.pg_core.test_analysis import Colours
 from tests.pg_core.test_images import (
@@ -147,7 +149,7 @@ def test_without_its_decoder_heic_is_refused_with_the_command_that_installs_it(m
 
 def test_without_its_decoder_avif_is_refused_with_the_command_that_installs_it(monkeypatch):
     data = encoded(smooth(24, 32), "AVIF")
-    monkeypatch.setattr("pg_core.formats.features.check", lambda name: name != "avif")
+    monkeypatch.setattr("pg_core.photos.formats.features.check", lambda name: name != "avif")
     assert "python -m pip install --upgrade pillow" in refusal(data)
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.images import frame
-from pg_core.models.local import Part
+from pg_core.networks.base import Part
+from pg_core.photos.read import frame
 
 IMAGE = (224, 224)
 

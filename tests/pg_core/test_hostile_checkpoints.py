@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pg_core.models.network import CheckpointError, read_state
+from pg_core.networks.network import CheckpointError, read_state
 from tests.pg_core.test_checkpoints import assert_one_line, parallel, refusal, saved, weights
 
 

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from pg_core.local_logits import Layout, Stated, read_local_logits, with_values
+from pg_core.datasets.local_logits import Layout, Stated, read_local_logits, with_values
 from tests.pg_core.test_local_logits import LAST, refused, run
 
 __all__ = ["run"]

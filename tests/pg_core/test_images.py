@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pg_core.images import MAX_BYTES, Framing, ImageError, decode, frame, read, to_photo, to_pixels
+from pg_core.photos.read import (
+    MAX_BYTES,
+    Framing,
+    ImageError,
+    decode,
+    frame,
+    read,
+    to_photo,
+    to_pixels,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 RED = (255, 0, 0)

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.defences.base import Verdict
-from pg_core.defences.interval import Convolution, Dense, IntervalBounds, Layers
+from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
 from tests.reference import interval
 
 

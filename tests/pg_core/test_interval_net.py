@@ -8,25 +8,25 @@ import pytest
 import torch
 from PIL import Image
 
-from pg_core.arrays import EvidenceType
-from pg_core.datasets import labelled_photos
-from pg_core.defences.interval import IntervalBounds
+from pg_core.datasets.folders import labelled_photos
+from pg_core.defences.interval.bounds import IntervalBounds
+from pg_core.defences.interval.from_torch import layers_of
 from pg_core.defences.undefended import Undefended
-from pg_core.features import extract
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import Window, cells
-from pg_core.images import read, to_pixels
-from pg_core.layered import layers_of
-from pg_core.models.architectures import Interval, from_json, to_json
-from pg_core.models.descriptions import Description
-from pg_core.models.interval_net import LocalIntervalNet
-from pg_core.models.local import Part
-from pg_core.models.network import PlacedNetwork
-from pg_core.models.shipped import read_card, write
-from pg_core.models.trained import load_trained, untrained
-from pg_core.recipe import IntervalRecipe
-from pg_core.training import train
+from pg_core.networks.base import Part
+from pg_core.networks.bodies.architectures import Interval, from_json, to_json
+from pg_core.networks.bodies.interval_net import LocalIntervalNet
+from pg_core.networks.catalogue import Description
+from pg_core.networks.network import PlacedNetwork
+from pg_core.networks.shipped import read_card, write
+from pg_core.networks.trained import load_trained, untrained
+from pg_core.photos.inference import extract
+from pg_core.photos.read import read, to_pixels
 from pg_core.training.batches import batch
+from pg_core.training.loop import train
 from pg_core.training.objectives import interval_loss
+from pg_core.training.recipe import IntervalRecipe
 from tests.colours import Colours
 
 SMALL = Interval(field=6, stride=4, width=8, blocks=1, narrow=5)
@@ -173,7 +173,7 @@ def test_shipped_weights_are_a_network_with_local_logits_and_layers(tmp_path, mo
     torch.manual_seed(5)
     base = untrained(SMALL, 10)
     write("cifar10-interval", base.state_dict(), SMALL, {}, tmp_path)
-    monkeypatch.setattr("pg_core.models.trained.read_card", lambda name: read_card(name, tmp_path))
+    monkeypatch.setattr("pg_core.networks.trained.read_card", lambda name: read_card(name, tmp_path))
     description = Description(
         "cifar10-interval", "", (32, 32), SMALL.receptive_field, EvidenceType.LOGITS, "cifar10", Part.WHOLE
     )

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core import schema
 from pg_core.__main__ import main
-from pg_core.schema import as_json, from_json
+from pg_core.io import json as schema
+from pg_core.io.json import as_json, from_json
 
 NUMBERS = st.floats(allow_nan=False) | st.integers() | st.text() | st.none() | st.booleans()
 CONTENTS = st.recursive(NUMBERS, lambda own: st.lists(own) | st.dictionaries(st.text(), own), max_leaves=9)

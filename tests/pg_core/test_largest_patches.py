@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import clip
-from pg_core.defences.masking import RobustMasking
-from pg_core.footprints import Footprints
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.placements import largest_inside, largest_patches
+from pg_core.evidence.arrays import clip
 from pg_core.geometry import ReceptiveField
-from pg_core.placements import largest_inside, largest_patches
+from pg_core.geometry.footprints import Footprints
 from tests import reference
 from tests.pg_core.test_masking import (
     HOSTILE,

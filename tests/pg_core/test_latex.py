@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core import latex
-from pg_core.latex import escaped, tabular
+from pg_core.io import latex
+from pg_core.io.latex import escaped, tabular
 
 
 def test_the_docstring_examples_are_true():

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pg_core import LocalFeatures, RobustMasking, Verdict, extract
+from pg_core.analysis.comparison import Contender, Lineup, Positions, line_up
 from pg_core.defences.base import Certificate, Claim, Prediction
-from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.defences.masking import Bound
+from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.registry import Fitting, Kind
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
-from pg_core.images import frame
-from pg_core.lineup import Contender, Lineup, Positions, line_up
-from pg_core.masked_views import mean_logits, pair_logits
+from pg_core.photos.read import frame
 from tests.colours import Colours
 
 

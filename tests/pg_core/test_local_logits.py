@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_core import RobustMasking, analyse, extract, load_model, sample_path, save_local_logits
+from pg_core import (
+    RobustMasking,
+    analyse,
+    extract,
+    load_model,
+    sample_path,
+    save_local_logits,
+)
 from pg_core.__main__ import main
-from pg_core.arrays import EvidenceType
-from pg_core.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
+from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField
 from tests.colours import Colours
 

@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pg_core.arrays import EvidenceType, clip
 from pg_core.defences.base import Verdict
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.evidence.arrays import EvidenceType, clip
 from pg_core.geometry import Window
 from tests import reference
 

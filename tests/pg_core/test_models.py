@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.arrays import confidence
+from pg_core.evidence.arrays import confidence
 from pg_core.geometry import ReceptiveField, Window, cells
-from pg_core.images import read, to_pixels
-from pg_core.models import MODELS, efficientnet, load_model
-from pg_core.models.efficientnet import LITES, SameConv, fold_batch_norm, pretrained
-from pg_core.models.local import LocalModel
-from pg_core.models.network import CheckpointError, PlacedNetwork
-from pg_core.models.tiles import Tiles
+from pg_core.networks import MODELS, load_model
+from pg_core.networks.base import LocalModel
+from pg_core.networks.bodies import efficientnet
+from pg_core.networks.bodies.efficientnet import LITES, SameConv, fold_batch_norm, pretrained
+from pg_core.networks.bodies.tiles import Tiles
+from pg_core.networks.network import CheckpointError, PlacedNetwork
+from pg_core.photos.read import read, to_pixels
 from tests.untrained import untrained
 
 TOLERANCE = 1e-5

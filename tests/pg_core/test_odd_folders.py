@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from pg_core.__main__ import main
-from pg_core.datasets import labelled_photos, readable
-from pg_core.evaluation import evaluate
-from pg_core.images import ImageError
-from pg_core.results import read
+from pg_core.datasets.folders import labelled_photos, readable
+from pg_core.evaluation.results import read
+from pg_core.evaluation.run import evaluate
+from pg_core.photos.read import ImageError
 from tests.colours import Colours
 from tests.pg_core.test_resuming import TRIALS
 
@@ -100,7 +100,7 @@ def test_where_lines_checkpoint_and_figure_cannot_be_is_said_before_the_work(
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder.svg").mkdir()
     # Whoever reads a photo has begun.
-    monkeypatch.setattr("pg_core.images.decode", lambda data: pytest.fail("the work began"))
+    monkeypatch.setattr("pg_core.photos.read.decode", lambda data: pytest.fail("the work began"))
     (photo,) = folder.glob("cat/0.png")
     for arguments in (
         (EVALUATE, folder, "--lines", place),
@@ -187,7 +187,7 @@ def test_commands_show_a_name_that_is_no_text_with_escapes(folder, run, tmp_path
 def test_what_is_larger_than_the_image_is_refused_before_a_photo_is_read(
     folder, run, monkeypatch, options, words
 ):
-    monkeypatch.setattr("pg_core.images.decode", lambda data: pytest.fail("the work began"))
+    monkeypatch.setattr("pg_core.photos.read.decode", lambda data: pytest.fail("the work began"))
     code, out, err = run(EVALUATE, folder, *options)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert words in err

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from pg_core.arrays import EvidenceType
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField
-from pg_core.models.own import MAX_CARD_BYTES, Format, card_in, read_card
+from pg_core.networks.own import MAX_CARD_BYTES, Format, card_in, read_card
 
 
 def test_a_card_by_hand_needs_no_more_than_what_cannot_be_guessed():

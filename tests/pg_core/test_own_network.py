@@ -12,13 +12,13 @@ from torchvision import models
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.arrays import EvidenceType
+from pg_core.evidence.arrays import EvidenceType
 from pg_core.geometry import ReceptiveField, Window, cells
-from pg_core.locality import check_locality
-from pg_core.models.loading import bases, load_own, sha256_of
-from pg_core.models.local import LocalModel, Part
-from pg_core.models.network import CheckpointError, Network
-from pg_core.models.own import Format, OwnNetwork, read_card, write_card
+from pg_core.networks.base import LocalModel, Part
+from pg_core.networks.loading import bases, load_own, sha256_of
+from pg_core.networks.locality import check_locality
+from pg_core.networks.network import CheckpointError, Network
+from pg_core.networks.own import Format, OwnNetwork, read_card, write_card
 
 CLASSES = ("red", "green", "blue")
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_core import Threat, analyse
-from pg_core.arrays import EvidenceType, clip
-from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.footprints import Footprints
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.placements import Finding, certify_placements
+from pg_core.evidence.arrays import EvidenceType, clip
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
-from pg_core.placements import Finding, certify_placements
+from pg_core.geometry.footprints import Footprints
 from tests import reference
 from tests.colours import Colours
 from tests.pg_core.test_analysis import defence, photo

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core import printable as module
 from pg_core.__main__ import main
-from pg_core.printable import printable
+from pg_core.io import printable as module
+from pg_core.io.printable import printable
 
 HOSTILE = "red\x1b[31m\x9b0m\x07\u202egpj\u2066.exe\r\n\ud800"
 anything = st.text(st.characters(exclude_categories=()))

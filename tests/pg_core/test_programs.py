@@ -14,10 +14,10 @@ from torchvision import models
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.locality import check_locality
-from pg_core.models.loading import load_own
-from pg_core.models.network import CheckpointError
-from pg_core.models.own import Format, write_card
+from pg_core.networks.loading import load_own
+from pg_core.networks.locality import check_locality
+from pg_core.networks.network import CheckpointError
+from pg_core.networks.own import Format, write_card
 from tests.pg_core.test_checkpoints import assert_one_line
 from tests.pg_core.test_own_network import Convolutions, described, noise, saved, tiles
 
@@ -213,8 +213,8 @@ def test_the_command_line_refuses_a_program_in_one_line_without_a_path_of_this_m
 def test_a_process_that_meets_a_foreign_file_writes_nothing_to_the_terminal(tmp_path, name):
     path = saved(tmp_path, Convolutions(), Format.SCRIPTED).rename(tmp_path / name)
     program = (
-        "import sys; from pathlib import Path; from pg_core.models.network import CheckpointError\n"
-        "from pg_core.models.loading import load_own; from pg_core.models.own import read_card\n"
+        "import sys; from pathlib import Path; from pg_core.networks.network import CheckpointError\n"
+        "from pg_core.networks.loading import load_own; from pg_core.networks.own import read_card\n"
         "try:\n    load_own(read_card(sys.argv[1]), Path(sys.argv[2]))\nexcept CheckpointError: pass\n"
     )
     card = write_card(tiles(path) if name == "mine.pt" else described(path))

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from pg_core import published, results
 from pg_core.defences.base import Claim, Verdict
+from pg_core.evaluation import published, results
+from pg_core.evaluation.proportion import Proportion
+from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.geometry import ReceptiveField
-from pg_core.proportion import Proportion
-from pg_core.results import Accuracy, Configuration, Evaluation, Setting
 
 CLASSES = ("cat", "dog")
 

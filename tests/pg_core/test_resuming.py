@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 import pg_core
-from pg_core.datasets import labelled_photos
-from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.evaluation import evaluate, fitted_trials
-from pg_core.files import FileError
-from pg_core.models import load_model
+from pg_core.datasets.folders import labelled_photos
+from pg_core.defences.registry import Fitting, Kind
+from pg_core.evaluation.run import evaluate, fitted_trials
+from pg_core.io.files import FileError
+from pg_core.networks import load_model
 from tests.colours import Colours
 from tests.limits import full_after
 
@@ -159,7 +159,7 @@ def test_lines_and_local_logits_of_another_device_are_not_used(folder, lines, tm
 
 def test_lines_of_another_version_are_refused_and_kept(folder, lines, monkeypatch):
     before = lines.read_text()
-    monkeypatch.setattr("pg_core.evaluation.__version__", "0.0.1")
+    monkeypatch.setattr("pg_core.evaluation.run.__version__", "0.0.1")
     with pytest.raises(ValueError, match=r"another configuration \(versions\)"):
         resumed(folder, lines)
     assert lines.read_text() == before

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.files import FileError
 from pg_core.geometry import Window
-from pg_core.models import MODELS, TRAINED, load_model
-from pg_core.models.architectures import Tiles
-from pg_core.models.network import CheckpointError
-from pg_core.models.shipped import read_card, read_weights, write
+from pg_core.io.files import FileError
+from pg_core.networks import MODELS, TRAINED, load_model
+from pg_core.networks.bodies.architectures import Tiles
+from pg_core.networks.network import CheckpointError
+from pg_core.networks.shipped import read_card, read_weights, write
 from tests.limits import full_after
 
 STATE = {"a.weight": torch.tensor([[1.0, 0.5], [-2.0, 0.25]]), "a.bias": torch.zeros(2)}

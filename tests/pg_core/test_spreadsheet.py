@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core import spreadsheet
-from pg_core.printable import printable
-from pg_core.spreadsheet import comma_separated, escaped
+from pg_core.io import spreadsheet
+from pg_core.io.printable import printable
+from pg_core.io.spreadsheet import comma_separated, escaped
 
 
 def test_the_docstring_examples_are_true():

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.defences.masking import Bound
-from pg_core.steps import ALGORITHM_1, Line, algorithm_2, trace_certificate, trace_prediction
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.trace import (
+    ALGORITHM_1,
+    Line,
+    algorithm_2,
+    trace_certificate,
+    trace_prediction,
+)
 from tests import reference
 from tests.pg_core.test_masking import defences, led_maps, literal_windows
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pg_core.__main__ import main
-from pg_core.models import CIFAR10
-from pg_core.training import read_checkpoint
+from pg_core.networks import CIFAR10
+from pg_core.training.loop import read_checkpoint
 from tests.endurance.kills import ROOT, endure
 
 _PROGRAM = f"""

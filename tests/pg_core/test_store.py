@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from pg_core.evaluation import evaluate
-from pg_core.files import FileError
-from pg_core.store import Kept, Store
+from pg_core.evaluation.run import evaluate
+from pg_core.evaluation.store import Kept, Store
+from pg_core.io.files import FileError
 from tests.limits import full_after
 from tests.pg_core.test_evaluation import TRIALS, Means
 from tests.pg_core.test_resuming import paint, photos_in

@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pg_core.defences.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.witness import WindowStatus, window_status
 from pg_core.geometry import Window
-from pg_core.witness import WindowStatus, window_status
 
 
 def most_kept_in_fractions(values, inside, threshold):

@@ -9,17 +9,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from pg_core.datasets import labelled_photos
-from pg_core.images import read, to_pixels
-from pg_core.models.architectures import Bands, Pointwise, Whole
-from pg_core.models.network import CheckpointError
-from pg_core.models.pointwise import shifted
-from pg_core.models.shipped import write
-from pg_core.models.trained import untrained
-from pg_core.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
-from pg_core.training import read_checkpoint, split, starting_point, train
+from pg_core.datasets.folders import labelled_photos
+from pg_core.networks.bodies.architectures import Bands, Pointwise, Whole
+from pg_core.networks.bodies.pointwise import shifted
+from pg_core.networks.network import CheckpointError
+from pg_core.networks.shipped import write
+from pg_core.networks.trained import untrained
+from pg_core.photos.read import read, to_pixels
 from pg_core.training.batches import batch
+from pg_core.training.loop import read_checkpoint, split, starting_point, train
 from pg_core.training.objectives import objective, provable_loss, window_loss
+from pg_core.training.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
 from pg_core.training.teacher import taught, taught_tiles
 
 RECIPE = TileRecipe(

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from pg_core.datasets import labelled_photos
-from pg_core.files import FileError
-from pg_core.models.network import CheckpointError
-from pg_core.training import read_checkpoint, train
+from pg_core.datasets.folders import labelled_photos
+from pg_core.io.files import FileError
+from pg_core.networks.network import CheckpointError
+from pg_core.training.loop import read_checkpoint, train
 from tests.limits import full_after
 from tests.pg_core.test_training import RECIPE, Tiny
 

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from pg_core import Patch, RobustMasking, extract, load_model, sample_path, update
-from pg_core.analysis import answer
-from pg_core.images import read, to_photo, to_pixels
-from pg_core.models import MODELS
+from pg_core.analysis.photo import answer
+from pg_core.networks import MODELS
+from pg_core.photos.read import read, to_photo, to_pixels
 from tests.untrained import untrained
 
 NETWORKS = (

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from pg_core import images, upright
-from pg_core.images import ImageError, decode, frame, framed, read, reduced, to_pixels
-from pg_core.upright import UprightPhoto
+from pg_core.photos import read as images
+from pg_core.photos import upright
+from pg_core.photos.read import ImageError, decode, frame, framed, read, reduced, to_pixels
+from pg_core.photos.upright import UprightPhoto
 from tests.large_photos import LARGEST, SLOW
 from tests.memory import needs_linux, peak_of
 from tests.pg_core.test_images import encoded, exif, noise

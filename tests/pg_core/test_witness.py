@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.arrays import EvidenceType, clip, scale
 from pg_core.defences.base import Claim, Verdict
-from pg_core.defences.masking import Bound, RobustMasking
-from pg_core.defences.tight import Surroundings, least_kept, most_kept
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.tight import Surroundings, least_kept, most_kept
+from pg_core.defences.patchguard.witness import WindowStatus, find_witness, window_status, window_statuses
+from pg_core.evidence.arrays import EvidenceType, clip, scale
 from pg_core.geometry import Window, Windows, cells
-from pg_core.witness import WindowStatus, find_witness, window_status, window_statuses
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps
 

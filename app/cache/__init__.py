@@ -1,0 +1,1 @@
+"""The only caching: names, content hashes and frozen values in, results of pg_core out."""

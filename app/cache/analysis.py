@@ -1,0 +1,137 @@
+"""Names and values in, results of pg_core out; the only package that caches.
+
+Keys are names, content hashes and frozen values, never arrays. What one person uploads is found again only by
+someone with the same bytes: the hash of the content is the key.
+"""
+
+import gc
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from app.cache import networks
+from pg_core.analysis.photo import Analysis, examine
+from pg_core.datasets.folders import sample_path
+from pg_core.defences.patchguard import witness
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.witness import WindowStatus, Witness
+from pg_core.geometry import Size, Window
+from pg_core.networks import MODELS, Description, load_model
+from pg_core.networks.own import OwnNetwork
+from pg_core.photos import read as images
+from pg_core.photos.inference import LocalFeatures, extract
+from pg_core.photos.read import Framing, Threat
+from pg_core.photos.upright import give_back
+
+if TYPE_CHECKING:
+    from pg_core.networks.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """The bytes of a photo that has been decoded once without an error, their SHA-256, and its pixels
+    (height, width)."""
+
+    name: str
+    digest: str
+    data: bytes
+    size: Size
+
+
+BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {Photo: lambda photo: photo.digest}
+"""How caches tell photos apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A network by its name and, where it needs one, the name of a checkpoint in assets/weights, with the time
+    (ns) at which the file was changed: another file of the same name is another network. Or a person's own."""
+
+    model: str
+    checkpoint: str | None = None
+    changed: int = 0
+    own: OwnNetwork | None = None
+
+
+def uploaded(name: str, data: bytes) -> Photo:
+    """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
+    digest = hashlib.sha256(data).hexdigest()
+    return Photo(name, digest, data, reduced(digest, data)[1])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def sample(name: str) -> Photo:
+    """A photo out of an installed package."""
+    return uploaded(name, sample_path(name).read_bytes())
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def reduced(digest: str, _data: bytes) -> tuple[Image.Image, Size]:
+    """The photo with this digest, made small to be shown, and its own size. The full photo is not kept: it may take
+    200 MB, and decoding it takes a good part of a second."""
+    return images.reduced(_data)
+
+
+def described(choice: Choice) -> Description:
+    """What is known of a network before it is loaded."""
+    return MODELS[choice.model] if choice.own is None else choice.own.description
+
+
+def framing(photo: Photo, choice: Choice) -> Framing:
+    """Which part of a photo a network sees."""
+    description = described(choice)
+    return images.frame(photo.size, description.image_size, description.part)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def network(choice: Choice) -> "Network":
+    """The network, loaded once for all sessions; raises ValueError if its weights do not fit, or if a person's own
+    network has not passed the test of locality, without which nothing is certified."""
+    if choice.own is not None:
+        loaded = networks.tested(choice.own)
+    elif choice.checkpoint is None:
+        loaded = load_model(choice.model)
+    else:
+        loaded = load_model(choice.model, weights=networks.checkpoint(choice.checkpoint))
+    _spare_torch_from_collections()
+    return loaded
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
+def features(photo: Photo, choice: Choice) -> LocalFeatures:
+    """What the network sees of a photo; the network runs once."""
+    seen = extract(photo.data, network(choice))
+    give_back()  # each person's thread would keep what the network needed meanwhile
+    return seen
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
+def analysis(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+) -> Analysis:
+    """Prediction, masks and certificate of a photo; the network does not run again."""
+    return examine(features(photo, choice), defence, threat, label)
+
+
+def window_status(clean: Analysis, window: Window) -> tuple[WindowStatus, Witness | None]:
+    """What is known of a malicious window, with the witness that is its feature-space counterexample."""
+    return witness.window_status(clean.defence, clean.masking, clean.certificate, window)
+
+
+def order_of_classes(seen: LocalFeatures) -> list[str]:
+    """All classes, those with the largest mean logits first."""
+    means = seen.local_logits.mean(axis=(1, 2))
+    return [seen.classes[index] for index in np.argsort(-means, kind="stable")]
+
+
+@cache
+def _spare_torch_from_collections() -> None:
+    """What torch brought stays for good: collections would walk it in vain each time."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,115 @@
+"""A simulated patch: what fills it, and what the networks say of the photo with it on."""
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import streamlit as st
+
+from app.cache.analysis import BY_DIGEST, Choice, Photo, analysis, features, network, reduced
+from pg_core.analysis.photo import Answer, answer
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.placements import Placements
+from pg_core.geometry import Box, Patch, Size
+from pg_core.io.parameters import coerce_fields
+from pg_core.photos import patches as attacks
+from pg_core.photos.inference import LocalFeatures, update
+from pg_core.photos.patches import PatchPixels
+from pg_core.photos.read import Threat
+
+_PREVIEW = 480
+"""Longest side, in pixels, of a photo out of which a sticker is cut."""
+
+
+class Contents(StrEnum):
+    """What fills a simulated patch."""
+
+    NOISE = "noise"
+    SOLID = "solid colour"
+    CHECKERBOARD = "checkerboard"
+    STICKER = "sticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Motif:
+    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, or a part of a photo, in the
+    photo's pixels."""
+
+    contents: Contents = Contents.NOISE
+    seed: int = 0
+    colour: str = "#ff0000"
+    sticker: Photo | None = None
+    cut: Box | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulated patch: where it is, and what is in it."""
+
+    patch: Patch
+    motif: Motif
+
+
+def _key(motif: Motif) -> tuple[object, ...]:
+    sticker = motif.sticker and motif.sticker.digest
+    return motif.contents, motif.seed, motif.colour, sticker, motif.cut
+
+
+def _key_and_place(simulation: Simulation) -> tuple[object, ...]:
+    return simulation.patch, _key(simulation.motif)
+
+
+_KEYS = BY_DIGEST | {Motif: _key, Simulation: _key_and_place}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatures:
+    """What the network sees of the photo with a patch; it runs on the crop that the patch touches."""
+    contents = _pixels(simulation.motif, simulation.patch.size)
+    return update(features(photo, choice), network(choice), simulation.patch, contents)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Answer:
+    """What is said of the photo with a simulated patch."""
+    return answer(patched(photo, choice, simulation), defence)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
+def placements(
+    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None, patch_size: Size
+) -> Placements:
+    """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
+    return analysis(photo, choice, defence, threat, label).placements(patch_size)
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
+def preview(photo: Photo) -> str:
+    """The photo, small, as a data URL."""
+    small = reduced(photo.digest, photo.data)[0].copy()
+    small.thumbnail((_PREVIEW, _PREVIEW))
+    data = io.BytesIO()
+    small.save(data, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def _pixels(motif: Motif, size: Size) -> PatchPixels:
+    match motif.contents:
+        case Contents.SOLID:
+            red, green, blue = bytes.fromhex(motif.colour.removeprefix("#"))
+            return attacks.solid(size, (red, green, blue))
+        case Contents.CHECKERBOARD:
+            return attacks.checkerboard(size)
+        case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
+            small, full = reduced(motif.sticker.digest, motif.sticker.data)
+            cut, factor = motif.cut, small.height / full[0]
+            top, left = math.floor(factor * cut.top), math.floor(factor * cut.left)
+            bottom, right = math.ceil(factor * cut.bottom), math.ceil(factor * cut.right)
+            return attacks.sticker(size, small.crop((left, top, right, bottom)))
+    return attacks.noise(size, motif.seed)

@@ -1,0 +1,198 @@
+"""What was measured here and what was published, as the pages show it: points, tables, and a network in brief."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pg_core.evaluation import published, results
+from pg_core.evaluation import table as comparison
+from pg_core.evaluation.results import RESULTS, Evaluation
+from pg_core.evaluation.table import Data, Origin, Point, described
+from pg_core.networks import MODELS, TRAINED
+from pg_core.networks.shipped import read_card
+
+_IN_BRIEF = {Data.IMAGENETTE: (2.0,), Data.CIFAR10: (0.4, 2.4)}
+"""Shares of the image, in per cent, at which a network is described in a line."""
+_TRAINED_FOR = ("masking", "mask-ds", "interval")
+"""The defence that a network was trained for is one of these."""
+_DEFENDED = (*_TRAINED_FOR, "feature-masking")
+"""What a network is described with: double masking certifies more of the same evidence."""
+
+
+def evaluations() -> dict[str, Evaluation]:
+    """The evaluations in assets/results by the names of their files; raises ValueError for a damaged one."""
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(RESULTS.glob("*.json"))))
+
+
+def points() -> tuple[Point, ...]:
+    """All accuracies, measured and published; raises ValueError for a damaged file."""
+    shipped = {name: read_card(name).sha256 for name in TRAINED}
+    measured = comparison.measured(evaluations().values(), shipped)
+    return measured + comparison.as_published(published.read())
+
+
+def of(data: Data) -> tuple[Point, ...]:
+    """The accuracies on some data."""
+    return tuple(point for point in points() if point.data is data)
+
+
+def data() -> list[Data]:
+    """The data with accuracies, those of the networks trained here first."""
+    found = {point.data for point in points()}
+    return [each for each in Data if each in found]
+
+
+def at_threshold_zero(chosen: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Those without T, and those with T = 0."""
+    return tuple(point for point in chosen if not point.threshold)
+
+
+def with_threshold(chosen: tuple[Point, ...], patch: str) -> tuple[Point, ...]:
+    """Those that have a T, measured against one patch or published for a patch of that share of the image."""
+    shares = {point.patch_per_cent for point in chosen if point.patch == patch}
+    return tuple(
+        point
+        for point in chosen
+        if point.threshold is not None
+        and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
+    )
+
+
+def patches(chosen: tuple[Point, ...]) -> list[str]:
+    """The patches that were measured, smallest first."""
+    sizes = {point.patch: point.patch_per_cent for point in chosen if point.origin is not Origin.PUBLISHED}
+    return sorted(sizes, key=lambda patch: sizes[patch])
+
+
+def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
+    """Points as rows of a table, in words."""
+    return [
+        {
+            "Patch": f"{point.patch} of {point.image}",
+            "Defence": point.method,
+            "Network": point.network,
+            "Source": f"{point.origin}: {described(point)}",
+            "Clean, %": point.in_words[0],
+            "Certified, %": point.in_words[1],
+        }
+        for point in chosen
+    ]
+
+
+def names(data: Data) -> list[str]:
+    """The files with evaluations on some data, first those of the defence that a network was trained for."""
+    own = {name: each for name, each in evaluations().items() if comparison.data_of(each) is data}
+    return sorted(
+        own, key=lambda name: all(run.setting.defence not in _TRAINED_FOR for run in own[name].runs)
+    )
+
+
+def title(name: str) -> str:
+    """An evaluation in words."""
+    evaluation = evaluations()[name]
+    model = evaluation.configuration.model
+    network = MODELS[model].title if model in MODELS else model
+    return f"{network}; {evaluation.folder.rsplit('/', 1)[-1]}, n = {evaluation.n:,}"
+
+
+def table_run(evaluation: Evaluation) -> int:
+    """The number of the run to begin with: robust masking at T = 0 against the largest patch of those in brief."""
+    shares = _IN_BRIEF.get(comparison.data_of(evaluation), ())
+    rows, columns = evaluation.configuration.image_size
+    wanted = [
+        number
+        for number, run in enumerate(evaluation.runs)
+        for height, width in (run.setting.patch_size,)
+        if run.setting.defence in _TRAINED_FOR
+        and not run.setting.threshold
+        and any(comparison.same_share(100 * height * width / (rows * columns), share) for share in shares)
+    ]
+    return wanted[-1] if wanted else 0
+
+
+def measured_networks() -> list[dict[str, str]]:
+    """A row for each network that was measured here, with robust masking at T = 0, double masking on features or
+    interval bounds, beside the published figure."""
+    return [
+        {
+            "Network": point.network,
+            "Receptive field": str(MODELS[point.network].receptive_field),
+            "Photos": f"{point.data}, {described(point)}",
+            "Patch": f"{point.patch} of {point.image}",
+            "Defence": point.method,
+            "Source": str(point.origin),
+            "Clean, %": str(point.clean),
+            "Certified, %": point.in_words[1],
+            "As published, clean / certified": _beside(point),
+        }
+        for each in _IN_BRIEF
+        for point in comparison.table_4(points(), each)
+        if point.origin is not Origin.PUBLISHED and point.defence in _DEFENDED and point.network in MODELS
+    ]
+
+
+def in_brief(model: str) -> str:
+    """What is known of the accuracy of a network, a paragraph for each patch and defence; or that nothing is, or can
+    be read."""
+    try:
+        return "\n\n".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
+    except ValueError as error:
+        return f"Its accuracies cannot be read: {error}."
+
+
+def _measured_in_brief(model: str) -> list[str]:
+    """Sentences for each patch: what came out on each set of photos with robust masking at T = 0 or interval bounds,
+    and the published figure; and with double masking on features."""
+    by_patch: dict[tuple[str, str], list[Point]] = {}
+    for each, shares in _IN_BRIEF.items():
+        for point in comparison.table_4(points(), each):
+            if (
+                point.network == model
+                and point.defence in _DEFENDED
+                and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
+            ):
+                by_patch.setdefault((f"{point.patch} patch on {point.image}", point.method), []).append(point)
+    return [_told(patch, own) for (patch, _), own in by_patch.items()]
+
+
+def _told(patch: str, own: list[Point]) -> str:
+    """What came out of one defence against one patch, on each set of photos."""
+    if own[0].defence not in _TRAINED_FOR:
+        shares = [f"{point.origin} ({described(point)}) {point.clean} / {point.certified}" for point in own]
+        return f"With {own[0].method}: {'; '.join(shares)}."
+    shares = [
+        f"{point.origin} ({point.data}, JPEG, {described(point)}) {point.clean} / {point.certified}"
+        for point in own
+    ]
+    return f"{patch}, {own[0].method}, clean / certified in %: {'; '.join(shares)}; published: {_beside(own[0])}."
+
+
+def _published_in_brief(model: str) -> str:
+    """What is published for robust masking with a network of this name."""
+    cells = [
+        f"for {point.method} {point.clean} / {point.certified} ({point.data}, {point.patch} of {point.image})"
+        for point in points()
+        if point.origin is Origin.PUBLISHED
+        and point.defence in _TRAINED_FOR
+        and MODELS[model].title.startswith(point.network)
+        and point.image.startswith("{}x{}".format(*MODELS[model].image_size))
+        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))
+    ]
+    return f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
+
+
+def _beside(point: Point) -> str:
+    """What is published for the same defence, data and share of the image."""
+    cells = [
+        f"for {other.method} ({other.network}) {other.clean} / {other.certified}"
+        for other in points()
+        if other.origin is Origin.PUBLISHED
+        and (other.data, other.defence) == (point.data, point.defence)
+        and comparison.same_share(other.patch_per_cent, point.patch_per_cent)
+    ]
+    return "; ".join(cells) or "nothing"
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _read(files: tuple[tuple[Path, int], ...]) -> dict[str, Evaluation]:
+    return {path.stem: results.read(path) for path, _ in files}

@@ -1,0 +1,185 @@
+"""The stage in the browser: four linked panels and the patch in; a picked window and the patch's new place out.
+
+A *scene* is what the browser needs to show everything at rest and to go on by itself while the patch is dragged: the
+figure, what is proved of every placement, and the maps without the patch. An *answer* is what the network says of
+one place of the patch: the cells that it changes, and the predictions. While the patch moves only answers are sent.
+"""
+
+import base64
+from collections.abc import Callable
+
+import numpy as np
+
+from app.components.charts import PLOTLY_URL, component
+from app.plots import style
+from app.plots.stage import maps_of, stage
+from pg_core.analysis.photo import Analysis, Answer
+from pg_core.defences.base import Claim
+from pg_core.defences.patchguard.cases import Case, cases
+from pg_core.defences.patchguard.placements import Finding, Placements
+from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window, Windows, cells
+
+Data = dict[str, object]
+"""Numbers and words only, as JSON takes them."""
+
+_LINES = {
+    "malicious": style.MALICIOUS,
+    "detected": style.DETECTED,
+    "footprint": style.FOOTPRINT,
+    "current": style.CURRENT,
+}
+_CASES = {
+    Case.EXACT: "the malicious window is detected",
+    Case.BENIGN: "a benign window is detected",
+    Case.PARTIAL: "partially detected",
+    Case.NONE: "nothing is detected",
+}
+
+
+def patch_canvas(
+    scene: Data | None,
+    answer: Data | None,
+    clean: Analysis,
+    acknowledged: int,
+    key: str,
+    on_window: Callable[[], None],
+    on_patch: Callable[[], None],
+) -> None:
+    """Show a scene, or None to keep the last one while the patch moves, and the answer for the patch, if there is one.
+
+    Calls back when a window is picked and when the patch is moved: `window` and `patch` of the state under the key
+    then say where. `acknowledged` is the number of the last message about the patch that has been dealt with.
+    """
+    features, windows = clean.features, clean.masking.windows
+    field = features.receptive_field
+    component(
+        "stage",
+        "stage_geometry",
+        "draggable",
+        "courier",
+        "stage_panels",
+        "stage_words",
+    )(
+        key=key,
+        data={
+            "plotly": PLOTLY_URL,
+            "scene": scene,
+            "answer": answer,
+            "acknowledged": acknowledged,
+            "stage": stage_in(field, features.framing.image_size, windows),
+        },
+        on_window_change=on_window,
+        on_patch_change=on_patch,
+    )
+
+
+def stage_in(field: ReceptiveField, image_size: Size, windows: Windows) -> Data:
+    """The sizes that the browser's formulas need, as rows and columns."""
+    return {
+        "image": list(image_size),
+        "map": list(windows.map_size),
+        "field": list(field.size),
+        "stride": list(field.stride),
+        "offset": list(field.offset),
+        "bands": field.wrapping,
+        "window": list(windows.window_size),
+        "positions": list(windows.shape),
+        "wrapping": windows.wrapping,
+    }
+
+
+def scene_of(
+    clean: Analysis,
+    shown: Answer,
+    shown_class: int,
+    malicious: Window,
+    patch: Patch | None,
+    placements: Placements | None,
+) -> Data:
+    """All that is shown at rest, and all that a drag needs of the photo and of its certificate."""
+    at = malicious.top, malicious.left
+    logits, evidence = maps_of(clean, shown_class)
+    margin = float(clean.certificate.margin[at])
+    return {
+        "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
+        "patch": patch and _box(patch),
+        "picked": {"row": at[0], "column": at[1]},
+        "spoken": f"Malicious window at row {at[0]}, column {at[1]}: margin {margin:.3g} against "
+        f"{clean.rival(malicious)}.",
+        "lines": {name: {"line": line} for name, line in _LINES.items()},
+        "logits": _float64(logits),
+        "evidence": _float64(evidence),
+        "certified": list(clean.threat.on_network(clean.features.framing)),
+        "windows": _windows(clean),
+        "placements": placements and placements_in(placements, clean.classes, _note(clean)),
+    }
+
+
+def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> Data:
+    """What the network says of the photo with the patch there: predictions, and the cells that differ."""
+    footprint, detected = shown.footprint(patch), shown.masking.window(shown_class)
+    scores = shown.masking.scores
+    first, second = np.argsort(-scores, kind="stable")[:2].tolist()  # the lowest class on ties
+    changed = (slice(0), slice(0)) if footprint is None else cells(footprint, shown.features.map_size)
+    logits, evidence = (values[changed] for values in maps_of(shown, shown_class))
+    return {
+        "patch": _box(patch),
+        "footprint": footprint and _box(footprint),
+        "logits": _float64(logits),
+        "evidence": _float64(evidence),
+        "detected": detected and [detected.top, detected.left],
+        "undefended": shown.undefended_prediction,
+        "defended": shown.classes[first],
+        "score": float(scores[first]),
+        "next": shown.classes[second],
+        "next_score": float(scores[second]),
+        "figure_5": _case(clean, shown, shown_class, patch),
+    }
+
+
+def placements_in(placements: Placements, classes: tuple[str, ...], note: str = "") -> Data:
+    """What is proved of every distinct footprint, for the browser to look up, and a note on how."""
+    footprints = placements.footprints
+    rivals, index = np.unique(placements.rival, return_inverse=True)
+    predicted = placements.prediction == placements.label
+    return {
+        "size": list(footprints.patch_size),
+        "rows": footprints.rows.tolist(),
+        "columns": footprints.columns.tolist(),
+        "margin": _float64(placements.margin),
+        "findings": placements.findings.reshape(-1).tolist(),
+        "rivals": index.reshape(-1).tolist(),
+        "names": [classes[rival] for rival in rivals.tolist()],
+        "unseen": (Finding.UNSEEN if predicted else Finding.NOT_CERTIFIED).value,
+        "benign": placements.benign,
+        "note": note,
+    }
+
+
+def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str | None:
+    """The case of Figure 5 for the class that is shown, with the patch as it is there; None if none applies: the
+    patch is larger than the certificate allows for, or no feature sees it."""
+    window = shown.snapped(patch)
+    if window is None:
+        return None
+    case = cases(shown.defence, clean.masking.evidence, shown.masking, window)[shown_class].case
+    return f"Figure 5, {shown.classes[shown_class]}: case {case.value}, {_CASES[case]}"
+
+
+def _windows(clean: Analysis) -> Data:
+    certificate = clean.certificate
+    return {"margin": _float64(certificate.margin), "verdicts": certificate.verdicts.reshape(-1).tolist()}
+
+
+def _note(clean: Analysis) -> str:
+    """Placements have sound bounds even where the certificate of the photo claims nothing."""
+    return " (by the sound bound)" if clean.certificate.claim is Claim.NOTHING else ""
+
+
+def _box(box: Box) -> list[int]:
+    return [box.top, box.left, box.height, box.width]
+
+
+def _float64(values: np.ndarray) -> str:
+    """The bytes of the numbers, all of them, little endian, row by row."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f8").tobytes()).decode()

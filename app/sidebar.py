@@ -1,0 +1,240 @@
+"""What the user has chosen, and the widgets that choose it; the only user of session_state."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.cache import analysis as cached
+from app.cache.analysis import Choice, Photo
+from app.markup import in_markdown
+from app.state import networks
+from pg_core.datasets.folders import SAMPLES
+from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.evidence.arrays import EvidenceType
+from pg_core.geometry import Size
+from pg_core.photos.inference import LocalFeatures
+from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError, Space, Threat, square
+
+_SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
+_OF_ONE_PAGE = {"patched", "contents", "seed", "colour", "sticker_of", "label", "shown"}
+PER_CENT, PIXELS = "% of the area", "pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A photo, a network, an adversary and the defence fitted to it."""
+
+    photo: Photo
+    choice: Choice
+    threat: Threat
+    patch_size: Size
+    defence: RobustMasking
+
+
+def sidebar() -> Choices | None:
+    """The widgets that all pages share; None if the chosen network has no weights yet."""
+    # A widget that a page does not show would forget its value.
+    for key in _OF_ONE_PAGE & st.session_state.keys():
+        st.session_state[key] = st.session_state[key]
+    with st.sidebar:
+        photo = _photo()
+        seen = st.empty()
+        choice = networks.network()
+        if choice is None:
+            return None
+        seen.caption(cached.framing(photo, choice).sentence() or "")
+        threat, patch_size = _threat(photo, choice)
+        defence = _defence(choice, patch_size)
+        st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")
+    return Choices(photo, choice, threat, patch_size, defence)
+
+
+def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
+    """The label to certify and the class whose evidence is shown; None for the defended prediction and for
+    the label."""
+    # Streamlit takes an option None for no choice at all, so the usual one is the empty name.
+    names = ["", *cached.order_of_classes(seen)]
+    for key in ("label", "shown"):
+        if st.session_state.setdefault(key, "") not in names:
+            st.session_state[key] = ""
+    with st.sidebar:
+        st.subheader("Classes")
+        label = st.selectbox(
+            "Label to certify",
+            names,
+            format_func=lambda name: name or "the defended prediction",
+            key="label",
+            help="The claim is that no patch can change the answer from this class.",
+        )
+        shown = st.selectbox(
+            "Evidence shown",
+            names,
+            format_func=lambda name: name or "of the label",
+            key="shown",
+            help="Every class has its own map of evidence, and its own detected window.",
+        )
+    return label or None, shown or None
+
+
+def certified_label() -> str | None:
+    """The label to certify that `classes` asked for; None for what is predicted."""
+    return st.session_state.get("label") or None
+
+
+@contextmanager
+def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
+    """Say what is going on where the verdict will be, unless it was the last thing done under this text; a
+    static text, for an animated one takes a core from the network."""
+    done = st.session_state.setdefault("done", {})
+    name = "|".join(map(str, key))
+    if done.get(text) != name:
+        slot.info(text)
+    yield
+    done[text] = name
+
+
+def _photo() -> Photo:
+    st.subheader("Photo")
+    upload = picture("Your photo", "upload")
+    name = st.selectbox(
+        "or a sample",
+        list(SAMPLES),
+        key="sample",
+        on_change=_another_sample,
+        disabled=upload is not None,
+        help="Samples come from installed packages. Remove your photo to choose one.",
+    )
+    if upload is not None:
+        if st.session_state.pop("awaited", upload.digest) != upload.digest:
+            st.warning("This is another photo than the one that the link is about.")
+        return upload
+    st.caption(f"{SAMPLES[name].caption}.")
+    return cached.sample(name)
+
+
+def _another_sample() -> None:
+    for key in ("upload-kept", "awaited"):
+        st.session_state.pop(key, None)
+
+
+def picture(title: str, key: str) -> Photo | None:
+    """An uploaded picture. A bad file is refused with a sentence, and the last good one comes back.
+
+    The uploader is empty for a moment while one file replaces another, so an empty one forgets nothing.
+    """
+    kept = f"{key}-kept"
+    file: UploadedFile | None = st.file_uploader(
+        title,
+        type=list(SUFFIXES),
+        max_upload_size=MAX_BYTES // 2**20,
+        key=key,
+        help=f"{READABLE}, up to {MAX_BYTES // 2**20} MB",
+    )
+    if file is None:
+        return None
+    last = st.session_state.get(kept)
+    if last is None or last[0] != file.file_id:
+        try:
+            photo = cached.uploaded(file.name, file.getvalue())
+        except ImageError as error:
+            st.error(in_markdown(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else "")))
+        else:
+            st.session_state[kept] = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
+    return kept_picture(key)
+
+
+def kept_picture(key: str) -> Photo | None:
+    """The last good picture of the uploader with this key."""
+    last = st.session_state.get(f"{key}-kept")
+    return None if last is None else Photo(*last[1:])
+
+
+def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
+    st.subheader("Adversary's patch")
+    space = (
+        st.radio(
+            "Measured on",
+            list(Space),
+            format_func=_SPACES.__getitem__,
+            key="space",
+            help="A patch stuck on the photo before it is resized spreads over its border; the window is "
+            "then made larger by exactly that spread.",
+        )
+        or Space.NETWORK
+    )
+    framing = cached.framing(photo, choice)
+    image = framing.image_size if space is Space.NETWORK else framing.photo_size
+    for key, value in (("unit", PER_CENT), ("share", 2.0)):
+        st.session_state.setdefault(key, value)
+    unit = st.segmented_control("Size in", [PER_CENT, PIXELS], required=True, key="unit")
+    if unit == PER_CENT:
+        share = st.number_input("Per cent", 0.1, 100.0, step=0.5, key="share")
+        size = square(share / 100, image)
+    else:
+        linked = st.session_state.get("linked-size", square(0.02, image))
+        default = min(linked[0], image[0]), min(linked[1], image[1])
+        left, right = st.columns(2)
+        size = (
+            left.number_input("Height", 1, image[0], default[0], key=f"height-{image}"),
+            right.number_input("Width", 1, image[1], default[1], key=f"width-{image}"),
+        )
+    threat = Threat(size, space)
+    patch_size = threat.on_network(framing)
+    note = f"{size[0]}x{size[1]} pixels"
+    if space is Space.PHOTO:
+        note += f" of the photo, at most {patch_size[0]}x{patch_size[1]} of what the network sees"
+    st.caption(note)
+    return threat, patch_size
+
+
+def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
+    description = cached.described(choice)
+    st.subheader("Robust masking")
+    evidence_key = f"evidence-{choice.model}"
+    for key, value in (("threshold", 0.0), ("clip_high", 1.0), (evidence_key, description.evidence)):
+        st.session_state.setdefault(key, value)
+    threshold = st.slider(
+        "Threshold T",
+        0.0,
+        0.95,
+        step=0.01,
+        key="threshold",
+        help="A window is masked if it holds more than this part of a class's evidence. 0 masks always.",
+    )
+    evidence = (
+        st.selectbox(
+            "Evidence",
+            list(EvidenceType),
+            key=evidence_key,
+            help="What a location says for a class: its logit, its confidence (softmax over the classes), a vote "
+            "(confidence above 0.2), or its confidence sharpened: to the third power, which is not published.",
+        )
+        or description.evidence
+    )
+    clip_high = math.inf
+    if st.checkbox("Clip evidence from above (c_h)", key="clipped"):
+        clip_high = st.number_input("c_h", 0.01, 65536.0, key="clip_high")
+    bound = st.selectbox(
+        "Lower bound",
+        [Bound.SOUND, Bound.TIGHT, Bound.PUBLISHED],
+        key="bound",
+        help="Tight solves a linear program for each window that the sound bound refuses; an adversary in feature "
+        "space attains it for logits, and at T = 0 the two agree. The bound published in 2021 is wrong for T > 0: a "
+        "patch can make the mask take more of the true class than it allows for; it is here for comparison.",
+    )
+    if bound is Bound.PUBLISHED and threshold > 0:
+        st.warning("The published bound is wrong for T > 0: its certificates claim nothing.")
+    field = description.receptive_field
+    window = field.window_size(patch_size)
+    st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
+    return RobustMasking(window, threshold, evidence, clip_high, bound, field.wrapping)
+
+
+def _reset() -> None:
+    st.query_params.clear()  # or the address would bring its choices back
+    st.session_state.clear()

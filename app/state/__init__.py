@@ -1,0 +1,1 @@
+"""What the user has chosen, and the widgets that several pages choose it with."""

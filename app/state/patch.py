@@ -1,0 +1,257 @@
+"""The simulated patch: where it is, how large, and what is in it; moved on the canvas or typed."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import streamlit as st
+
+from app.cache import analysis as cached
+from app.cache.analysis import Photo
+from app.cache.patches import Contents, Motif, Simulation, preview
+from app.components.cutter import sticker_cutter
+from app.sidebar import kept_picture, picture
+from app.state import windows
+from pg_core.analysis.photo import Analysis
+from pg_core.datasets.folders import SAMPLES
+from pg_core.geometry import Box, Patch, Size
+
+_DEFAULTS = {
+    "patched": True,
+    "contents": Contents.NOISE,
+    "seed": 0,
+    "colour": "#ff0000",
+    "sticker_of": "coffee",
+}
+
+_EXPECTED = "canvas-expected"
+_PLACE, _MOVING, _ACKNOWLEDGED, _CUT = "place", "moving", "acknowledged", "cut"
+_CUTTER, _CUT_ACKNOWLEDGED = "cutter", "cut acknowledged"
+_TYPED = ("patch_top", "patch_left", "patch_height", "patch_width")
+_OWN = "your own picture"
+SMALLEST_CUT = 16
+"""Pixels on a side of what is cut out of a photo."""
+
+
+def simulation(clean: Analysis, patch_size: Size) -> Simulation | None:
+    """The patch as it is chosen for a photo; None if none is wanted.
+
+    patch_size is the adversary's, in pixels of the image that the network sees: the patch has it until it is resized.
+    """
+    _set_defaults()
+    if not st.session_state["patched"]:
+        return None
+    return Simulation(placed(clean, patch_size), _motif())
+
+
+def controls(clean: Analysis, patch_size: Size) -> None:
+    """The widgets: whether there is a patch, what is on it, and where it is."""
+    _set_defaults()
+    switch, kind, detail = st.columns([1, 1, 1], vertical_alignment="bottom")
+    switch.toggle(
+        "Put a patch on the photo",
+        key="patched",
+        on_change=windows.forget,
+        help="Drag it over the photo, or take it with Tab and move it with the arrow keys (Shift: 8 pixels; Home and "
+        "End: corners; Escape: back). Resize it by its corner, by the wheel once it is taken, or with + and -.",
+    )
+    if not st.session_state["patched"]:
+        return
+    contents = kind.selectbox("Contents", list(Contents), key="contents")
+    with detail:
+        match contents:
+            case Contents.NOISE:
+                st.number_input("Seed of the noise", 0, 9999, key="seed")
+            case Contents.SOLID:
+                st.color_picker("Colour", key="colour")
+            case Contents.STICKER:
+                st.selectbox("Cut out of", [*SAMPLES, _OWN], key="sticker_of")
+    _place_controls(clean, patch_size)
+    if contents is Contents.STICKER:
+        _cutter()
+
+
+def placed(clean: Analysis, patch_size: Size) -> Patch:
+    """Where the patch is: in the worst window, until a person moves it. When the adversary's patch gets another size
+    so does this one, about the same middle; on an image of another size it starts anew."""
+    image_size = clean.features.framing.image_size
+    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None, 0, 0, 0, 0))
+    if kept_image is None and _fits(box, image_size):
+        # Out of a link, which was written for this image and this adversary.
+        kept_image, kept_size = image_size, patch_size
+        st.session_state[_PLACE] = (image_size, patch_size, *box)
+    if kept_image != image_size:
+        st.session_state.pop(_PLACE, None)
+        return _by_itself(clean, patch_size)
+    if kept_size == patch_size:
+        return Patch(*box)
+    top, left = (
+        min(max(0, round(first + length / 2 - p / 2)), n - p)
+        for first, length, p, n in zip(box[:2], box[2:], patch_size, image_size, strict=True)
+    )
+    return Patch(top, left, *patch_size)
+
+
+def place(patch: Patch, image_size: Size, patch_size: Size) -> None:
+    """Put the patch there; the malicious window follows it."""
+    st.session_state[_PLACE] = (image_size, patch_size, patch.top, patch.left, patch.height, patch.width)
+    windows.forget()
+
+
+def remember(box: Box) -> None:
+    """Put the patch there, whatever the image and the adversary will be."""
+    st.session_state[_PLACE] = (None, None, box.top, box.left, box.height, box.width)
+
+
+def remember_sticker(sample: str | None, digest: str, cut: Box) -> None:
+    """Make the patch a sticker out of a sample, or else out of a picture of this digest that is still to come."""
+    st.session_state["contents"] = Contents.STICKER
+    st.session_state["sticker_of"] = _OWN if sample is None else sample
+    st.session_state[_CUT] = (digest, cut.top, cut.left, cut.height, cut.width)
+
+
+def placed_by_hand() -> bool:
+    """Whether a person has moved the patch."""
+    return _PLACE in st.session_state
+
+
+def follow_canvas(image_size: Size, patch_size: Size, canvas: str) -> None:
+    """Take the place to which the patch was moved on the canvas with this key."""
+    message = st.session_state[canvas].patch
+    box = box_in(message, image_size)
+    if box is None:
+        return
+    place(Patch(box.top, box.left, box.height, box.width), image_size, patch_size)
+    st.session_state[_ACKNOWLEDGED] = message["sequence"]
+    st.session_state[_MOVING] = not message.get("resting")
+
+
+def acknowledged() -> int:
+    """The number of the last message of the canvas that has been dealt with."""
+    return st.session_state.get(_ACKNOWLEDGED, 0)
+
+
+def moving() -> bool:
+    """Whether this run answers a message that was sent while the patch was on its way."""
+    return st.session_state.pop(_MOVING, False)
+
+
+def expect_canvas() -> None:
+    """The canvas is about to be run with the whole page."""
+    st.session_state[_EXPECTED] = True
+    st.session_state.pop(_MOVING, None)
+
+
+def canvas_expected() -> bool:
+    """Whether the canvas is run with the whole page, and not alone because of what was done on it."""
+    return st.session_state.pop(_EXPECTED, False)
+
+
+def box_in(message: object, size: Size, smallest: int = 1) -> Box | None:
+    """The box that a browser sent, if it lies inside a picture of this size: a browser may send anything."""
+    if not isinstance(message, Mapping):
+        return None
+    found = [message.get(name) for name in ("sequence", "top", "left", "height", "width")]
+    values = [value for value in found if isinstance(value, int) and not isinstance(value, bool)]
+    if len(values) < len(found) or not _fits(values[1:], size, smallest):
+        return None
+    return Box(*values[1:])
+
+
+def _fits(box: Sequence[int], size: Size, smallest: int = 1) -> bool:
+    """Whether top, left, height and width lie inside a picture."""
+    top, left, height, width = box
+    inside = top + height <= size[0] and left + width <= size[1]
+    return inside and min(top, left) >= 0 and min(height, width) >= smallest
+
+
+def _set_defaults() -> None:
+    for key, value in _DEFAULTS.items():
+        st.session_state.setdefault(key, value)
+
+
+def _motif() -> Motif:
+    """What is on the patch; noise, until there is a picture for a sticker."""
+    contents = st.session_state["contents"]
+    photo = _sticker_photo() if contents is Contents.STICKER else None
+    if photo is not None:
+        return Motif(contents, sticker=photo, cut=_cut(photo))
+    if contents is Contents.STICKER:
+        contents = Contents.NOISE
+    return Motif(contents, st.session_state["seed"], st.session_state["colour"])
+
+
+def _by_itself(clean: Analysis, patch_size: Size) -> Patch:
+    """Where the patch is until a person moves it."""
+    return clean.patch_in(clean.certificate.worst, patch_size)
+
+
+def _place_controls(clean: Analysis, patch_size: Size) -> None:
+    """The place and size as numbers, the same that the canvas sets.
+
+    A browser that is behind still sends what the fields held before, for another photo perhaps. So a patch that goes
+    to another place by itself has other fields, in which nothing but what a person did can differ from what is shown.
+    """
+    patch, image_size = placed(clean, patch_size), clean.features.framing.image_size
+    first = _by_itself(clean, patch_size)
+    keys = [f"{name}-{image_size}-{first.size}-{first.top}-{first.left}" for name in _TYPED]
+
+    def typed() -> None:
+        top, left, height, width = (st.session_state[key] for key in keys)
+        if (top, left, height, width) == (patch.top, patch.left, *patch.size):
+            return
+        # Larger or further than fits, it is moved back inside.
+        top, left = min(top, image_size[0] - height), min(left, image_size[1] - width)
+        place(Patch(top, left, height, width), image_size, patch_size)
+
+    limits = (
+        ("Row of its top", 0, image_size[0] - 1),
+        ("Column of its left", 0, image_size[1] - 1),
+        ("Height", 1, image_size[0]),
+        ("Width", 1, image_size[1]),
+    )
+    values = (patch.top, patch.left, patch.height, patch.width)
+    for column, key, value, (title, low, high) in zip(st.columns(4), keys, values, limits, strict=True):
+        st.session_state[key] = value
+        column.number_input(title, low, high, key=key, on_change=typed)
+
+
+def _sticker_photo() -> Photo | None:
+    name = st.session_state["sticker_of"]
+    return kept_picture("sticker") if name == _OWN else cached.sample(name)
+
+
+def _cut(photo: Photo) -> Box:
+    """The part of a photo that a person has cut out; at first the middle of it."""
+    digest, *kept = st.session_state.get(_CUT, (None,))
+    return (
+        Box(*kept)
+        if digest == photo.digest and _fits(kept, photo.size, SMALLEST_CUT)
+        else _middle(photo.size)
+    )
+
+
+def _cutter() -> None:
+    """The photo to cut a sticker out of, and the uploader for one's own."""
+    if st.session_state["sticker_of"] == _OWN:
+        picture("Picture", "sticker")
+    photo = _sticker_photo()
+    if photo is None:
+        st.caption("Until a picture is uploaded, the patch is noise.")
+        return
+    st.caption("Drag a box on this photo: what is in it becomes the patch.")
+    acknowledged = st.session_state.get(_CUT_ACKNOWLEDGED, 0)
+    follow = partial(_follow_cutter, photo.digest, photo.size)
+    sticker_cutter(preview(photo), photo.size, _cut(photo), SMALLEST_CUT, acknowledged, _CUTTER, follow)
+
+
+def _follow_cutter(digest: str, size: Size) -> None:
+    message = st.session_state[_CUTTER].cut
+    box = box_in(message, size, SMALLEST_CUT)
+    if box is not None:
+        st.session_state[_CUT] = (digest, box.top, box.left, box.height, box.width)
+        st.session_state[_CUT_ACKNOWLEDGED] = message["sequence"]
+
+
+def _middle(size: Size) -> Box:
+    side = max(SMALLEST_CUT, min(size) // 2)
+    return Box((size[0] - side) // 2, (size[1] - side) // 2, side, side)

@@ -1,0 +1,61 @@
+"""Which map of the placements is shown, of which patch, and which placement is looked at."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.views.placements.results import in_words
+from pg_core.defences.patchguard.placements import Placements
+from pg_core.geometry import Patch, Size
+from pg_core.io.progress import Progress, Report
+
+
+class Map(StrEnum):
+    """What the map shows."""
+
+    FINDINGS = "every place of the patch"
+    LARGEST = "the largest certified patch around each pixel"
+
+
+def shown_map() -> Map:
+    """Which of the two maps, of which one is computed."""
+    return st.segmented_control(
+        "Map of", list(Map), default=Map.FINDINGS, format_func=str, required=True, key="map-of"
+    )
+
+
+def patch_size(image_size: Size, adversary: Size) -> Size:
+    """The size of the patch that is moved over the photo: the adversary's, or another under the same defence."""
+    left, right = st.columns(2)
+    key = f"{image_size}-{adversary}"
+    words = "In pixels of the image the network sees; at first the adversary's. Another leaves the defence as it is."
+    return (
+        left.number_input("Height of the patch", 1, image_size[0], adversary[0], key=f"h-{key}", help=words),
+        right.number_input("Width of the patch", 1, image_size[1], adversary[1], key=f"w-{key}"),
+    )
+
+
+def placement(placements: Placements) -> Patch:
+    """The placement that is looked at, by the row and the column of its top left; at first the worst."""
+    worst, (rows, columns) = placements.worst, placements.footprints.placements
+    left, right = st.columns(2)
+    key = f"{placements.footprints.patch_size}-{worst.top}-{worst.left}"
+    row = left.number_input("Row of its top", 0, rows - 1, worst.top, key=f"placement-row-{key}")
+    column = right.number_input(
+        "Column of its left", 0, columns - 1, worst.left, key=f"placement-column-{key}"
+    )
+    return Patch(row, column, *worst.size)
+
+
+@contextmanager
+def searching(slot: DeltaGenerator) -> Iterator[Report]:
+    """Say how far the search for the largest patches is, while it runs."""
+
+    def report(progress: Progress) -> None:
+        slot.info(in_words(progress))
+
+    yield report
+    slot.empty()

@@ -1,0 +1,103 @@
+"""The results page: accuracies measured here beside published ones, Table 4, and the failures by class."""
+
+import streamlit as st
+
+from app.cache import results
+from app.components.charts import chart
+from app.markup import in_markdown
+from app.views.results import widgets as choices
+from app.views.results.figure import accuracies, accuracies_in_words, by_class, by_class_in_words
+from pg_core.evaluation import table as comparison
+from pg_core.evaluation.results import Evaluation
+from pg_core.evaluation.table import Data
+
+_NOTES = {
+    Data.IMAGENETTE: (
+        "Measured here on ImageNette v2, JPEGs of 224x224 pixels (re-encoded and probably enlarged from 160), with "
+        "the patch on the image that the network sees. `val` is made of ImageNet *training* photos, which the "
+        "networks' ImageNet weights have seen, the published networks' as much as ours; `unseen` of ImageNet "
+        "validation photos, which they have not."
+    ),
+    Data.IMAGENET: "Nothing is measured here on ImageNet; the published figures stand alone.",
+    Data.CIFAR10: (
+        "Measured here on test photos of CIFAR-10 as strongly compressed JPEGs, which costs accuracy against the "
+        "originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels, as those of the published figures."
+    ),
+    Data.OTHER: "",
+}
+_WIDTHS = {
+    "Patch": 178,
+    "Defence": 168,
+    "Network": 125,
+    "Source": 208,
+    "Clean, %": 112,
+    "Certified, %": 112,
+}
+"""In pixels: all of it fits beside the sidebar on a screen of 1280 pixels."""
+
+
+def show() -> None:
+    """All results, by data."""
+    st.header("Results")
+    st.markdown(
+        "**Measured here**: with `python -m pg_core evaluate` and the weights that are shipped, with 95 % Wilson "
+        "intervals and the number of photos n. **As published**: by the authors, on their photos with their networks; "
+        "each cited with its source; a figure that could not be checked is not shown."
+    )
+    try:
+        data = choices.data()
+        chosen = results.of(data)
+    except ValueError as error:
+        st.error(in_markdown(f"The results cannot be read. {error}."))
+        return
+    st.caption(_NOTES[data])
+
+    points, measure, against = choices.drawn(chosen)
+    chart(
+        accuracies(points, measure, against),
+        "accuracies",
+        accuracies_in_words(points, measure, against),
+    )
+    st.caption("Lines with bars: measured here, with 95 % intervals. Open marks: as published.")
+
+    st.subheader("Table 4")
+    table = comparison.table_4(chosen, data)
+    st.markdown(
+        "The patch sizes of Table 4 of the PatchGuard paper, T = 0. Clean: right without a patch. Certified: right, "
+        "and no patch of this size anywhere can change it; of detection, that none can without raising an alert (an "
+        "alert on a clean photo counts as wrong)."
+    )
+    st.dataframe(
+        results.rows(table),
+        hide_index=True,
+        height="content",
+        column_config={name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()},
+    )
+    left, middle, right, _ = st.columns([1, 1, 1, 1])
+    for column, name, text, file in (
+        (left, "Table as CSV", comparison.as_csv(table), "table-4.csv"),
+        (middle, "Table as LaTeX", comparison.as_latex(table), "table-4.tex"),
+        (right, "All results as CSV", comparison.as_csv(chosen), "results.csv"),
+    ):
+        column.download_button(name, text, f"{data.value.lower()}-{file}", on_click="ignore", width="stretch")
+
+    names = results.names(data)
+    if names:
+        st.subheader("Verdicts by class")
+        evaluation, run = choices.run(names)
+        classes = evaluation.configuration.classes
+        chart(by_class(run, classes), "by-class", by_class_in_words(run, classes))
+        st.caption(
+            f"{in_markdown(run.setting.parameters)}; claims: {run.setting.claim}. Clean {run.clean}, certified "
+            f"{run.certified or 'nothing'}, n = {evaluation.n:,}.{_recorded(evaluation)}"
+        )
+
+
+def _recorded(evaluation: Evaluation) -> str:
+    """What is not known of a run that was made before device and contents of the photos were recorded."""
+    if evaluation.configuration.device is not None:
+        return ""
+    return (
+        " Measured before device, version and contents of the photos were recorded, with an earlier estimate of the "
+        "tolerance."
+    )

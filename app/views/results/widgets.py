@@ -1,0 +1,67 @@
+"""What of the results is shown."""
+
+import streamlit as st
+
+from app.cache import results
+from app.views.results.figure import Against, Measure
+from pg_core.evaluation.results import Accuracy, Evaluation
+from pg_core.evaluation.table import Data, Point
+
+
+def data() -> Data:
+    """Whose photos."""
+    known = results.data()
+    return st.segmented_control("Photos of", known, default=known[0], required=True, key="data") or known[0]
+
+
+def drawn(chosen: tuple[Point, ...]) -> tuple[tuple[Point, ...], Measure, Against]:
+    """Which accuracies a figure shows: of these points, which share, against what."""
+    left, right = st.columns(2)
+    with left:
+        measure = st.segmented_control(
+            "Accuracy",
+            list(Measure),
+            default=Measure.CERTIFIED,
+            format_func=str,
+            required=True,
+            key="measure",
+            help="Certified (provable robust) accuracy: the photos whose true class no patch of this size can take "
+            "away. Clean: the photos that the defence gets right without any patch.",
+        )
+    with right:
+        patches = results.patches(chosen)
+        against = st.segmented_control(
+            "Against",
+            list(Against) if patches else [Against.PATCH_SIZE],
+            default=Against.PATCH_SIZE,
+            format_func=str,
+            required=True,
+            key="against",
+            help="T: robust masking takes a window out if it holds more than this part of a class's evidence.",
+        )
+        if against == Against.THRESHOLD:
+            patch = (
+                st.selectbox("Patch, in pixels", patches, len(patches) // 2, key="patch_measured")
+                or patches[0]
+            )
+            return results.with_threshold(chosen, patch), Measure(measure), Against.THRESHOLD
+    return results.at_threshold_zero(chosen), Measure(measure), Against.PATCH_SIZE
+
+
+def run(names: list[str]) -> tuple[Evaluation, Accuracy]:
+    """One defence in one of these evaluations."""
+    known = results.evaluations()
+    left, right = st.columns(2)
+    name = (
+        left.selectbox("Network and photos", names, format_func=results.title, key="evaluation") or names[0]
+    )
+    runs = known[name].runs
+    preferred = results.table_run(known[name])
+    number = right.selectbox(
+        "Defence and patch",
+        range(len(runs)),
+        preferred,
+        format_func=lambda number: str(runs[number].setting),
+        key=f"run-{name}",
+    )
+    return known[name], runs[number or 0]

@@ -1,0 +1,220 @@
+"""What a step of Algorithm 1 or 2 does, drawn and said; a mask leaves cells empty."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float64
+
+from app.markup import in_figure, in_markdown
+from app.plots import style
+from app.plots.maps import around_cells, cell_axes, named, outlined
+from pg_core.defences.base import Verdict
+from pg_core.defences.patchguard.masking import Masking, MaskingCertificate
+from pg_core.defences.patchguard.trace import Line, Step
+from pg_core.geometry import Window, cells
+
+_HEIGHT = 400
+_WRITTEN = 64
+"""Up to so many cells, each shows its value."""
+
+
+def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"], step: Step) -> go.Figure:
+    """The map of the step's class as the step sees it: local logits before they are clipped, then evidence, with what
+    is masked or malicious left out."""
+    values = np.array(logits, np.float64)
+    if step.line is not Line.CLASSES and step.label is not None:
+        values = masking.evidence[step.label].copy()
+    for window in _left_out(step):
+        values[cells(window, values.shape)] = np.nan
+    logit = step.line is Line.CLASSES
+    # An empty map has no largest value.
+    reach = max(float(np.nan_to_num(np.abs(values)).max()), 1e-9)
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            zmin=-reach if logit else 0.0,
+            zmax=reach,
+            colorscale=style.DIVERGING
+            if logit
+            else style.BENIGN_CELLS
+            if values.size <= _WRITTEN
+            else style.SEQUENTIAL,
+            showscale=values.size > _WRITTEN,
+            colorbar={"thickness": 10, "outlinewidth": 0},
+            texttemplate="%{z:.3g}" if values.size <= _WRITTEN else None,
+            textfont={"color": "#111111"},
+            hoverongaps=False,
+            hovertemplate="row %{y}, column %{x}<br><b>%{z:.4g}</b><extra></extra>",
+        )
+    )
+    windows = _windows(step)
+    return style.finish(figure).update_layout(
+        height=_HEIGHT,
+        margin={"l": 4, "r": 4, "t": 8, "b": 28},
+        shapes=[
+            shape
+            for name, _, line, window in windows
+            for shape in outlined(name, line, around_cells(window, masking.windows.map_size))
+        ],
+        annotations=[
+            named(window.left - 0.5, window.top - 0.5, letter, corner=True)
+            for _, letter, _, window in windows
+        ],
+        **cell_axes(masking.windows.map_size),
+    )
+
+
+def scores_step(masking: Masking, classes: Sequence[str], chosen: int, count: int = 8) -> go.Figure:
+    """The scores of the classes with most evidence left; the chosen one is marked by a star and a pattern."""
+    order = sorted(range(len(masking.scores)), key=lambda index: (-masking.scores[index], index))[:count]
+    names = [("★ " if index == chosen else "") + in_figure(classes[index]) for index in order]
+    figure = go.Figure(
+        go.Bar(
+            y=names,
+            x=masking.scores[order],
+            orientation="h",
+            marker={
+                "color": [style.AFTER if index == chosen else style.BEFORE for index in order],
+                "pattern": {"shape": ["" if index == chosen else "/" for index in order]},
+            },
+            text=[f"{score:.4g}" for score in masking.scores[order]],
+            textposition="auto",
+            hovertemplate="%{y}: s = <b>%{x:.4g}</b><extra></extra>",
+        )
+    )
+    style.finish(figure)
+    return figure.update_layout(
+        height=_HEIGHT,
+        xaxis={"title": {"text": "score s"}, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "automargin": True},
+        margin={"l": 8, "r": 8, "t": 8, "b": 48},
+    )
+
+
+def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.Figure:
+    """The margins that are known so far, crosses where one is not positive, and a frame around the last."""
+    margin = np.full(certificate.windows.shape, np.nan)
+    told = [step for step in known if step.line is Line.MARGIN and step.window is not None]
+    for step in told:
+        if step.window is not None:
+            margin[step.window.top, step.window.left] = step.number("margin")
+    reach = max(float(np.abs(certificate.margin).max()), 1e-9)
+    figure = go.Figure(
+        go.Heatmap(
+            z=margin,
+            zmin=-reach,
+            zmax=reach,
+            colorscale=style.DIVERGING,
+            colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": "margin", "side": "top"}},
+            hoverongaps=False,
+            hovertemplate="window at row %{y}, column %{x}<br>margin <b>%{z:.4g}</b><extra></extra>",
+        )
+    )
+    rows, columns = np.nonzero(margin <= 0)
+    figure.add_trace(
+        go.Scatter(
+            x=columns,
+            y=rows,
+            mode="markers",
+            name="not certified",
+            marker={"symbol": "x-thin-open", "size": 10, "color": "#111111", "line": {"width": 1.5}},
+            hoverinfo="skip",
+        )
+    )
+    shapes: list[dict[str, object]] = []
+    last = known[-1].window
+    if last is not None and known[-1].line is Line.MARGIN:
+        around = around_cells(Window(last.top, last.left, 1, 1), certificate.windows.shape)
+        shapes = outlined("current", style.CURRENT, around)
+    axes, margins = cell_axes(certificate.windows.shape), {"l": 4, "r": 4, "t": 8, "b": 28}
+    return style.finish(figure).update_layout(height=_HEIGHT, margin=margins, shapes=shapes, **axes)
+
+
+def said(step: Step, classes: Sequence[str]) -> str:
+    """What the step does, in words and numbers, as Markdown."""
+    name = "" if step.label is None else f"'{in_markdown(classes[step.label])}'"
+    numbers = {letters: f"{value:.4g}" for letters, value in step.numbers}
+    match step.line:
+        case Line.CLASSES if step.label is None:
+            return f"The same for the other {numbers['classes']} classes, one by one."
+        case Line.CLASSES:
+            return f"The class {name}: its local logits u_y, as the network gives them."
+        case Line.CLIP:
+            return f"Clipped from below at 0 and from above at c_h, {name} has SUM(û) = {numbers['SUM(û)']}."
+        case Line.DETECT:
+            return f"Of all windows, {_at(step.other)} holds most of it: SUM(w\\* ⊙ û) = {numbers['SUM(w* ⊙ û)']}."
+        case Line.COMPARE:
+            found = "it is detected" if step.other is not None else "nothing is detected"
+            sign = ">" if step.other is not None else "≤"
+            return f"{numbers['SUM(w* ⊙ û)']} {sign} T · SUM(û) = {numbers['T · SUM(û)']}: {found}."
+        case Line.SCORE:
+            return (
+                f"{name} keeps s = SUM(û) - SUM(w\\* ⊙ û) = {numbers['SUM(û)']} - {numbers['SUM(w* ⊙ û)']} = "
+                f"{numbers['s']}."
+            )
+        case Line.PREDICT:
+            return f"{name} has the largest score, s = {numbers['s']}: it is the prediction."
+        case Line.CLEAN:
+            return f"Without a patch, Algorithm 1 predicts {name} with s = {numbers['s']}."
+        case Line.WINDOWS:
+            return f"Say that {_at(step.window)} is malicious: the adversary can put anything there."
+        case Line.UPPER | Line.UPPER_TIGHT:
+            return (
+                f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and it keeps at most "
+                f"upper = {numbers['upper']}."
+            )
+        case Line.OUTSIDE:
+            return (
+                f"Of SUM(û) = {numbers['SUM(û)']} for {name}, t = {numbers['t']} lies outside w. One other window "
+                f"holds m = {numbers['m']} of it."
+            )
+        case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
+            sign = ">" if step.number("m") > step.number("T t") else "≤"
+            lost = "" if step.other is None else f", and {_at(step.other)} costs it most"
+            keeps = "keeps at least"
+            if step.line is Line.LOWER_PUBLISHED and step.number("T t") > 0:
+                keeps = "keeps by the published bound, which is wrong for T > 0,"
+            return (
+                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: {name} {keeps} "
+                f"lower = {numbers['lower']}."
+            )
+        case Line.MARGIN:
+            holds = "✔ positive" if step.number("margin") > 0 else "✘ not positive"
+            return (
+                f"{_at(step.window).capitalize()}: margin = {numbers['lower']} - {numbers['upper']} = "
+                f"{numbers['margin']} against {name}: {holds}."
+            )
+    undecided = "" if not step.number("undecided") else f", {numbers['undecided']} undecided"
+    marks: dict[Verdict | None, str] = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?", Verdict.UNPROVED: "?"}
+    verdict = f"{marks.get(step.verdict, '✘')} {step.verdict}"
+    return f"{numbers['proved']} of {numbers['windows']} windows are proved{undecided}: {verdict} for {name}."
+
+
+def _at(window: Window | None) -> str:
+    return "no window" if window is None else f"the window at row {window.top}, column {window.left}"
+
+
+def _left_out(step: Step) -> list[Window]:
+    """The cells that the line masks, or takes as malicious."""
+    if step.line is Line.SCORE:
+        return [] if step.other is None else [step.other]
+    if step.line in (Line.UPPER, Line.UPPER_TIGHT, Line.OUTSIDE):
+        return [step.window] if step.window is not None else []
+    if step.line in (Line.LOWER, Line.LOWER_TIGHT, Line.LOWER_PUBLISHED):
+        return [window for window in (step.window, step.other) if window is not None]
+    return []
+
+
+def _windows(step: Step) -> list[tuple[str, str, dict[str, object], Window]]:
+    """The windows of a step by name and letter; the detected one is dashed until it has passed T."""
+    windows: list[tuple[str, str, dict[str, object], Window]] = []
+    if step.other is not None and step.window is not None:
+        windows.append(("other", "w'", style.OTHER, step.other))
+    elif step.other is not None:
+        sure = step.line in (Line.COMPARE, Line.SCORE)
+        line = style.DETECTED if sure else {**style.DETECTED, "dash": "dash"}
+        windows.append(("detected", "w*", line, step.other))
+    if step.window is not None:
+        windows.append(("malicious", "w", style.MALICIOUS, step.window))
+    return windows

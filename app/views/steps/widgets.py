@@ -1,0 +1,91 @@
+"""Where a person is in an algorithm that runs step by step, and the widgets that go on, back and play."""
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.views.steps.results import Algorithm, Scene
+from pg_core.defences.patchguard.trace import Line, Step
+
+_AT, _OF, _PLAYING, _SINCE = "step-at", "step-of", "step-playing", "step-since"
+PACE = 1.2
+"""Seconds that a step is shown while it plays."""
+_LOOPS = 30
+"""While it plays, the windows of Algorithm 2 pass in about so many steps."""
+
+
+def algorithm() -> Algorithm:
+    """Which algorithm runs."""
+    return st.segmented_control(
+        "Algorithm", list(Algorithm), default=Algorithm.PREDICTION, required=True, key="algorithm"
+    )
+
+
+def scene(options: Sequence[Scene]) -> Scene:
+    """What it runs on."""
+    return st.selectbox("On", options, key=f"scene-{'-'.join(options)}") or options[0]
+
+
+def playing() -> bool:
+    """Whether the steps go on by themselves."""
+    return bool(st.session_state.get(_PLAYING))
+
+
+def position(steps: Sequence[Step], key: str) -> int:
+    """The step that is shown: the first when something else is run, the next when a playing step has had its time."""
+    state = st.session_state
+    if state.get(_OF) != key or _AT not in state:
+        state[_OF], state[_AT], state[_PLAYING] = key, 0, False
+    at = min(state[_AT], len(steps) - 1)
+    if playing() and time.monotonic() - state[_SINCE] >= PACE * 0.9:
+        state[_SINCE] = time.monotonic()
+        at = min(at + _stride(steps, at), len(steps) - 1)
+        state[_PLAYING] = at < len(steps) - 1
+    state[_AT] = at
+    return at
+
+
+def player(steps: Sequence[Step]) -> None:
+    """The buttons, which work with the keyboard, and a slider to jump."""
+    at, last = st.session_state[_AT], len(steps) - 1
+    with st.container(horizontal=True):
+        st.button("|◀ Start", on_click=_go, args=(0,), disabled=at == 0, key="step-start")
+        st.button("◀ Back", on_click=_go, args=(at - 1,), disabled=at == 0, key="step-back", shortcut="Alt+B")
+        st.button(
+            "Pause" if playing() else "Play",
+            on_click=_play,
+            disabled=at == last and not playing(),
+            key="step-play",
+            shortcut="Alt+P",
+        )
+        st.button(
+            "Next ▶", on_click=_go, args=(at + 1,), disabled=at == last, key="step-next", shortcut="Alt+N"
+        )
+        st.button("End ▶|", on_click=_go, args=(last,), disabled=at == last, key="step-end")
+    st.session_state["step-slider"] = at + 1
+    st.slider(
+        f"Step {at + 1} of {last + 1}",
+        1,
+        last + 1,
+        key="step-slider",
+        on_change=lambda: _go(st.session_state["step-slider"] - 1),
+    )
+
+
+def _go(at: int) -> None:
+    st.session_state[_AT], st.session_state[_PLAYING] = at, False
+
+
+def _play() -> None:
+    st.session_state[_PLAYING] = not playing()
+    st.session_state[_SINCE] = time.monotonic()
+
+
+def _stride(steps: Sequence[Step], at: int) -> int:
+    """One, or more through the loop over the remaining windows, but not past it."""
+    if steps[at].line is not Line.MARGIN:
+        return 1
+    loop = sum(step.line is Line.MARGIN for step in steps)
+    left = sum(step.line is Line.MARGIN for step in steps[at + 1 :])
+    return max(1, min(loop // _LOOPS, left))

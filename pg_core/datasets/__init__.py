@@ -1,0 +1,1 @@
+"""Labelled photos in folders, and files of local logits."""

@@ -1,0 +1,198 @@
+"""Sample photos out of installed packages, and folders of labelled photos.
+
+Not here: downloading; the photos are the user's.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import zip_longest
+from pathlib import Path
+
+from pg_core.geometry import Size
+from pg_core.io.files import regular
+from pg_core.networks.base import Part
+from pg_core.photos.read import READABLE, SUFFIXES, FramedPhoto, ImageError, framed
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photo inside a package, and what there is to see in it."""
+
+    package: str
+    file: str
+    caption: str
+
+
+SAMPLES: dict[str, Sample] = {
+    "chelsea": Sample("skimage", "data/chelsea.png", "A cat"),
+    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso"),
+    "coins": Sample(
+        "skimage",
+        "data/coins.png",
+        "Greek coins, which the first network certifies as a Petri dish against 2 % patches: a certificate says that "
+        "no patch can change the answer, not that the answer is right",
+    ),
+    "rocket": Sample("skimage", "data/rocket.jpg", "A rocket on its launch pad"),
+    "astronaut": Sample("skimage", "data/astronaut.png", "A portrait: many things at once"),
+    "china": Sample("sklearn", "datasets/images/china.jpg", "A temple roof"),
+    "flower": Sample("sklearn", "datasets/images/flower.jpg", "A dahlia, for which there is no class"),
+}
+
+
+_OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
+"""What Macs and Windows leave beside photos, in lower case; names that begin with a dot besides."""
+
+IMAGENETTE_FOLDERS = (
+    "n01440764",
+    "n02102040",
+    "n02979186",
+    "n03000684",
+    "n03028079",
+    "n03394916",
+    "n03417042",
+    "n03425413",
+    "n03445777",
+    "n03888257",
+)
+"""WordNet's names of ImageNette's ten classes, in the order of `pg_core.networks.IMAGENETTE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto:
+    """A file, its name below the data folder (with /), the index of its class, and the hash of its content where that
+    was taken."""
+
+    path: Path
+    name: str
+    label: int
+    sha256: str | None = None
+
+    def hashed(self) -> "LabelledPhoto":
+        """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
+        try:
+            with regular(self.path) as file:
+                return replace(self, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise ImageError(f"{self.name}: {error.strerror or 'cannot be read'}.") from error
+        except ValueError as error:
+            raise ImageError(f"{self.name}: {error}.") from error
+
+    def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
+        """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""
+        return framed_in_folder(self.path, image_size, part)
+
+
+def sample_path(name: str) -> Path:
+    """The file of a sample, found without running the package's code; raises ImageError if it is missing."""
+    sample = SAMPLES[name]
+    spec = find_spec(sample.package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        path = Path(folder) / sample.file
+        if path.is_file():
+            return path
+    raise ImageError(f"The sample {name} is missing: install the package that brings {sample.file}.")
+
+
+def labelled_photos(
+    folder: str | Path, classes: tuple[str, ...], imagenette: tuple[str, ...] = ()
+) -> tuple[LabelledPhoto, ...]:
+    """The photos below a folder whose folders are named like the classes (case and _ for a space do not
+    matter), or by WordNet's names of ImageNette's ten, which `imagenette` gives in the words of `classes`.
+
+    First one photo of each class, then the second of each, and so on, so that any beginning is balanced.
+    Hidden files and folders and those of `_OF_SYSTEMS` are passed over; `other_files` names all else.
+    Raises ImageError if the folder is missing or empty, or if one of its folders is no class.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder.")
+    index = {_plain(name): number for number, name in enumerate(classes)}
+    index |= {
+        wordnet: index[_plain(name)]
+        for wordnet, name in zip(IMAGENETTE_FOLDERS, imagenette, strict=False)
+        if _plain(name) in index
+    }
+    found: list[list[LabelledPhoto]] = []
+    for below in _visible(folder):
+        if not below.is_dir():
+            continue
+        label = index.get(_plain(below.name))
+        if label is None:
+            raise ImageError(
+                f"{folder.name}/{below.name}: expected folders named like the classes "
+                f"({', '.join(classes[:3])}, ...)."
+            )
+        files = [path for path in _visible(below) if _may_be_photo(path)]
+        found.append([LabelledPhoto(path, f"{below.name}/{path.name}", label) for path in files])
+    photos = tuple(photo for row in zip_longest(*found) for photo in row if photo is not None)
+    if not photos:
+        raise ImageError(
+            f"{folder}: expected folders of photos, one for each class; {READABLE} are read, by their suffixes."
+        )
+    return photos
+
+
+def other_files(folder: str | Path) -> tuple[str, ...]:
+    """What `labelled_photos` leaves out though it is not hidden, by name below the folder: files that do not have the
+    suffix of a photo, files beside the class folders, and folders inside them (with / at the end)."""
+    left_out: list[str] = []
+    for below in _visible(Path(folder)):
+        if below.is_dir():
+            others = [path for path in _visible(below) if not _may_be_photo(path)]
+            left_out += [f"{below.name}/{path.name}{'/' if path.is_dir() else ''}" for path in others]
+        else:
+            left_out.append(below.name)
+    return tuple(left_out)
+
+
+def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ...], tuple[str, ...]]:
+    """Those of the photos that can be read, and the names of the others; each is decoded once for it.
+
+    Raises ImageError if none can.
+    """
+    good: list[LabelledPhoto] = []
+    bad: list[str] = []
+    for photo in photos:
+        try:
+            photo.framed((1, 1))
+        except ImageError:
+            bad.append(photo.name)
+        else:
+            good.append(photo)
+    if not good:
+        raise ImageError(f"None of {len(photos)} photos can be read.")
+    return tuple(good), tuple(bad)
+
+
+def hash_of_photos(photos: Iterable[tuple[str, str | None, int]]) -> str:
+    """The SHA-256 of a line for each photo, in the order of the names: its name, the hash of its content, its label,
+    as a JSON list."""
+    return hashlib.sha256("\n".join(map(json.dumps, sorted(photos))).encode()).hexdigest()
+
+
+def framed_in_folder(path: Path, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
+    """`framed` for one photo of many: an ImageError names its folder too."""
+    try:
+        return framed(path, image_size, part)
+    except ImageError as error:
+        raise ImageError(f"{path.parent.name}/{error}") from error
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEMS
+    )
+
+
+def _may_be_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").lower()

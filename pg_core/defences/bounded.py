@@ -1,0 +1,139 @@
+"""Bounded evidence: clipped BagNet ([CBN]) and its kin, by one certificate (theory §9; derived).
+
+What a location says lies in [lo, hi], so that a window w moves no sum by more than |w|(hi - lo). Not here:
+votes of bands, whose certificate counts the bands that a patch meets, see `pg_core.defences.smoothing`.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
+from pg_core.evidence.arrays import (
+    EvidenceType,
+    Labels,
+    LocalLogits,
+    check_maps,
+    clip,
+    evidence_error,
+    first_largest,
+    of_label,
+    scale,
+    strongest_rival,
+)
+from pg_core.geometry import Size, Windows
+from pg_core.io.parameters import coerce_fields
+
+SLOPE, SHIFT = 0.05, -1.0
+"""Of the published clipping function tanh(0.05 u - 1)."""
+
+
+class Squashing(StrEnum):
+    """What makes the evidence of a location bounded."""
+
+    TANH = "tanh"
+    """tanh(0.05 u - 1) of the logit, in [-1, 1] (clipped BagNet)."""
+    CLIP = "clip"
+    """Logits clipped to [0, c_h], confidences or votes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedEvidence:
+    """The class with the largest mean of bounded evidence; nothing is masked.
+
+    window_size is k in features. Squashing CLIP needs a finite range: logits with clip_high, confidences or votes
+    (whose c_h, if given, is below 1).
+    """
+
+    claim: ClassVar[Claim] = Claim.LABEL
+    window_size: Size
+    squashing: Squashing = Squashing.TANH
+    evidence: EvidenceType = EvidenceType.LOGITS
+    clip_high: float = math.inf
+    wrapping: bool = False
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        if min(self.window_size) < 1:
+            raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
+        scale((1, 1), self.evidence, self.clip_high)
+        unclipped = math.isinf(self.clip_high)
+        if self.squashing is Squashing.TANH and not (unclipped and self.evidence is EvidenceType.LOGITS):
+            raise ValueError(
+                f"expected logits without clip_high for tanh, got {self.evidence} and {self.clip_high}"
+            )
+        if self.squashing is Squashing.CLIP and unclipped and self.evidence is EvidenceType.LOGITS:
+            raise ValueError("expected a finite clip_high for logits, got inf: nothing would be bounded")
+
+    def __str__(self) -> str:
+        height, width = self.window_size
+        clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
+        what = f"tanh({SLOPE:g} u - 1)" if self.squashing is Squashing.TANH else f"{self.evidence}{clipped}"
+        return f"mean of bounded evidence, {what}, {height}x{width} windows"
+
+    def squash(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
+        """The bounded evidence, on the grid of `clip`, so that all sums are exact."""
+        check_maps(local_logits)
+        if self.squashing is Squashing.CLIP:
+            return clip(local_logits, self.evidence, self.clip_high)
+        values = np.tanh(SLOPE * np.asarray(local_logits, np.float64) + SHIFT)
+        _, step = self._scale(_map_size(local_logits))
+        return np.rint(values / step) * step
+
+    def range(self, map_size: Size) -> tuple[float, float]:
+        """The least and the largest value of bounded evidence, on the grid of a map of this size."""
+        top, step = self._scale(map_size)
+        high = float(np.rint(top / step) * step)
+        return (-high if self.squashing is Squashing.TANH else 0.0), high
+
+    def predict(self, local_logits: LocalLogits) -> Prediction:
+        """The largest mean; the lowest class on ties."""
+        return self._predicted(self.squash(local_logits))
+
+    def certify(
+        self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
+        """The label's sum with the least value in every cell of w, and each other class's with the largest, which
+        an adversary in feature space brings about: certified iff SUM((v_y - v_c) ⊙ (1 - w)) > |w| R for all c."""
+        values = self.squash(local_logits)
+        predicted = self._predicted(values).label
+        labels = labels_of(predicted, label, values.shape[-3])
+        windows = Windows(_map_size(values), self.window_size, self.wrapping)
+        outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
+        best, rival = strongest_rival(outside, labels)
+        least, most = self.range(windows.map_size)
+        cells = windows.window_size[0] * windows.window_size[1]
+        tolerance = np.broadcast_to(2 * self._error(local_logits, delta)[..., None, None], best.shape)
+        return Certificate(
+            claim=self.claim,
+            windows=windows,
+            label=labels,
+            prediction=predicted,
+            lower=of_label(outside, labels) + cells * least,
+            upper=best + cells * most,
+            rival=rival,
+            tolerance=tolerance,
+        )
+
+    def _predicted(self, values: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
+        sums = values.sum(axis=(-2, -1))
+        return Prediction(first_largest(sums), sums)
+
+    def _scale(self, map_size: Size) -> tuple[float, float]:
+        squashed = self.squashing is Squashing.TANH
+        # tanh has the range of a confidence, but for its sign.
+        return scale(map_size, EvidenceType.CONFIDENCE if squashed else self.evidence, self.clip_high)
+
+    def _error(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
+        if self.squashing is Squashing.CLIP:
+            return evidence_error(local_logits, self.evidence, self.clip_high, delta)
+        return evidence_error(local_logits, EvidenceType.CONFIDENCE, math.inf, SLOPE * delta)
+
+
+def _map_size(local_logits: LocalLogits) -> Size:
+    rows, columns = local_logits.shape[-2:]
+    return rows, columns

@@ -1,0 +1,1 @@
+"""Interval bounds ([IBP]): a certificate of pixels by a small network that is computed on intervals."""

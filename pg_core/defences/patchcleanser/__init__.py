@@ -1,0 +1,1 @@
+"""Double masking ([PC]): on pixels, with any classifier, and on features."""

@@ -1,0 +1,181 @@
+"""Two rounds of masks, as in PatchCleanser ([PC]), on evidence instead of pixels (theory §9).
+
+A network with a small receptive field need not run again for a mask: what it hides is taken from the sums of the
+evidence, so that every window of Equation 1 can be a mask. PatchCURE ([CURE]) masks features likewise. The
+certificate of each window, and that it is never less than that of robust masking at T = 0, are derived.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from pg_core.defences.base import Certificate, Claim, labels_of
+from pg_core.defences.patchcleanser.pixels import DoubleMasking
+from pg_core.evidence.arrays import (
+    EvidenceMap,
+    EvidenceType,
+    Labels,
+    LocalLogits,
+    check_maps,
+    clip,
+    evidence_error,
+    first_largest,
+    scale,
+)
+from pg_core.geometry import Size, Window, Windows, cells
+from pg_core.io.parameters import coerce_fields
+
+_CELLS_AT_A_TIME = 2**21
+"""Of masked maps in memory at once, 16 MB for each intermediate array."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMasking:
+    """The prediction of two rounds of masks, which are all windows of W; one of them hides the patch.
+
+    Without window i a class has SUM(û_c ⊙ (1 - i)), and the class with most is predicted, the lowest one on ties;
+    without two windows likewise. If all single masks agree, that is the class; else that of the first disagreer with
+    the majority whose class every second mask leaves; else the majority's. window_size is k in features; clip_high is
+    c_h > 0; wrapping is for maps of column bands.
+    """
+
+    claim: ClassVar[Claim] = Claim.LABEL
+    window_size: Size
+    evidence: EvidenceType = EvidenceType.LOGITS
+    clip_high: float = math.inf
+    wrapping: bool = False
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        if min(self.window_size) < 1:
+            raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
+        scale((1, 1), self.evidence, self.clip_high)
+
+    def __str__(self) -> str:
+        height, width = self.window_size
+        clipped = "" if math.isinf(self.clip_high) else f" clipped at {self.clip_high:g}"
+        wraps = " wrapping" if self.wrapping else ""
+        return f"double masking on features by all {height}x{width}{wraps} windows, {self.evidence}{clipped}"
+
+    def predict(self, local_logits: LocalLogits) -> DoubleMasking:
+        """What the two rounds say; the second one only looks at the disagreers."""
+        check_maps(local_logits)
+        return self.mask(clip(local_logits, self.evidence, self.clip_high))
+
+    def mask(self, evidence: EvidenceMap) -> DoubleMasking:
+        """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
+        check_maps(evidence, "evidence", least_classes=1)
+        windows = self._windows(evidence)
+        outside = evidence.sum(axis=(-2, -1))[..., None, None] - windows.sums(evidence)
+        one = first_largest(np.moveaxis(outside, -3, -1)).reshape(*evidence.shape[:-3], windows.count)
+        votes = (one[..., None] == np.arange(evidence.shape[-3])).sum(axis=-2).astype(np.float64)
+        majority = first_largest(votes)
+        disagreer = np.full(majority.shape, -1)
+        for at in map(tuple, np.argwhere((one != majority[..., None]).any(axis=-1)).tolist()):
+            disagreer[at] = _first_consistent(evidence[at], windows, one[at], int(majority[at]))
+        own = np.take_along_axis(one, np.maximum(disagreer, 0)[..., None], axis=-1)[..., 0]
+        return DoubleMasking(np.where(disagreer < 0, majority, own), votes, one, majority, disagreer)
+
+    def certify(
+        self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
+        """lower is the label's lead over its rival outside the malicious window w, upper the most of this lead that a
+        second mask takes; the rival is the class for which their difference is least.
+
+        Certified iff, for all masks j and classes c != y, SUM((û_y - û_c) ⊙ (1 - w) ⊙ (1 - j)) > 0. Then the mask w
+        stands for y, whatever w holds, and contradicts as second mask every disagreer that stands for another class.
+        Robust masking at T = 0 asks the label to lose two windows and the rival one; here both lose the same two, so
+        the margin is never smaller. It is exact in feature space for logits without a finite c_h only: where it is
+        negative, enough of a rival in every cell of w wins every mask but w, which j contradicts. With a finite range
+        a window of negative margin may have no witness, and is not known.
+        """
+        check_maps(local_logits)
+        evidence = clip(local_logits, self.evidence, self.clip_high)
+        prediction = self.mask(evidence)
+        labels = labels_of(prediction.label, label, evidence.shape[-3])
+        windows = self._windows(evidence)
+        shape = (*labels.shape, *windows.shape)
+        lower, upper, rival = np.empty(shape), np.empty(shape), np.empty(shape, int)
+        for at in np.ndindex(labels.shape):
+            lower[at], upper[at], rival[at] = _least_leads(evidence[at], windows, int(labels[at]))
+        moved = 2 * evidence_error(local_logits, self.evidence, self.clip_high, delta)
+        return Certificate(
+            claim=self.claim,
+            windows=windows,
+            label=labels,
+            prediction=prediction.label,
+            lower=lower,
+            upper=upper,
+            rival=rival,
+            tolerance=np.broadcast_to(np.asarray(moved)[..., None, None], shape),
+        )
+
+    def attacked_prediction(
+        self, evidence: EvidenceMap, label: int, rival: int, window: Window
+    ) -> DoubleMasking | None:
+        """What the two rounds say of one map if a malicious window has as much for a rival in every cell as evidence
+        can have, and nothing for the others: a witness, unless it is the label. None then; without a finite c_h it
+        is one wherever the margin is negative, else it may not be."""
+        windows = self._windows(evidence)
+        inside = cells(window, windows.map_size)
+        attacked = evidence.copy()
+        attacked[..., *inside] = 0.0
+        top, step = scale(windows.map_size, self.evidence, self.clip_high)
+        attacked[rival][inside] = np.rint(top / step) * step
+        said = self.mask(attacked)
+        return None if said.label == label else said
+
+    def _windows(self, evidence: EvidenceMap) -> Windows:
+        rows, columns = evidence.shape[-2:]
+        return Windows((rows, columns), self.window_size, self.wrapping)
+
+
+def _first_consistent(
+    evidence: Float64[np.ndarray, "classes rows columns"],
+    windows: Windows,
+    one: Int[np.ndarray, "masks"],
+    majority: int,
+) -> int:
+    """The first mask whose class is not the majority's and is left by every second mask; -1 if there is none."""
+    disagreers = np.flatnonzero(one != majority)
+    everywhere = windows.holding(Window(0, 0, *windows.map_size)).reshape(-1, 1, *windows.map_size)
+    some = max(1, _CELLS_AT_A_TIME // evidence.size)
+    for first in range(0, len(disagreers), some):
+        masks = disagreers[first : first + some]
+        left = np.where(everywhere[masks], 0.0, evidence)
+        outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)
+        second = first_largest(np.moveaxis(outside, 1, -1)).reshape(len(masks), -1)
+        consistent = masks[(second == one[masks][:, None]).all(axis=1)]
+        if len(consistent):
+            return int(consistent[0])
+    return -1
+
+
+def _least_leads(
+    evidence: Float64[np.ndarray, "classes rows columns"], windows: Windows, label: int
+) -> tuple[
+    Float64[np.ndarray, "window_rows window_columns"],
+    Float64[np.ndarray, "window_rows window_columns"],
+    Int[np.ndarray, "window_rows window_columns"],
+]:
+    """The label's lead outside each window, what a second one takes of it, and for which class the rest is least."""
+    most, _ = windows.largest_others(evidence[label])
+    margin, lower, upper = (np.full(windows.shape, np.inf) for _ in range(3))
+    rival = np.full(windows.shape, len(evidence))
+    leads = evidence[label] - evidence
+    outside = leads.sum(axis=(-2, -1))[:, None, None] - windows.sums(leads)
+    # No second mask takes more of a lead than of the label's evidence: beside the strongest rival, which comes first,
+    # most classes need not be looked at.
+    least = outside - most
+    for c in np.argsort(least.min(axis=(-2, -1)), kind="stable").tolist():
+        if c == label or (least[c] > margin).all():
+            continue
+        taken, _ = windows.largest_others(leads[c])
+        rest = outside[c] - taken
+        nearer = (rest < margin) | ((rest == margin) & (c < rival))
+        margin[nearer], lower[nearer], upper[nearer] = rest[nearer], outside[c][nearer], taken[nearer]
+        rival[nearer] = c
+    return lower, upper, rival

@@ -1,0 +1,344 @@
+"""Clean and provable robust accuracy over a folder of photos: the metrics of [PG] section 5.
+
+The network runs once on each photo; every defence, patch size and threshold is answered from its local logits, but
+for double masking, which asks again for every pair of masks. Each photo's outcome is a JSON line, written when it is
+known, so a run that was killed goes on where it stopped, for the photos that are still the same.
+"""
+
+import json
+import math
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from pg_core import __version__
+from pg_core.datasets.folders import LabelledPhoto, hash_of_photos
+from pg_core.defences.base import Claim, Defence, Verdict
+from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.registry import Fitting, Kind
+from pg_core.defences.undefended import Undefended
+from pg_core.evaluation.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
+from pg_core.evaluation.proportion import Proportion
+from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
+from pg_core.evaluation.store import Kept, Store
+from pg_core.evidence.arrays import LocalLogits
+from pg_core.geometry import Size
+from pg_core.io import files
+from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.progress import Pace, Progress, Report
+from pg_core.networks.base import LocalModel
+from pg_core.photos.inference import extract
+from pg_core.photos.read import FramedPhoto, ImageError, Threat, frame
+
+_VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is measured: a defence against patches of one size, in pixels of the image that the network sees."""
+
+    patch_size: Size
+    kind: Kind
+    defence: Defence
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
+    @property
+    def setting(self) -> Setting:
+        """The same in words and numbers."""
+        threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
+        return Setting(self.patch_size, str(self.kind), threshold, self.defence.claim, str(self.defence))
+
+
+def evaluate(
+    model: LocalModel,
+    photos: Sequence[LabelledPhoto],
+    trials: Sequence[Trial],
+    lines: str | Path | None = None,
+    weights_sha256: str | None = None,
+    report: Report | None = None,
+    logits: str | Path | None = None,
+    skip_unreadable: bool = False,
+) -> Evaluation:
+    """Run the network on each photo that `lines` does not know yet, and count.
+
+    lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
+    cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
+    and one that is missing is not counted, and the evaluation names both, and lines that are spoilt. The folder may
+    have another name than in the lines, as long as one of its photos is among them. logits is a folder where local
+    logits are kept, so that other trials need no network. With skip_unreadable a photo that cannot be read is named in
+    the evaluation, which does not count it. Raises ValueError if the lines were written under another configuration or
+    are all about the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file that
+    cannot be written; the text of a KeyboardInterrupt says how many photos are kept.
+    """
+    if not photos or not trials:
+        raise ValueError("expected at least one photo and one defence")
+    path = None if lines is None else Path(lines)
+    configuration = _configuration(model, trials, weights_sha256)
+    earlier = _Earlier() if path is None else _earlier(path, configuration, photos)
+    known = dict(earlier.known)
+    unmeasured = [photo for photo in photos if photo.name not in known]
+    finished = len(photos) - len(unmeasured)
+    pace = Pace(len(photos), finished)
+    store = None if logits is None else _store(Path(logits), configuration)
+    unreadable: list[str] = []
+    try:
+        for done, listed in enumerate(unmeasured, finished + 1):
+            try:
+                photo = listed.hashed()
+                look = cache(partial(photo.framed, model.image_size, model.part))
+                seen = _local_logits(model, photo, look, store)
+                views = _views(model, look, trials, _within(report, pace, done - 1, photo.name, trials))
+            except ImageError:
+                if not skip_unreadable:
+                    raise
+                unreadable.append(listed.name)
+            else:
+                (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
+                if path is not None:
+                    append(path, outcome)
+                known[photo.name] = outcome
+            if report is not None:
+                report(pace.progress(done))
+    except KeyboardInterrupt:
+        place = path or logits
+        kept = "" if place is None else f"{len(known)} of {len(photos)} photos are kept in {place}"
+        raise KeyboardInterrupt(kept) from None
+    photos = [photo for photo in photos if photo.name in known]
+    if not photos:
+        raise ImageError(f"None of {len(unreadable)} photos can be read.")
+    evaluation = count(configuration, photos, [known[photo.name] for photo in photos])
+    return replace(
+        evaluation,
+        unreadable=tuple(sorted(unreadable)),
+        changed=tuple(name for name in earlier.changed if name in known),
+        missing=earlier.missing,
+        spoilt=tuple(f"line {number}" for number in earlier.spoilt),
+    )
+
+
+def fitted_trials(
+    fitting: Fitting,
+    patch_sizes: Sequence[Size],
+    kinds: Sequence[Kind] | None = None,
+    thresholds: Sequence[float] = (0.0,),
+) -> tuple[Trial, ...]:
+    """Each defence of a fitting, fitted to each patch size instead, in that order; robust masking, the default, with
+    each T. Raises ValueError for a defence that does not fit the network, a patch that is larger than its image, and
+    more masks along an axis than it has pixels."""
+    default = Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING
+    chosen = [member(Kind, kind) for kind in kinds or (default,)]
+    for patch in patch_sizes:
+        Threat(patch).on_network(frame(fitting.image_size, fitting.image_size))
+    pixels = max(fitting.image_size)
+    if any(kind.sees_pairs for kind in chosen) and fitting.masks_per_axis > pixels:
+        raise ValueError(
+            f"expected at most {pixels} masks per axis, one for each pixel of the image, "
+            f"got {fitting.masks_per_axis}"
+        )
+    return tuple(
+        Trial(patch, kind, replace(fitting, patch_size=patch, threshold=threshold).defence(kind))
+        for patch in patch_sizes
+        for kind in chosen
+        for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))
+    )
+
+
+def network_runs(trials: Sequence[Trial]) -> int:
+    """How often the network runs for each photo, but for the few cells on which its error is measured."""
+    masks = [trial.defence.masks.count for trial in trials if isinstance(trial.defence, PatchCleanser)]
+    return 1 + sum(count * (count + 1) // 2 for count in masks)
+
+
+def judge(
+    local_logits: LocalLogits,
+    photos: Sequence[LabelledPhoto],
+    trials: Sequence[Trial],
+    delta: float = 0.0,
+    views: Mapping[Trial, np.ndarray] | None = None,
+) -> tuple[PhotoResult, ...]:
+    """What each defence says of each photo, all photos at once; delta is the error of a local logit, views what
+    those see that look at something else."""
+    labels = np.array([photo.label for photo in photos])
+    undefended = Undefended().predict(local_logits).label
+    results: list[list[DefenceResult]] = [[] for _ in photos]
+    for trial in trials:
+        seen = local_logits if views is None else views.get(trial, local_logits)
+        certificates = trial.defence.certify(seen, labels, 0.0 if trial.kind.sees_pixels else delta)
+        least = certificates.margin.min(axis=(-2, -1))
+        for index, own in enumerate(results):
+            certificate, margin = certificates[index], float(least[index])
+            own.append(
+                DefenceResult(
+                    int(certificate.prediction),
+                    certificate.verdict,
+                    margin if math.isfinite(margin) else None,
+                )
+            )
+    return tuple(
+        PhotoResult(
+            photo.name, photo.sha256, photo.label, int(undefended[index]), delta, tuple(results[index])
+        )
+        for index, photo in enumerate(photos)
+    )
+
+
+def count(
+    configuration: Configuration, photos: Sequence[LabelledPhoto], outcomes: Sequence[PhotoResult]
+) -> Evaluation:
+    """The accuracies that the outcomes of photos add up to. Every verdict is counted, one that is absent as
+    0."""
+    n = len(outcomes)
+    runs = []
+    for index, setting in enumerate(configuration.settings):
+        verdicts: tuple[Counter[Verdict], ...] = tuple(Counter() for _ in configuration.classes)
+        for outcome in outcomes:
+            verdicts[outcome.label][outcome.results[index].verdict] += 1
+        clean = sum(outcome.results[index].prediction == outcome.label for outcome in outcomes)
+        certified = sum(own[Verdict.CERTIFIED] for own in verdicts)
+        claimed = None if setting.claim is Claim.NOTHING else Proportion(certified, n)
+        runs.append(Accuracy(setting, Proportion(clean, n), claimed, verdicts))
+    undefended = sum(outcome.undefended == outcome.label for outcome in outcomes)
+    delta = max((outcome.delta for outcome in outcomes), default=0.0)
+    return Evaluation(
+        configuration,
+        _folder(_root(photos[0])),
+        hash_of_photos((outcome.photo, outcome.sha256, outcome.label) for outcome in outcomes),
+        delta,
+        Proportion(undefended, n),
+        tuple(runs),
+    )
+
+
+def _within(
+    report: Report | None, pace: Pace, done: int, photo: str, trials: Sequence[Trial]
+) -> Report | None:
+    """Reports how far the pairs of masks of one photo have come, as a part of all photos."""
+    if report is None:
+        return None
+
+    def show(pairs: Progress) -> None:
+        overall = pace.progress(done, f"{photo}, {pairs.done}/{pairs.total} {pairs.message}")
+        if overall.seconds_left is None and pairs.seconds_left is not None:
+            # No photo is done yet: each run of the network takes as long as those so far.
+            each = pairs.seconds_left / max(1, pairs.total - pairs.done)
+            runs = network_runs(trials) * (pace.total - done) - pairs.done
+            overall = replace(overall, seconds_left=each * runs)
+        report(overall)
+
+    return show
+
+
+def _views(
+    model: LocalModel, look: Callable[[], FramedPhoto], trials: Sequence[Trial], report: Report | None
+) -> dict[Trial, np.ndarray]:
+    """What the defences see that look at pixels, or at the network's answers under pairs of masks, for which it runs
+    again and again."""
+    looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
+    if not looking:
+        return {}
+    pixels = look().pixels
+    return {
+        trial: (
+            pair_logits(mean_logits(model), pixels, trial.defence.masks, report=report)
+            if isinstance(trial.defence, PatchCleanser)
+            else pixels
+        )[None]
+        for trial in looking
+    }
+
+
+def _store(folder: Path, configuration: Configuration) -> Store:
+    """Where local logits of this network are kept, and of no other."""
+    files.prepare_folder(folder)
+    rows, columns = configuration.receptive_field.map_size(configuration.image_size)
+    network = json.dumps(configuration.network(), sort_keys=True)
+    return Store(folder, network, (len(configuration.classes), rows, columns))
+
+
+def _local_logits(
+    model: LocalModel, photo: LabelledPhoto, look: Callable[[], FramedPhoto], store: Store | None
+) -> Kept:
+    """Local logits out of the store, or of the network, which are then stored."""
+    assert photo.sha256 is not None
+    kept = None if store is None else store.find(photo.sha256)
+    if kept is None:
+        features = extract(look(), model)
+        kept = Kept(features.local_logits, features.delta)
+        if store is not None:
+            store.keep(photo.sha256, kept)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing; the
+    numbers of spoilt lines."""
+
+    known: Mapping[str, PhotoResult] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    spoilt: tuple[int, ...] = ()
+
+
+def _earlier(path: Path, configuration: Configuration, photos: Sequence[LabelledPhoto]) -> _Earlier:
+    """The outcomes of a file of lines, compared with the photos there are; the file, without spoilt lines, can then be
+    added to."""
+    root = _root(photos[0])
+    lines = read_lines(path, configuration.summary(), _folder(root))
+    outcomes, folder = lines.outcomes, lines.folder
+    listed = {photo.name: photo for photo in photos}
+    known = {name: outcome for name, outcome in outcomes.items() if _holds(outcome, listed.get(name))}
+    if folder != _folder(root) and not known:
+        raise ValueError(f"{path.name}: outcomes of other photos, those of {folder}; name another file")
+    changed = sorted(name for name in outcomes if name in listed and name not in known)
+    # Photos that are there but were not asked for are left alone.
+    missing = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
+    begin(path, lines)
+    return _Earlier(known, tuple(changed), tuple(missing), lines.spoilt)
+
+
+def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:
+    """Whether an outcome is about this photo as it is now."""
+    if photo is None or photo.label != outcome.label:
+        return False
+    try:
+        return photo.hashed().sha256 == outcome.sha256
+    except ImageError:
+        return False  # Measuring it says what is wrong.
+
+
+def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: str | None) -> Configuration:
+    return Configuration(
+        model.name,
+        model.classes,
+        model.image_size,
+        model.receptive_field,
+        weights_sha256,
+        tuple(trial.setting for trial in trials),
+        (
+            ("pg_core", __version__),
+            ("python", platform.python_version()),
+            *((name, version(name)) for name in _VERSIONS),
+        ),
+        getattr(model, "device", None),
+    )
+
+
+def _root(photo: LabelledPhoto) -> Path:
+    """The folder that a photo's name begins in."""
+    return photo.path.parents[photo.name.count("/")].resolve()
+
+
+def _folder(root: Path) -> str:
+    """A folder's name, with its parent's."""
+    return "/".join(part for part in root.parts[-2:] if part != root.anchor)

@@ -1,0 +1,251 @@
+"""Accuracies measured here beside published ones, as points of one kind: Table 4 of [PG], and what is drawn of it.
+
+Each says where it comes from. Patches are compared by the share of the image that they cover.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pg_core.defences.base import Claim
+from pg_core.defences.registry import TITLES, Kind
+from pg_core.evaluation.proportion import Share
+from pg_core.evaluation.published import Published
+from pg_core.evaluation.results import Accuracy, Evaluation
+from pg_core.geometry import Size
+from pg_core.io.latex import tabular
+from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.spreadsheet import Cell, comma_separated
+from pg_core.networks import CIFAR10, IMAGENETTE, imagenet_classes
+
+_SAME_SHARE = 0.1
+"""Per cent of the image; squares of whole pixels miss the published shares by less."""
+
+
+class Origin(StrEnum):
+    """Where an accuracy comes from."""
+
+    MEASURED = "measured here"
+    """With the weights that are shipped."""
+    OTHER_WEIGHTS = "measured here with other weights"
+    PUBLISHED = "as published"
+
+
+class Data(StrEnum):
+    """The photos, and the networks' classes with them."""
+
+    IMAGENETTE = "ImageNette"
+    IMAGENET = "ImageNet"
+    CIFAR10 = "CIFAR-10"
+    OTHER = "other photos"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One defence against patches that cover `patch_per_cent` of the image.
+
+    `network` is a name of MODELS, or as published; `photos` names the set and `n` counts it; `image` says what the
+    patch is put on, `claim` what certified means. Without clean accuracy it is infeasible, as the authors say; without
+    certified accuracy nothing is claimed, or the published figure could not be checked.
+    """
+
+    origin: Origin
+    data: Data
+    photos: str
+    n: int | None
+    image: str
+    patch: str
+    patch_per_cent: float
+    network: str
+    defence: str
+    method: str
+    threshold: float | None
+    parameters: str
+    claim: Claim
+    clean: Share | None
+    certified: Share | None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
+    @property
+    def in_words(self) -> tuple[str, str]:
+        """Clean and certified accuracy, as a table shows them."""
+        if self.clean is None:
+            return "infeasible", "infeasible"
+        if self.certified is None:
+            return str(self.clean), "nothing is claimed" if self.claim is Claim.NOTHING else "–"
+        alert = " (label or alert)" if self.claim is Claim.LABEL_OR_ALERT else ""
+        return str(self.clean), f"{self.certified}{alert}"
+
+
+COLUMNS = (
+    "data",
+    "patch",
+    "image",
+    "defence",
+    "network",
+    "origin",
+    "photos",
+    "n",
+    "T",
+    "claim",
+    "clean",
+    "clean_low",
+    "clean_high",
+    "certified",
+    "certified_low",
+    "certified_high",
+)
+
+
+def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> tuple[Point, ...]:
+    """A point for each run that claims something, and for the network without a defence; `shipped` is the SHA-256 of
+    each network's weights."""
+    return tuple(
+        _measured(evaluation, run, shipped)
+        for evaluation in evaluations
+        for run in evaluation.runs
+        if run.setting.claim is not Claim.NOTHING or run.setting.defence == Kind.UNDEFENDED
+    )
+
+
+def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
+    """The same of published figures; robust masking stands there at T = 0."""
+    return tuple(
+        Point(
+            Origin.PUBLISHED,
+            Data(cell.data),
+            cell.source,
+            None,
+            cell.image,
+            f"{cell.patch_per_cent:g} %",
+            cell.patch_per_cent,
+            cell.network,
+            cell.defence,
+            cell.method,
+            0.0 if cell.defence in ("masking", "mask-ds") else None,
+            "the authors' setting",
+            Claim.LABEL,
+            cell.clean,
+            cell.certified,
+        )
+        for cell in cells
+    )
+
+
+def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
+    """The points at the published patch sizes and T = 0, in the order patch, defence, origin."""
+    data = member(Data, data)
+    own = [point for point in points if point.data is data and not point.threshold]
+    sizes = sorted({point.patch_per_cent for point in own if point.origin is Origin.PUBLISHED})
+    order = {str(kind): number for number, kind in enumerate(TITLES)}
+    return tuple(
+        point
+        for size in sizes
+        for point in sorted(
+            (point for point in own if same_share(point.patch_per_cent, size)),
+            key=lambda point: (
+                order.get(point.defence, len(order)),
+                list(Origin).index(point.origin),
+                point.network,
+                point.photos,
+            ),
+        )
+    )
+
+
+def as_csv(points: Iterable[Point]) -> str:
+    """A line for each point; shares in per cent, empty where there is none."""
+    rows = (
+        [
+            point.data,
+            point.patch,
+            point.image,
+            point.method,
+            point.network,
+            point.origin,
+            point.photos,
+            point.n,
+            point.threshold,
+            point.claim,
+            *_numbers(point.clean),
+            *_numbers(point.certified),
+        ]
+        for point in points
+    )
+    return comma_separated(COLUMNS, rows)
+
+
+def as_latex(points: Iterable[Point]) -> str:
+    """A table for LaTeX."""
+    rows = [
+        (
+            point.patch,
+            point.method,
+            point.network,
+            f"{point.origin} ({described(point)})",
+            *point.in_words,
+        )
+        for point in points
+    ]
+    head = ("Patch", "Defence", "Network", "Source", "Clean (%)", "Certified (%)")
+    return tabular("llllrr", head, rows)
+
+
+def same_share(per_cent: float, other: float) -> bool:
+    """Whether two patches cover the same share of an image, but for whole pixels."""
+    return abs(per_cent - other) < _SAME_SHARE
+
+
+def described(point: Point) -> str:
+    """The photos and how many; the source of what was published."""
+    return point.photos if point.n is None else f"{point.photos}, n = {point.n:,}"
+
+
+def data_of(evaluation: Evaluation) -> Data:
+    """Which data the classes of a network are of."""
+    classes, names = evaluation.configuration.classes, imagenet_classes()
+    known = {
+        CIFAR10: Data.CIFAR10,
+        tuple(names[index] for index in IMAGENETTE): Data.IMAGENETTE,
+        names: Data.IMAGENET,
+    }
+    return known.get(classes, Data.OTHER)
+
+
+def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str]) -> Point:
+    own, data = evaluation.configuration, data_of(evaluation)
+    height, width = run.setting.patch_size
+    rows, columns = own.image_size
+    current = own.weights_sha256 is not None and shipped.get(own.model) == own.weights_sha256
+    kind = run.setting.defence
+    return Point(
+        Origin.MEASURED if current else Origin.OTHER_WEIGHTS,
+        data,
+        evaluation.folder.rsplit("/", 1)[-1],
+        evaluation.n,
+        f"{rows}x{columns}{_resized(data, own.image_size)}",
+        f"{height}x{width}",
+        100 * height * width / (rows * columns),
+        own.model,
+        kind,
+        TITLES[Kind(kind)] if kind in set(Kind) else kind,
+        run.setting.threshold,
+        run.setting.parameters,
+        run.setting.claim,
+        run.clean.in_per_cent,
+        None if run.certified is None else run.certified.in_per_cent,
+    )
+
+
+def _resized(data: Data, image_size: Size) -> str:
+    if data is not Data.CIFAR10:
+        return ""
+    return " (native)" if image_size == (32, 32) else " (enlarged)"
+
+
+def _numbers(share: Share | None) -> list[Cell]:
+    if share is None:
+        return ["", "", ""]
+    return [share.per_cent, *(share.interval or ("", ""))]

@@ -1,0 +1,1 @@
+"""Local logits, and the evidence that defences make of them."""

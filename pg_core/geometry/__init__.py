@@ -1,0 +1,7 @@
+"""Patches, windows, receptive fields and every computation of an index ([PG] Equation 1, theory §2)."""
+
+from pg_core.geometry.boxes import Box, Patch, Size, Window, cells
+from pg_core.geometry.field import ReceptiveField
+from pg_core.geometry.windows import Windows
+
+__all__ = ["Box", "Patch", "ReceptiveField", "Size", "Window", "Windows", "cells"]

@@ -1,0 +1,1 @@
+"""The networks' layers, one kind a module."""

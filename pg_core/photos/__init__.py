@@ -1,0 +1,1 @@
+"""Photos: read from hostile bytes, framed, patched, and run through a network."""

@@ -1,0 +1,51 @@
+"""Patches on pixels: what a person can put into the rectangle, and how it gets onto the image.
+
+Not here: optimised contents (theory §12).
+"""
+
+import numpy as np
+from jaxtyping import Float32
+from PIL import Image
+
+from pg_core.geometry import Patch, Size
+from pg_core.networks.base import Pixels, check_pixels
+
+PatchPixels = Float32[np.ndarray, "3 patch_height patch_width"]
+"""What is in a patch: red, green, blue in [0, 1]."""
+
+
+def noise(size: Size, seed: int = 0) -> PatchPixels:
+    """Independent uniform values in [0, 1]; the same for the same seed."""
+    return np.random.default_rng(seed).random((3, *size), np.float32)
+
+
+def solid(size: Size, colour: tuple[int, int, int]) -> PatchPixels:
+    """One colour, red, green, blue in 0..255."""
+    values = np.array(colour, np.float32)[:, None, None] / np.float32(255)
+    return np.broadcast_to(values, (3, *size)).copy()
+
+
+def checkerboard(size: Size, side: int = 8) -> PatchPixels:
+    """Black and white squares of `side` pixels, the first one black."""
+    rows, columns = np.indices(size) // side
+    return np.broadcast_to(((rows + columns) % 2).astype(np.float32), (3, *size)).copy()
+
+
+def sticker(size: Size, picture: Image.Image) -> PatchPixels:
+    """A picture, stretched to the size of the patch."""
+    resized = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    return np.ascontiguousarray(np.asarray(resized, np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
+def paste(pixels: Pixels, patch: Patch, contents: PatchPixels) -> Pixels:
+    """A copy of the image with the contents in place of the patch's pixels."""
+    for values in (pixels, contents):
+        check_pixels(values)
+    if contents.shape[1:] != patch.size:
+        raise ValueError(f"expected contents of {patch.size}, got {contents.shape[1:]}")
+    height, width = pixels.shape[1:]
+    if patch.top < 0 or patch.left < 0 or patch.bottom > height or patch.right > width:
+        raise ValueError(f"expected a patch within {height}x{width} pixels, got {patch}")
+    patched = pixels.copy()
+    patched[:, *patch.slices] = contents
+    return patched

@@ -1,0 +1,386 @@
+"""Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
+
+The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
+photo touches after resizing is known exactly (theory §1). A photo that is being decoded may take `MAX_DECODED_BYTES`,
+so two are decoded at once and others wait. Not here: data sets of photos, how a format is told
+(`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import BoundedSemaphore
+
+import numpy as np
+from PIL import Image
+
+from pg_core.evidence.arrays import type_and_shape
+from pg_core.geometry import Size
+from pg_core.io.files import regular
+from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.printable import printable
+from pg_core.networks.base import Part, Pixels
+from pg_core.photos.formats import Declared, declared_size, kind_of, opened
+from pg_core.photos.upright import SUPPORT, UprightPhoto
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
+    "PNG": (".png",),
+    "WebP": (".webp",),
+    "AVIF": (".avif",),
+    "HEIC": (".heic", ".heif", ".hif"),
+}
+"""The formats that are read, by content, and the suffixes of their files. MPO, in which phones and stereo cameras keep
+several pictures, begins with a JPEG, and often ends in .jpg."""
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+READABLE = f"{', '.join(list(FORMATS)[:-1])} and {list(FORMATS)[-1]}"
+"""The formats in words."""
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 50_000_000
+MAX_DECODED_BYTES = 235 * 2**20
+"""What decoding a photo may take, copies of its file included. Where a format needs more than 4 bytes for each pixel,
+fewer pixels than `MAX_PIXELS` are read of it."""
+REDUCED = 1024
+"""The longer side of what `reduced` makes of a photo, in pixels."""
+MIN_SIDE = 16
+MAX_ASPECT = 16
+_SHORT_SIDE = 256 / 224
+"""The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
+_MUCH_CUT_AWAY, _MUCH_ENLARGED = 0.25, 2.0
+"""A share of the photo, and a factor for an axis, beyond which a person is told."""
+_decoding = BoundedSemaphore(2)
+_DAMAGED = "The image is damaged or cut short."
+_NO_IMAGES = ("PDF", "PostScript", "ZIP", "video")
+
+
+class ImageError(ValueError):
+    """A file that is no usable photo; the text is one sentence for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Which part of a photo the network sees: `crop` source pixels (height, width) from the middle, resized
+    to `image_size`."""
+
+    photo_size: Size
+    crop: tuple[float, float]
+    image_size: Size
+
+    @property
+    def top_left(self) -> tuple[float, float]:
+        """Where the crop begins, in whole source pixels: half a pixel would blur, and spread a patch, even
+        where nothing is resized."""
+        top, left = ((n - c) // 2 for n, c in zip(self.photo_size, self.crop, strict=True))
+        return top, left
+
+    @property
+    def share_seen(self) -> float:
+        """Which share of the photo's area the network sees, in (0, 1].
+
+        >>> round(frame((300, 400), (224, 224)).share_seen, 3)
+        0.574
+        """
+        return math.prod(self.crop) / math.prod(self.photo_size)
+
+    @property
+    def enlargement(self) -> tuple[float, float]:
+        """Pixels of the network's image for each pixel of the photo, along rows and along columns: below 1 where it is
+        reduced. The two differ where the whole photo is stretched."""
+        rows, columns = (n / c for n, c in zip(self.image_size, self.crop, strict=True))
+        return rows, columns
+
+    def sentence(self) -> str | None:
+        """What has to be said of the photo where the network sees it much cut or much enlarged: more than a quarter
+        cut away, or more than two pixels for one along an axis.
+
+        >>> frame((100, 100), (224, 224)).sentence()
+        'The network sees this photo enlarged 2.6 times (224x224 pixels made of 88x88).'
+        """
+        cut = 1 - self.share_seen > _MUCH_CUT_AWAY
+        enlarged = self._enlarged()
+        if not cut and not enlarged:
+            return None
+        seen = f"the middle {100 * self.share_seen:.0f} % of this photo" if cut else "this photo"
+        if enlarged:
+            seen += f"{',' if cut else ''} enlarged {enlarged}"
+        (height, width), (rows, columns) = self.image_size, map(round, self.crop)
+        made = f"({height}x{width} pixels made of {rows}x{columns})"
+        rest = "; nothing is claimed about the rest" if cut else ""
+        return f"The network sees {seen} {made}{rest}."
+
+    def _enlarged(self) -> str:
+        named = dict(zip(("height", "width"), self.enlargement, strict=True))
+        much = {axis: factor for axis, factor in named.items() if factor > _MUCH_ENLARGED}
+        if much and math.isclose(*self.enlargement, rel_tol=0.01):
+            return f"{max(much.values()):.2g} times"
+        return " and ".join(f"{factor:.2g} times in {axis}" for axis, factor in much.items())
+
+    def patch_on_network(self, patch_size: Size) -> Size:
+        """Pixels of the network's image that a patch of the *original* photo's pixels can touch.
+
+        A target pixel is touched if the kernel around its centre reaches the centre of a patch pixel:
+        ceil(scale * (p - 1 + 2 * support)) per axis, and just p where nothing is resized.
+
+        >>> Framing((32, 32), (32.0, 32.0), (192, 192)).patch_on_network((5, 5))
+        (48, 48)
+        """
+        height, width = (
+            min(n, _touched(p, n / c)) for p, n, c in zip(patch_size, self.image_size, self.crop, strict=True)
+        )
+        return height, width
+
+
+class Space(StrEnum):
+    """Where the adversary's patch is measured, and so where the guarantee holds."""
+
+    NETWORK = "network"
+    """On the image that the network sees, after cropping and resizing."""
+    PHOTO = "photo"
+    """On the original photo: resizing spreads such a patch over its border."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """The adversary's budget: one rectangle of at most patch_size pixels, anywhere, with any content."""
+
+    patch_size: Size
+    space: Space = Space.NETWORK
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+
+    def on_network(self, framing: Framing) -> Size:
+        """Pixels of the network's image that the patch can touch.
+
+        Raises ValueError for a patch larger than the image that it is put on.
+        """
+        image = framing.image_size if self.space is Space.NETWORK else framing.photo_size
+        if not (1 <= self.patch_size[0] <= image[0] and 1 <= self.patch_size[1] <= image[1]):
+            raise ValueError(
+                f"expected a patch of 1x1 to {image[0]}x{image[1]} pixels, the size of the image, "
+                f"got {self.patch_size[0]}x{self.patch_size[1]}"
+            )
+        return self.patch_size if self.space is Space.NETWORK else framing.patch_on_network(self.patch_size)
+
+
+def square(share: float, image_size: Size) -> Size:
+    """The square patch that covers at least a share in (0, 1] of an image, a rectangle where none fits.
+
+    >>> square(0.02, (224, 224))
+    (32, 32)
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"expected more than 0 and at most 100 % of the image, got {100 * share:g} %")
+    area = share * image_size[0] * image_size[1]
+    side = min(math.ceil(math.sqrt(area)), *image_size)
+    other = max(side, math.ceil(area / side))
+    return (side, other) if image_size[0] <= image_size[1] else (other, side)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramedPhoto:
+    """What a network sees of a photo, and which part of it that is."""
+
+    framing: Framing
+    pixels: Pixels
+
+
+def framed(
+    photo: Image.Image | Path | str | bytes, image_size: Size, part: Part = Part.MIDDLE
+) -> FramedPhoto:
+    """What a network of this image size sees of a photo, of the photo in a file, or in the bytes of one, without the
+    memory for all of it in RGB. Raises ImageError as `decode` and `upright_rgb` do."""
+    with _upright(photo) as upright:
+        framing = frame(upright.size, image_size, part)
+        return FramedPhoto(framing, _pixels(upright, framing))
+
+
+def reduced(photo: Image.Image | Path | str | bytes) -> tuple[Image.Image, Size]:
+    """A photo with a longer side of at most `REDUCED` pixels, as it is where it is small; and the size that it had."""
+    with _upright(photo) as upright:
+        height, width = upright.size
+        factor = min(1.0, REDUCED / max(height, width))
+        size = max(1, round(factor * height)), max(1, round(factor * width))
+        if size == upright.size:
+            return upright.whole(), size
+        return upright.resized((0.0, 0.0, float(height), float(width)), size), upright.size
+
+
+def decode(data: bytes) -> Image.Image:
+    """The upright RGB photo, in sRGB, in the bytes of a JPEG, PNG, WebP, AVIF or HEIC file, of several pictures the
+    first.
+
+    EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
+    white. An embedded ICC profile is converted to sRGB (`pg_core.photos.colour`, which says what that changes);
+    colours that a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for
+    more than MAX_BYTES or MAX_PIXELS, for more pixels than its decoder has MAX_DECODED_BYTES for, and for strips and specks that
+    no classifier can look at (all checked before decoding).
+    """
+    with _upright(data) as photo:
+        return photo.whole()
+
+
+def read(path: str | Path) -> Image.Image:
+    """The photo in a file; raises ImageError if it is none."""
+    with _upright(Path(path)) as photo:
+        return photo.whole()
+
+
+def upright_rgb(photo: Image.Image) -> Image.Image:
+    """A photo of any mode of 8 or 16 bits as `decode` returns it; one that has been through this stays as it is.
+
+    Raises ImageError for what `decode` refuses, and for pixels that are no numbers of 8 or 16 bits.
+    """
+    with _upright(photo) as upright:
+        return upright.whole()
+
+
+def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Framing:
+    """The part of a photo that a network sees: the middle, 224/256 of its short side, as in ImageNet's evaluation, or
+    the whole of it, stretched; the whole in any case if it has the network's size already."""
+    if photo_size == image_size or member(Part, part) is Part.WHOLE:
+        return Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size)
+    scale = min(n / m for n, m in zip(photo_size, image_size, strict=True)) / _SHORT_SIDE
+    return Framing(photo_size, (image_size[0] * scale, image_size[1] * scale), image_size)
+
+
+def to_pixels(photo: Image.Image, image_size: Size, part: Part = Part.MIDDLE) -> Pixels:
+    """What a network of this image size sees of an RGB photo, however small."""
+    upright = UprightPhoto(photo)
+    return _pixels(upright, frame(upright.size, image_size, part))
+
+
+def to_photo(pixels: Pixels) -> Image.Image:
+    """Pixels as an 8-bit image."""
+    return Image.fromarray(np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8))
+
+
+@contextmanager
+def _upright(photo: Image.Image | Path | str | bytes) -> Iterator[UprightPhoto]:
+    """A photo that is decoded, and its place among those that may be decoded at once."""
+    match photo:
+        case bytes():
+            data = photo
+        case Image.Image():
+            data = b""
+        case Path() | str():
+            data = _content(Path(photo))
+        case _:
+            raise ImageError(f"Expected a photo or the path of one, got {type_and_shape(photo)}.")
+    with _decoding:
+        try:
+            upright = _loaded(photo if isinstance(photo, Image.Image) else _opened(data))
+            yield upright
+            upright.release()
+        except ImageError as error:
+            if isinstance(photo, bytes | Image.Image):
+                raise
+            raise ImageError(f"{printable(Path(photo).name)}: {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with regular(path) as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"{printable(path.name)}: {error.strerror or 'cannot be read'}.") from error
+    except ValueError as error:
+        raise ImageError(f"{printable(path.name)}: {error}.") from error
+
+
+def _opened(data: bytes) -> Image.Image:
+    """A photo that is not decoded yet, if the memory for it is small enough."""
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
+    kind = kind_of(data)
+    if kind not in FORMATS:
+        raise ImageError(_refusal(kind, data))
+    declared = declared_size(kind, data)
+    if declared is not None:
+        _check_memory(declared, kind, data)
+    try:
+        photo, declared = opened(kind, data)
+    except ImportError as error:
+        raise ImageError(f"{error}.") from error
+    except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
+        raise ImageError(_DAMAGED) from error
+    _check_memory(declared, kind, data)
+    return photo
+
+
+def _loaded(photo: Image.Image) -> UprightPhoto:
+    _check_size(*photo.size)
+    if photo.mode == "F":
+        raise ImageError(
+            "The image has floating-point pixels; expected 8 bits for each channel: Image.fromarray of "
+            "np.rint(255 * values).astype(np.uint8) for values from 0 to 1."
+        )
+    try:
+        photo.load()
+        upright = UprightPhoto(photo)
+        upright.rows(0, 1)  # Whether the mode can be converted at all.
+    except Exception as error:  # here too
+        raise ImageError(_DAMAGED) from error
+    _check_size(*photo.size)  # HEIC says its true size when it is decoded
+    lowest, highest = np.array(photo.getextrema() if photo.mode == "I" else (0, 0))
+    if not 0 <= lowest <= highest < 2**16:
+        raise ImageError(
+            f"The image has pixels from {lowest} to {highest}; expected 0 to 65535 where they are integers of "
+            "more than 8 bits."
+        )
+    return upright
+
+
+def _pixels(photo: UprightPhoto, framing: Framing) -> Pixels:
+    if framing.photo_size == framing.image_size:
+        seen = photo.whole()
+    else:
+        top, left = framing.top_left
+        box = (float(top), float(left), top + framing.crop[0], left + framing.crop[1])
+        seen = photo.resized(box, framing.image_size)
+    return np.ascontiguousarray(np.asarray(seen, np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
+def _touched(patch: int, scale: float) -> int:
+    if scale == 1:
+        return patch
+    support = SUPPORT * max(1.0, 1 / scale)
+    return math.ceil(scale * (patch - 1 + 2 * support))
+
+
+def _refusal(kind: str, data: bytes) -> str:
+    if not data:
+        what = "The file is empty"
+    elif kind == "text":
+        what = "This is text, not an image"
+    elif kind == "unknown":
+        what = "This is no image of a known format"
+    else:
+        article = "an" if kind == "SVG" else "a"
+        what = f"This is {article} {kind} {'file' if kind in _NO_IMAGES else 'image'}"
+    return f"{what}; {READABLE} are read: export the photo as JPEG."
+
+
+def _check_memory(declared: Declared, kind: str, data: bytes) -> None:
+    _check_size(declared.width, declared.height)
+    most = (MAX_DECODED_BYTES - 2 * len(data)) / declared.bytes_per_pixel
+    if declared.width * declared.height > most:
+        raise ImageError(
+            f"The image has {declared.width}x{declared.height} pixels; of a {kind} file like this one at most "
+            f"{most / 10**6:.0f} million are read: export it smaller."
+        )
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"The image has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} million are read."
+        )
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"The image has {width}x{height} pixels; expected sides of at least {MIN_SIDE} pixels, "
+            f"none more than {MAX_ASPECT} times the other."
+        )

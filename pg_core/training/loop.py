@@ -1,0 +1,291 @@
+"""Training for provable robustness, after [PG] appendix A (theory §8), on what the certificate sums up.
+
+What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`, what a run
+that was stopped goes on from in `pg_core.training.checkpoints`.
+"""
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pg_core.datasets.folders import LabelledPhoto
+from pg_core.geometry import Size
+from pg_core.io import files
+from pg_core.io.interrupts import put_off
+from pg_core.io.progress import Pace, Report
+from pg_core.networks import CIFAR10, IMAGENETTE
+from pg_core.networks.bodies.architectures import Architecture, Pointwise, Tiles
+from pg_core.networks.bodies.efficientnet import LITES, EfficientNetLite, fold_batch_norm, pretrained
+from pg_core.networks.network import choose_device, load_state
+from pg_core.networks.shipped import Card, read_weights
+from pg_core.networks.trained import untrained
+from pg_core.training.batches import batch
+from pg_core.training.checkpoints import (
+    ANEW,
+    Checkpoint,
+    Origin,
+    origin_of,
+    read_checkpoint,
+    write_checkpoint,
+)
+from pg_core.training.objectives import Targets, objective
+from pg_core.training.recipe import MapRecipe, Recipe, TileRecipe
+from pg_core.training.teacher import taught, taught_tiles
+
+_LEAST_SCALE = 1e-3
+"""Of a tensor of weights: one that begins at 0 has to move too."""
+_SECONDS_BETWEEN_CHECKPOINTS = 120.0
+_LEAST_SIDE = 64
+"""Rows and columns of a matrix that Muon moves: not what a few colours come in by, nor a few classes leave by."""
+
+
+def starting_point(network: Architecture, recipe: Recipe, start: Card | None = None) -> nn.Module:
+    """Where training begins: with the weights of a card, or for tiles with the pretrained EfficientNet-Lite and for
+    small images with random weights. Raises CheckpointError for weights of another network."""
+    if isinstance(network, Tiles):
+        base: nn.Module = tile_classifier(IMAGENETTE, network.lite)
+    else:
+        if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
+            network = replace(network, stride=recipe.training_stride)
+        torch.manual_seed(recipe.seed)
+        base = untrained(network, len(CIFAR10))
+    if start is not None:
+        load_state(base, read_weights(start), start.weights.name)
+    return base
+
+
+def tile_classifier(classes: tuple[int, ...], lite: int = 0, frozen_blocks: int = 3) -> EfficientNetLite:
+    """Where training begins: the pretrained EfficientNet-Lite with batch normalisation folded and a head for
+    some of ImageNet's classes; its first layers, whose backward pass costs most, stay as they are."""
+    network = pretrained(LITES[lite])
+    head = nn.Linear(network._fc.in_features, len(classes))
+    with torch.no_grad():
+        head.weight.copy_(network._fc.weight[list(classes)])
+        head.bias.copy_(network._fc.bias[list(classes)])
+    network._fc = head
+    fold_batch_norm(network)
+    for part in (network._conv_stem, *network._blocks[:frozen_blocks]):
+        part.requires_grad_(False)
+    return network
+
+
+def split(
+    photos: tuple[LabelledPhoto, ...], held_out: int
+) -> tuple[tuple[LabelledPhoto, ...], tuple[LabelledPhoto, ...]]:
+    """The photos to train on, and those to choose between networks with: `held_out` photos drawn once for
+    all from the *training* photos, whatever the seed of the recipe."""
+    if not 0 <= held_out < len(photos):
+        raise ValueError(f"expected 0 <= held_out < {len(photos)} photos, got {held_out}")
+    order = np.random.default_rng(12345).permutation(len(photos))
+    by_name = sorted(photos, key=lambda photo: photo.name)
+    chosen = [by_name[index] for index in order]
+    return tuple(chosen[held_out:]), tuple(chosen[:held_out])
+
+
+def train(
+    base: nn.Module,
+    photos: tuple[LabelledPhoto, ...],
+    image_size: Size,
+    recipe: Recipe,
+    checkpoint: str | Path,
+    report: Report | None = None,
+    last_step: int | None = None,
+    teacher: nn.Module | None = None,
+) -> nn.Module:
+    """Train a network, pixels in [-1, 1] in, logits of parts or maps of local logits out, but for its weights
+    without a gradient; its averaged weights.
+
+    Photos held out by the recipe are not looked at. The checkpoint is written every two minutes, at the end and at an
+    interrupt, which waits for the end of a step; where it exists, training goes on from it, to the same result.
+    `last_step` stops before the end. A `teacher`, logits of whole photos in [-1, 1], is asked once for each photo
+    before the first step; one for tiles, logits of tiles, sees those that the network sees.
+    Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe or `Origin`,
+    FileError if it cannot be written; the text of a KeyboardInterrupt says which step is kept.
+    """
+    path = Path(checkpoint)
+    chosen, _ = split(photos, recipe.held_out)
+    origin = origin_of(photos, base, teacher, image_size, report)
+    device = choose_device()
+    state = _State(base.to(device).to(memory_format=torch.channels_last), recipe, origin)
+    files.check_regular(path)
+    if path.exists():
+        state.load(path)
+    kept = state.step
+    labels = torch.tensor([photo.label for photo in chosen], device=device)
+    targets, tutor = labels, None
+    if teacher is not None:
+        teacher = teacher.to(device).to(memory_format=torch.channels_last).eval()
+        if isinstance(recipe, TileRecipe):
+            tutor = teacher
+        else:
+            targets = taught(teacher, chosen, image_size, recipe.teacher_share, report)
+    last = recipe.steps if last_step is None else min(last_step, recipe.steps)
+    pace = Pace(last, state.step)
+    replicas = state.replicas()
+    threads = torch.get_num_threads()
+    saved = pace.began
+
+    def work(shard: int) -> float:
+        torch.set_num_threads(1)
+        inputs, which = batch(chosen, image_size, recipe, state.step, shard)
+        moved, which = tuple(values.to(device) for values in inputs), which.to(device)
+        of_tiles = None
+        if tutor is not None:
+            of_tiles = taught_tiles(tutor, moved[0], labels[which], recipe.teacher_share)
+        return _backward(replicas[shard], moved, labels[which], targets[which], of_tiles, recipe)
+
+    try:
+        with put_off() as interrupted, ThreadPoolExecutor(recipe.shards) as pool:
+            while state.step < last and not interrupted():
+                losses = list(pool.map(work, range(recipe.shards)))
+                state.update(replicas)
+                now = time.monotonic()
+                if now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                    state.save(path)
+                    saved, kept = now, state.step
+                if report is not None:
+                    report(pace.progress(state.step, f"loss {sum(losses) / len(losses):.3f}"))
+            if state.step > kept:
+                state.save(path)
+                kept = state.step
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"step {kept} of {last} is kept in {path}" if kept else "") from None
+    finally:
+        torch.set_num_threads(threads)
+    return state.averaged()
+
+
+def _backward(
+    network: nn.Module,
+    inputs: tuple[Tensor, ...],
+    labels: Int[Tensor, "photos"],
+    targets: Targets,
+    part_targets: Float[Tensor, "parts classes"] | None,
+    recipe: Recipe,
+) -> float:
+    """Leave the gradient of a shard's loss in the network; the loss."""
+    device = labels.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16 or device == "cuda"):
+        logits = network(*inputs)
+    loss = objective(recipe, logits.float(), labels, targets, part_targets)
+    torch.autograd.backward(loss)
+    return loss.item()
+
+
+def _continues(recipe: Recipe, earlier: Recipe, step: int) -> bool:
+    """Whether a run of `recipe` would have been where one of the `earlier` recipe was after `step` steps."""
+    if recipe == earlier:
+        return True
+    constant = all(step <= (1 - each.decay) * each.steps for each in (recipe, earlier))
+    return constant and replace(earlier, steps=recipe.steps, decay=recipe.decay) == recipe
+
+
+def _scale(weights: Tensor) -> float:
+    return max(_LEAST_SCALE, float(weights.detach().square().mean().sqrt()))
+
+
+def _optimisers(trained: list[nn.Parameter], recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for large matrices where the recipe wants it, AdamW for the rest; each group with the `scale` of its
+    rate."""
+    large = [own for own in trained if recipe.orthogonal and own.ndim == 2 and min(own.shape) >= _LEAST_SIDE]
+    others = [own for own in trained if not any(own is matrix for matrix in large)]
+    groups = [
+        {
+            "params": [own],
+            "scale": _scale(own) if recipe.relative else 1.0,
+            "weight_decay": recipe.weight_decay if own.ndim > 1 else 0.0,
+        }
+        for own in others
+    ]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0)]
+    if large:
+        # Its steps are as long as AdamW's, so that one rate does for both.
+        optimisers.append(
+            torch.optim.Muon(
+                [{"params": large, "scale": 1.0}],
+                lr=0.0,
+                weight_decay=recipe.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return optimisers
+
+
+class _State:
+    """All that changes from step to step, and what is in a checkpoint. Random numbers come from the seed and
+    the step alone, so there is no generator whose state could be lost."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, origin: Origin) -> None:
+        self.network = network.train()
+        self.recipe = recipe
+        self.origin = origin
+        self.step = 0
+        self.trained = [own for own in network.parameters() if own.requires_grad]
+        self.optimisers = _optimisers(self.trained, recipe)
+        self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+    def replicas(self) -> list[nn.Module]:
+        """The network once for each shard: the same weights in memory, gradients of their own."""
+        replicas = [self.network, *(deepcopy(self.network) for _ in range(self.recipe.shards - 1))]
+        for replica in replicas[1:]:
+            for own, shared in zip(replica.parameters(), self.network.parameters(), strict=True):
+                own.data = shared.data
+        return replicas
+
+    def update(self, replicas: list[nn.Module]) -> None:
+        """One step along the mean gradient of the shards, summed in their order."""
+        for same in zip(*(replica.parameters() for replica in replicas), strict=True):
+            gradients = [own.grad for own in same if own.grad is not None]
+            if gradients:
+                same[0].grad = torch.stack(gradients).mean(dim=0)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.recipe.rate(self.step) * group["scale"]
+        if math.isfinite(self.recipe.largest_gradient):
+            nn.utils.clip_grad_norm_(self.trained, self.recipe.largest_gradient)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        for replica in replicas:
+            replica.zero_grad(set_to_none=True)
+        # A short memory at first, or the average would be of the untrained network.
+        memory = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for key, value in self.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - memory)
+        self.step += 1
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        optimisers = [optimiser.state_dict() for optimiser in self.optimisers]
+        network = self.network.state_dict()
+        write_checkpoint(
+            path, Checkpoint(self.recipe, self.origin, self.step, network, optimisers, self.average)
+        )
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint of the same recipe and origin. As the rate is constant until its last part, `steps`
+        may have become more while that had not begun."""
+        content = read_checkpoint(path)
+        if not _continues(self.recipe, content.recipe, content.step):
+            raise ValueError(f"{path.name}: trained with another recipe, {content.recipe}; {ANEW}")
+        content.origin.check(self.origin, path.name)
+        load_state(self.network, content.network, path.name)
+        for optimiser, state in zip(self.optimisers, content.optimisers, strict=True):
+            optimiser.load_state_dict(state)
+        self.average = dict(content.average)
+        self.step = content.step
+
+    def averaged(self) -> nn.Module:
+        """The network with the moving average of its weights, as it is to be used."""
+        network = deepcopy(self.network)
+        network.load_state_dict(self.average)
+        return network.eval().requires_grad_(False)
