@@ -15,11 +15,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from pg_core.defences.catalogue import Fitting, Kind
-from pg_core.models import IMAGENETTE, imagenet_classes
 
 import pg_core
-from pg_core.datasets import labelled_photos
+from pg_core.datasets.folders import labelled_photos
+from pg_core.defences.registry import Fitting, Kind
+from pg_core.networks import IMAGENETTE, imagenet_classes
 
 RECORDED = Path(__file__).with_name("recorded.json")
 MAPS, PHOTOS = 400, 100
@@ -100,7 +100,7 @@ def of_photos(folder, network, patch):
 
 def of_results():
     """The numbers in every file of results, as they are read and written again."""
-    from pg_core.results import read_all
+    from pg_core.evaluation.results import read_all
 
     for name, evaluation in read_all().items():
         text = json.dumps(evaluation.summary(), sort_keys=True)

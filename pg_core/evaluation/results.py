@@ -133,10 +133,10 @@ class Evaluation:
     `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it,
     their contents and their labels (`pg_core.datasets.folders.hash_of_photos`); `delta` is the largest of the
     photos' errors of a local logit, which the margins have to survive (theory §5, Numerics). `unreadable` names
-    photos, `other_files` all else of the folder, that were passed over and do not count. Of the photos of an earlier run `changed` names
-    those that were measured again, since their content or label is another one, `missing` those that are no longer
-    there and do not count; `spoilt` names the lines of its file that were left out, the photos of which were measured
-    again.
+    photos, `other_files` all else of the folder, that were passed over and do not count. Of the photos of an
+    earlier run `changed` names those that were measured again, since their content or label is another one,
+    `missing` those that are no longer there and do not count; `spoilt` names the lines of its file that were left
+    out, the photos of which were measured again.
     """
 
     configuration: Configuration

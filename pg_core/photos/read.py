@@ -215,9 +215,9 @@ def decode(data: bytes) -> Image.Image:
 
     EXIF orientation is honoured; grey, palette, CMYK and 16-bit images are converted, transparency is laid over
     white. An embedded ICC profile is converted to sRGB (`pg_core.photos.colour`, which says what that changes);
-    colours that a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else, for
-    more than MAX_BYTES or MAX_PIXELS, for more pixels than its decoder has MAX_DECODED_BYTES for, and for strips and specks that
-    no classifier can look at (all checked before decoding).
+    colours that a file declares in another way (nclx, gAMA) are taken as sRGB. Raises ImageError for anything else,
+    for more than MAX_BYTES or MAX_PIXELS, for more pixels than its decoder has MAX_DECODED_BYTES for, and for
+    strips and specks that no classifier can look at (all checked before decoding).
     """
     with _upright(data) as photo:
         return photo.whole()
