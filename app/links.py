@@ -18,7 +18,7 @@ from app.sidebar import PER_CENT, PIXELS, Choices
 from app.state import networks, patch, windows
 from pg_core.datasets.folders import SAMPLES
 from pg_core.defences.patchguard.masking import Bound
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Window
 from pg_core.networks import MODELS, Description
 from pg_core.photos.read import Space
@@ -87,7 +87,7 @@ def write(
         "space": None if chosen.threat.space is Space.NETWORK else chosen.threat.space.value,
         "size": _size(chosen),
         "threshold": None if defence.threshold == 0 else f"{defence.threshold:g}",
-        "evidence": None if defence.evidence is usual else defence.evidence.value,
+        "evidence": None if defence.evidence == usual else defence.evidence.name,
         "clip": None if math.isinf(defence.clip_high) else f"{defence.clip_high:g}",
         "bound": None if defence.bound is Bound.SOUND else defence.bound.value,
         "label": label,
@@ -187,7 +187,7 @@ def _description() -> Description:
 
 
 def _read_evidence(text: str) -> None:
-    st.session_state[f"evidence-{_description().name}"] = EvidenceType(text)
+    st.session_state[f"evidence-{_description().name}"] = EvidenceType.named(text).name
 
 
 def _read_clip(text: str) -> None:

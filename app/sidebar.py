@@ -15,7 +15,7 @@ from app.markup import in_markdown
 from app.state import networks
 from pg_core.datasets.folders import SAMPLES
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Size
 from pg_core.photos.inference import LocalFeatures
 from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError, Space, Threat, square
@@ -196,7 +196,7 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     description = cached.described(choice)
     st.subheader("Robust masking")
     evidence_key = f"evidence-{choice.model}"
-    for key, value in (("threshold", 0.0), ("clip_high", 1.0), (evidence_key, description.evidence)):
+    for key, value in (("threshold", 0.0), ("clip_high", 1.0), (evidence_key, description.evidence.name)):
         st.session_state.setdefault(key, value)
     threshold = st.slider(
         "Threshold T",
@@ -209,12 +209,13 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     evidence = (
         st.selectbox(
             "Evidence",
-            list(EvidenceType),
+            list(EVIDENCE_TYPES),
             key=evidence_key,
-            help="What a location says for a class: its logit, its confidence (softmax over the classes), a vote "
-            "(confidence above 0.2), or its confidence sharpened: to the third power, which is not published.",
+            help="What a location says for a class: "
+            + "; ".join(f"*{kind}*: {kind.help}" for kind in EVIDENCE_TYPES.values())
+            + ".",
         )
-        or description.evidence
+        or description.evidence.name
     )
     clip_high = math.inf
     if st.checkbox("Clip evidence from above (c_h)", key="clipped"):
@@ -232,7 +233,8 @@ def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
     field = description.receptive_field
     window = field.window_size(patch_size)
     st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
-    return RobustMasking(window, threshold, evidence, clip_high, bound, field.wrapping)
+    kind = EvidenceType.named(evidence)
+    return RobustMasking(window, threshold, kind, clip_high, bound, field.wrapping)
 
 
 def _reset() -> None:

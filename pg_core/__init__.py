@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from pg_core.defences.smoothing import Smoothing
     from pg_core.defences.undefended import Undefended
-    from pg_core.evidence.arrays import EvidenceType
+    from pg_core.evidence.types import EvidenceType
     from pg_core.geometry import Patch, ReceptiveField, Window, Windows
     from pg_core.geometry.footprints import Footprints
     from pg_core.networks import MODELS, load_model
@@ -104,7 +104,7 @@ _HOMES = {
     "Analysis": "pg_core.analysis.photo",
     "analyse": "pg_core.analysis.photo",
     "examine": "pg_core.analysis.photo",
-    "EvidenceType": "pg_core.evidence.arrays",
+    "EvidenceType": "pg_core.evidence.types",
     "CoveringMasks": "pg_core.defences.patchcleanser.masks",
     "SAMPLES": "pg_core.datasets.folders",
     "sample_path": "pg_core.datasets.folders",

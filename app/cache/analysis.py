@@ -44,10 +44,6 @@ class Photo:
     size: Size
 
 
-BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {Photo: lambda photo: photo.digest}
-"""How caches tell photos apart."""
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A network by its name and, where it needs one, the name of a checkpoint in assets/weights, with the time
@@ -57,6 +53,15 @@ class Choice:
     checkpoint: str | None = None
     changed: int = 0
     own: OwnNetwork | None = None
+
+
+BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
+    Photo: lambda photo: photo.digest,
+    # What a type of evidence is made by are functions; its name says as much.
+    Choice: repr,
+    RobustMasking: repr,
+}
+"""How caches tell photos, networks and defences apart."""
 
 
 def uploaded(name: str, data: bytes) -> Photo:
@@ -89,7 +94,7 @@ def framing(photo: Photo, choice: Choice) -> Framing:
     return images.frame(photo.size, description.image_size, description.part)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
 def network(choice: Choice) -> "Network":
     """The network, loaded once for all sessions; raises ValueError if its weights do not fit, or if a person's own
     network has not passed the test of locality, without which nothing is certified."""

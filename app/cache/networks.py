@@ -117,7 +117,7 @@ def bases() -> tuple[str, ...]:
     return loading.bases()
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={OwnNetwork: repr})
 def own_network(own: OwnNetwork, _content: bytes | None = None) -> "Network":
     """A person's network, from assets/weights or from uploaded weights, for which the description's SHA-256 stands.
 
@@ -153,7 +153,7 @@ def tested_before(own: OwnNetwork) -> Locality | None:
     return found[0] if found else None
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs={OwnNetwork: repr})
 def _found(own: OwnNetwork) -> list[Locality]:
     """Where the result of the test is kept: what is cached may not draw a progress bar."""
     return []

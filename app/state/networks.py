@@ -6,7 +6,7 @@ from app.cache import networks
 from app.cache.analysis import Choice
 from app.cache.results import in_brief
 from app.markup import in_markdown
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.networks import CIFAR10, IMAGENETTE, MODELS, imagenet_classes
 from pg_core.networks.base import Part
@@ -87,7 +87,8 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
         image_size = _pair("Image height", "Image width", 224, 224, "own-image")
         field, base, side = _tiles() if tiles else _field()
         evidence = (
-            st.selectbox("Evidence", list(EvidenceType), 1, key="own-evidence") or EvidenceType.CONFIDENCE
+            st.selectbox("Evidence", list(EVIDENCE_TYPES), 1, key="own-evidence")
+            or EvidenceType.CONFIDENCE.name
         )
         part = (
             st.selectbox(
@@ -112,7 +113,7 @@ def own_form() -> tuple[OwnNetwork | None, bytes | None]:
                 classes,
                 _three(mean),
                 _three(deviation),
-                evidence,
+                EvidenceType.named(evidence),
                 part,
                 base,
                 side,

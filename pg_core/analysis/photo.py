@@ -263,7 +263,7 @@ def summarise(
         "window_size": certificate.windows.window_size,
         "map_size": certificate.windows.map_size,
         "threshold": defence.threshold,
-        "evidence": defence.evidence,
+        "evidence": defence.evidence.name,
         "clip_high": None if math.isinf(defence.clip_high) else defence.clip_high,
         "bound": defence.bound,
         "windows": certificate.windows.count,

@@ -13,7 +13,7 @@ from pg_core.datasets.folders import labelled_photos, other_files
 from pg_core.defences.patchguard.masking import Bound
 from pg_core.defences.registry import TITLES, Fitting, Kind
 from pg_core.evaluation.run import evaluate, fitted_trials, network_runs
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.io import files
 from pg_core.io.json import as_json
 from pg_core.io.progress import Progress, Report, duration
@@ -93,7 +93,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
     evaluate_folder.add_argument(
-        "--evidence", choices=list(EvidenceType), type=EvidenceType, help="default: what suits the model"
+        "--evidence",
+        choices=list(EVIDENCE_TYPES),
+        help="default: what suits the model",
     )
     evaluate_folder.add_argument("--bound", choices=list(Bound), default=Bound.SOUND, type=Bound)
     evaluate_folder.add_argument(
@@ -138,7 +140,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     fitting = Fitting(
         model.receptive_field,
         model.image_size,
-        options.evidence or model.evidence,
+        EvidenceType.named(options.evidence or model.evidence),
         sizes[0],
         clip_high=options.clip_high,
         bound=options.bound,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pg_core.analysis.photo import Analysis, examine
 from pg_core.commands import options as values
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.io.files import regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
@@ -59,8 +59,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--evidence",
-        choices=list(EvidenceType),
-        type=EvidenceType,
+        choices=list(EVIDENCE_TYPES),
         help="default: what suits the model, and logits where there is none",
     )
     command.add_argument(
@@ -113,7 +112,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
     defence = RobustMasking(
         model.receptive_field.window_size(threat.on_network(features.framing)),
         options.threshold,
-        options.evidence or model.evidence,
+        EvidenceType.named(options.evidence or model.evidence),
         options.clip_high,
         options.bound,
         model.receptive_field.wrapping,

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core import __version__
-from pg_core.evidence.arrays import CEILING, EvidenceType
+from pg_core.evidence.types import CEILING, EvidenceType
 from pg_core.geometry import Size
 from pg_core.io.files import regular, write
 from pg_core.io.json import as_json, from_json
@@ -119,7 +119,7 @@ def save_local_logits(path: str | Path, features: LocalFeatures | Mapping[str, L
         "wrapping": field.wrapping,
         "model": model,
         "classes": classes,
-        "evidence": evidence,
+        "evidence": evidence.name,
         "delta": {name: own.delta for name, own in named.items()},
     }
     arrays = {_DESCRIPTION: np.array(as_json(description))}
@@ -270,7 +270,7 @@ def _values(array: np.ndarray, own: LocalLogitMap) -> Float64[np.ndarray, "class
         raise ValueError(
             f"expected finite values, of at most {_LARGEST:g}, in '{own.name}', got NaN, infinite or larger ones"
         )
-    if own.evidence is EvidenceType.LOGITS and values.max() > CEILING:
+    if own.evidence == EvidenceType.LOGITS and values.max() > CEILING:
         raise ValueError(
             f"'{own.name}' holds {values.max():g}; sums are exact up to {CEILING:g} only: divide the map (and c_h) by "
             "a constant, which changes no verdict on logits"
@@ -392,7 +392,7 @@ def _described(text: object) -> _Description:
             raise ValueError("expected finite numbers of at least 0")
         if len(set(classes)) < len(classes):
             raise ValueError("expected different names of classes")
-        layout, evidence = Layout(content["layout"]), EvidenceType(content["evidence"])
+        layout, evidence = Layout(content["layout"]), EvidenceType.named(content["evidence"])
         return _Description(layout, wrapping, model, tuple(classes), evidence, delta)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         why = f" ({error})" if type(error) is ValueError else ""  # what others say is for programmers

@@ -11,14 +11,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from pg_core.evidence.arrays import (
-    Labels,
-    Scores,
-    WindowFlags,
-    WindowLabels,
-    WindowValues,
-    first_largest,
-)
+from pg_core.evidence.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Window, Windows
 from pg_core.io.parameters import coerce_fields, member, shown
 

@@ -13,18 +13,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
-from pg_core.evidence.arrays import (
-    EvidenceType,
-    Labels,
-    LocalLogits,
-    check_maps,
-    clip,
-    evidence_error,
-    first_largest,
-    of_label,
-    scale,
-    strongest_rival,
-)
+from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
+from pg_core.evidence.grid import clip, scale
+from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields
 
@@ -62,11 +54,11 @@ class BoundedEvidence:
             raise ValueError(f"expected a window of at least 1x1 features, got {self.window_size}")
         scale((1, 1), self.evidence, self.clip_high)
         unclipped = math.isinf(self.clip_high)
-        if self.squashing is Squashing.TANH and not (unclipped and self.evidence is EvidenceType.LOGITS):
+        if self.squashing is Squashing.TANH and not (unclipped and self.evidence == EvidenceType.LOGITS):
             raise ValueError(
                 f"expected logits without clip_high for tanh, got {self.evidence} and {self.clip_high}"
             )
-        if self.squashing is Squashing.CLIP and unclipped and self.evidence is EvidenceType.LOGITS:
+        if self.squashing is Squashing.CLIP and unclipped and not self.evidence.bounded:
             raise ValueError("expected a finite clip_high for logits, got inf: nothing would be bounded")
 
     def __str__(self) -> str:

@@ -13,8 +13,6 @@ from jaxtyping import Float64
 
 from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
 from pg_core.evidence.arrays import (
-    CEILING,
-    EvidenceType,
     Labels,
     LocalLogits,
     WindowFlags,
@@ -23,9 +21,10 @@ from pg_core.evidence.arrays import (
     check_maps,
     first_largest,
     of_label,
-    scale,
     strongest_rival,
 )
+from pg_core.evidence.grid import scale
+from pg_core.evidence.types import CEILING, EvidenceType
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 

@@ -17,7 +17,7 @@ from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.io.parameters import coerce_fields, member
 
@@ -102,7 +102,7 @@ class Fitting:
                     window, self.threshold, self.evidence, self.clip_high, self.bound, wrapping
                 )
             case Kind.CLIPPING:
-                unbounded = self.evidence is EvidenceType.LOGITS and math.isinf(self.clip_high)
+                unbounded = not self.evidence.bounded and math.isinf(self.clip_high)
                 squashing = Squashing.TANH if unbounded else Squashing.CLIP
                 return BoundedEvidence(window, squashing, self.evidence, self.clip_high, wrapping)
             case Kind.SMOOTHING:

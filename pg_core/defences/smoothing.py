@@ -11,15 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
-from pg_core.evidence.arrays import (
-    Labels,
-    LocalLogits,
-    check_maps,
-    confidence,
-    first_largest,
-    of_label,
-    strongest_rival,
-)
+from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
+from pg_core.evidence.types import confidence
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 

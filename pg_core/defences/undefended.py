@@ -6,14 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
-from pg_core.evidence.arrays import (
-    Labels,
-    LocalLogits,
-    check_maps,
-    first_largest,
-    of_label,
-    strongest_rival,
-)
+from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 

@@ -94,6 +94,8 @@ def _coercions(parameters: type) -> dict[str, tuple[object, _Coercion]]:
 def _coercion(declared: object) -> _Coercion | None:
     if isinstance(declared, type) and issubclass(declared, StrEnum):
         return partial(_member_of, declared)
+    if hasattr(declared, "named"):
+        return partial(_named, declared)
     if isinstance(declared, UnionType) and get_args(declared)[1:] == (type(None),):
         coerced = _coercion(get_args(declared)[0])
         return None if coerced is None else partial(_unless_none, coerced)
@@ -102,6 +104,11 @@ def _coercion(declared: object) -> _Coercion | None:
 
 def _member_of(kind: type[StrEnum], value: object, name: str) -> StrEnum:
     return member(kind, value)
+
+
+def _named(kind: object, value: object, name: str) -> object:
+    """A value of a kind that knows its values by their names, as types of evidence do."""
+    return cast(Any, kind).named(value)
 
 
 def _unless_none(coerced: _Coercion, value: object, name: str) -> object:

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from pg_core.evidence.arrays import EvidenceType, type_and_shape
+from pg_core.evidence.arrays import type_and_shape
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 
 Pixels = Float32[np.ndarray, "3 height width"]

@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.io.assets import asset
 from pg_core.io.parameters import coerce_fields

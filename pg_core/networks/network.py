@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.io.files import regular
 from pg_core.io.parameters import member
@@ -63,7 +63,7 @@ class Network(nn.Module):
         self.classes = classes
         self.image_size = image_size
         self.receptive_field = receptive_field
-        self.evidence = member(EvidenceType, evidence)
+        self.evidence = EvidenceType.named(evidence)
         self.weights_sha256 = weights_sha256
         self.part = member(Part, part)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])

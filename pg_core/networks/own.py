@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.io.files import regular
 from pg_core.io.json import as_json
@@ -22,7 +22,6 @@ from pg_core.io.parameters import coerce_fields
 from pg_core.networks.base import Part
 from pg_core.networks.catalogue import MODELS, Description
 
-_Choice = TypeVar("_Choice", EvidenceType, Part)
 _NO_CARD = "not the card of a network"
 _NO_NAME = frozenset("/\\\0")
 """What no name of a file has, on any system."""
@@ -160,7 +159,9 @@ def format_of(file: str) -> Format | None:
 
 def write_card(own: OwnNetwork) -> str:
     """The network as JSON, to be kept beside its file as NAME.network.json."""
-    return as_json(asdict(own), indent=2) + "\n"
+    card = {entry.name: getattr(own, entry.name) for entry in fields(own)}
+    card |= {"receptive_field": asdict(own.receptive_field), "evidence": own.evidence.name}
+    return as_json(card, indent=2) + "\n"
 
 
 def card_in(path: Path) -> OwnNetwork:
@@ -198,8 +199,8 @@ def read_card(text: str) -> OwnNetwork:
             _names(content["classes"]),
             _colour(content.get("mean", [0, 0, 0]), "mean"),
             _colour(content.get("deviation", [1, 1, 1]), "deviation"),
-            _choice(EvidenceType, content.get("evidence", EvidenceType.CONFIDENCE), "evidence"),
-            _choice(Part, content.get("part", Part.MIDDLE), "part"),
+            _evidence(content.get("evidence", EvidenceType.CONFIDENCE.name)),
+            _part(content.get("part", Part.MIDDLE)),
             _text(content, "base", ""),
             _whole(content.get("side", 0), "side"),
         )
@@ -292,11 +293,18 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _choice(kind: type[_Choice], value: object, what: str) -> _Choice:
-    for choice in kind:
-        if value == choice:
-            return choice
-    raise _unexpected(what, f"one of {', '.join(kind)}", value)
+def _evidence(value: object) -> EvidenceType:
+    try:
+        return EvidenceType.named(value)
+    except ValueError:
+        raise _unexpected("evidence", f"one of {', '.join(EVIDENCE_TYPES)}", value) from None
+
+
+def _part(value: object) -> Part:
+    for part in Part:
+        if value == part:
+            return part
+    raise _unexpected("part", f"one of {', '.join(Part)}", value)
 
 
 def _unexpected(what: str, expected: str, value: object) -> ValueError:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.io.parameters import coerce_fields
 from pg_core.networks.base import LocalModel, Pixels

@@ -19,7 +19,7 @@ from pg_core.analysis.comparison import Contender, line_up
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
 from pg_core.defences.registry import TITLES, Fitting, Kind
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from tests.app.test_page import field
 from tests.colours import Colours
 

@@ -14,7 +14,7 @@ import numpy as np
 from pg_core.datasets.folders import LabelledPhoto
 from pg_core.defences.registry import Fitting, Kind
 from pg_core.evaluation.run import Trial, judge
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField
 
 PHOTOS, CLASSES, SIDE, TOGETHER = 1000, 10, 26, 64

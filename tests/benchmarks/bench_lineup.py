@@ -15,7 +15,7 @@ import torch
 from pg_core import extract, load_model, sample_path
 from pg_core.analysis.comparison import line_up
 from pg_core.defences.registry import TITLES, Fitting
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.photos.read import decode, square
 
 TARGET = 3.0

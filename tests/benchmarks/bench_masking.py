@@ -22,7 +22,7 @@ from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from tests import reference
 
 

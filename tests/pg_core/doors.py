@@ -57,7 +57,9 @@ from pg_core.evaluation.published import read
 from pg_core.evaluation.results import Setting
 from pg_core.evaluation.run import Trial, fitted_trials
 from pg_core.evaluation.table import as_published, table_4
-from pg_core.evidence.arrays import EvidenceType, clip, evidence_error, scale
+from pg_core.evidence.grid import clip, scale
+from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.types import EvidenceType
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
 from pg_core.networks.own import OwnNetwork

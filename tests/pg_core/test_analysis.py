@@ -8,7 +8,6 @@ from PIL import Image
 
 from pg_core import (
     Bound,
-    EvidenceType,
     ImageError,
     ReceptiveField,
     RobustMasking,
@@ -19,6 +18,7 @@ from pg_core import (
     examine,
     extract,
 )
+from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.photos.inference import SAFETY
 from pg_core.photos.read import read, square, upright_rgb
 from tests.colours import Colours
@@ -162,7 +162,7 @@ def test_a_file_that_is_no_photo_is_refused_by_name(tmp_path):
         analyse(path, model, RobustMasking((5, 5)))
 
 
-@pytest.mark.parametrize("evidence", list(EvidenceType))
+@pytest.mark.parametrize("evidence", list(EVIDENCE_TYPES.values()))
 @pytest.mark.parametrize("bound", list(Bound))
 def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
     model = Colours()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Window
 from pg_core.networks import load_model
 from pg_core.networks.arithmetic import certifying

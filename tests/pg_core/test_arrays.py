@@ -10,17 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pg_core.evidence import arrays
-from pg_core.evidence.arrays import (
-    CEILING,
-    VOTE_THRESHOLD,
-    EvidenceType,
-    clip,
-    confidence,
-    first_largest,
-)
+from pg_core.evidence.arrays import first_largest
+from pg_core.evidence.grid import clip
+from pg_core.evidence.types import CEILING, EVIDENCE_TYPES, VOTE_THRESHOLD, EvidenceType, confidence
 from tests import reference
 
-KINDS = st.sampled_from(list(EvidenceType))
+KINDS = st.sampled_from(list(EVIDENCE_TYPES.values()))
 CLIP_HIGHS = st.sampled_from([math.inf, 1.0, 0.3, 2.0, 7.7, 1e-6, 1e6])
 MAPS = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
 
@@ -31,7 +26,7 @@ def local_logits(largest=30.0):
 
 def top_of(kind, clip_high):
     """The largest evidence there can be, before rounding to the grid."""
-    return min(clip_high, CEILING) if kind is EvidenceType.LOGITS else min(clip_high, 1.0)
+    return min(clip_high, CEILING) if kind == EvidenceType.LOGITS else min(clip_high, 1.0)
 
 
 def grid(shape, top):
@@ -116,7 +111,7 @@ def test_each_location_says_the_same_alone_and_on_a_larger_batch(values, kind):
 def test_clipping_leaves_its_argument_alone():
     values = np.array([[[-1.0, 3.0]], [[0.5, 1e30]]])
     before = values.copy()
-    for kind in EvidenceType:
+    for kind in EVIDENCE_TYPES.values():
         clip(values, kind, 2.0)
     np.testing.assert_array_equal(values, before)
 
@@ -140,12 +135,12 @@ def test_a_location_votes_above_the_threshold_only():
 
 def test_float32_logits_make_the_evidence_of_the_same_float64_values():
     values = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
-    for kind in EvidenceType:
+    for kind in EVIDENCE_TYPES.values():
         np.testing.assert_array_equal(clip(values, kind), clip(values.astype(np.float64), kind))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("kind", list(EvidenceType))
+@pytest.mark.parametrize("kind", list(EVIDENCE_TYPES.values()))
 def test_values_that_are_not_finite_are_refused(bad, kind):
     values = np.zeros((2, 3, 3))
     values[1, 2, 0] = bad

@@ -18,7 +18,7 @@ from pg_core import (
     extract,
     update,
 )
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import cells
 from pg_core.networks import MODELS
 from pg_core.networks.bodies.resnet import ResNet50

@@ -13,7 +13,7 @@ from pg_core.defences.patchcleanser.masks import CoveringMasks
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.registry import TITLES, Fitting, Kind
 from pg_core.defences.smoothing import Smoothing
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Windows
 
 BAGNET = ReceptiveField((17, 17), (8, 8))

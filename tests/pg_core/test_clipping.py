@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pg_core.defences.base import Verdict
 from pg_core.defences.bounded import BoundedEvidence, Squashing
-from pg_core.evidence.arrays import EvidenceType, scale
+from pg_core.evidence.grid import scale
+from pg_core.evidence.types import EvidenceType
 from tests import reference
 from tests.pg_core.test_masking import led_maps
 from tests.reference import bounded
@@ -84,7 +85,7 @@ def test_bounded_evidence_stays_in_its_range_whatever_the_logits(defence, drawn)
         assert values.max() <= most
     kind = (defence.squashing, defence.evidence)
     expected = (
-        2.0 if kind[0] is Squashing.TANH else defence.clip_high if kind[1] is EvidenceType.LOGITS else 1.0
+        2.0 if kind[0] is Squashing.TANH else defence.clip_high if kind[1] == EvidenceType.LOGITS else 1.0
     )
     assert most - least == pytest.approx(expected)
 

@@ -16,7 +16,7 @@ from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 
 RANDOM = np.random.default_rng(7)
 MAPS = RANDOM.normal(0, 1, (4, 3, 6, 5))

@@ -17,7 +17,7 @@ from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import Fitting, Kind
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.run import evaluate, fitted_trials, judge
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.networks import CIFAR10
 from pg_core.networks.base import Part

@@ -11,7 +11,8 @@ from pg_core.defences.base import Verdict
 from pg_core.defences.patchcleanser import features as module
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchguard.masking import RobustMasking
-from pg_core.evidence.arrays import CEILING, EvidenceType, clip
+from pg_core.evidence.grid import clip
+from pg_core.evidence.types import CEILING, EvidenceType
 from pg_core.geometry import Window
 from tests import reference
 from tests.reference import double_masking as literal
@@ -104,7 +105,7 @@ def test_no_adversary_changes_the_prediction_in_a_window_with_a_margin(drawn):
     certificate = defence.certify(local_logits)
     assume((certificate.margin > 0).any())
     label, random = int(certificate.label), np.random.default_rng(drawn[5])
-    top = 2.0**15 if defence.evidence is EvidenceType.LOGITS else 1.0
+    top = 2.0**15 if defence.evidence == EvidenceType.LOGITS else 1.0
     for n in np.flatnonzero(certificate.margin > 0)[:4]:
         w, attacks = W[n], [filled(û, W[n], np.zeros(len(û)))]
         for c in range(len(û)):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pg_core import geometry
-from pg_core.evidence.arrays import EvidenceType, clip
+from pg_core.evidence.grid import clip
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Patch, ReceptiveField, Window, Windows, cells
 from tests import reference
 

@@ -12,7 +12,7 @@ from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.interval.bounds import IntervalBounds
 from pg_core.defences.interval.from_torch import layers_of
 from pg_core.defences.undefended import Undefended
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Window, cells
 from pg_core.networks.base import Part
 from pg_core.networks.bodies.architectures import Interval, from_json, to_json

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import largest_inside, largest_patches
-from pg_core.evidence.arrays import clip
+from pg_core.evidence.grid import clip
 from pg_core.geometry import ReceptiveField
 from pg_core.geometry.footprints import Footprints
 from tests import reference

@@ -18,7 +18,7 @@ from pg_core import (
 )
 from pg_core.__main__ import main
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField
 from tests.colours import Colours
 

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.evidence.arrays import EvidenceType, clip
+from pg_core.evidence.grid import clip
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Window
 from tests import reference
 
@@ -21,7 +22,7 @@ SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @st.composite
-def defences(draw, bound=Bound.SOUND, thresholds=THRESHOLDS, kinds=tuple(EvidenceType), largest=3):
+def defences(draw, bound=Bound.SOUND, thresholds=THRESHOLDS, kinds=tuple(EVIDENCE_TYPES.values()), largest=3):
     return RobustMasking(
         window_size=draw(st.tuples(st.integers(1, largest), st.integers(1, largest))),
         threshold=draw(st.sampled_from(thresholds)),
@@ -55,7 +56,7 @@ def spelt_out(defence, local_logits):
 
 def in_feature_space(defence):
     """The same defence on evidence: what an adversary who writes evidence itself is up against."""
-    top = defence.clip_high if defence.evidence is EvidenceType.LOGITS else min(defence.clip_high, 1.0)
+    top = defence.clip_high if defence.evidence == EvidenceType.LOGITS else min(defence.clip_high, 1.0)
     return replace(defence, evidence=EvidenceType.LOGITS, clip_high=top)
 
 
@@ -250,7 +251,7 @@ def attacked_everywhere(values, defence, contents):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("kind", list(EvidenceType))
+@pytest.mark.parametrize("kind", list(EVIDENCE_TYPES.values()))
 def test_no_random_content_of_a_window_breaks_a_certificate(kind, threshold):
     tried = []
 

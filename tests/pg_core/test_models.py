@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.evidence.arrays import confidence
+from pg_core.evidence.types import confidence
 from pg_core.geometry import ReceptiveField, Window, cells
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel

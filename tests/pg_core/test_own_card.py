@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField
 from pg_core.networks.own import MAX_CARD_BYTES, Format, card_in, read_card
 
@@ -21,7 +21,7 @@ def test_a_card_by_hand_needs_no_more_than_what_cannot_be_guessed():
     }
     own = read_card(json.dumps(card))
     assert own.receptive_field == ReceptiveField((11, 11), (4, 4))
-    assert own.evidence is EvidenceType.CONFIDENCE
+    assert own.evidence == EvidenceType.CONFIDENCE
     assert own.description.title == "Mine"
 
 

@@ -12,7 +12,7 @@ from torchvision import models
 
 from pg_core import sample_path
 from pg_core.__main__ import main
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Window, cells
 from pg_core.networks.base import LocalModel, Part
 from pg_core.networks.loading import bases, load_own, sha256_of

@@ -14,7 +14,8 @@ from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.patchguard.tight import Surroundings, least_kept, most_kept
 from pg_core.defences.patchguard.witness import WindowStatus, find_witness, window_status, window_statuses
-from pg_core.evidence.arrays import EvidenceType, clip, scale
+from pg_core.evidence.grid import clip, scale
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Window, Windows, cells
 from tests import reference
 from tests.pg_core.test_masking import THRESHOLDS, defences, led_maps
@@ -55,13 +56,13 @@ def require_a_legal_winner(witness, benign, defence):
     inside, top = evidence[:, w], defence.top(benign.shape[-2:])
     assert inside.min() >= 0
     assert inside.max() <= top
-    if defence.evidence is not EvidenceType.LOGITS:
+    if defence.evidence != EvidenceType.LOGITS:
         assert top <= 1
-    if defence.evidence is EvidenceType.CONFIDENCE:
+    if defence.evidence == EvidenceType.CONFIDENCE:
         assert inside.sum(axis=0).max() <= 1
-    if defence.evidence is EvidenceType.SHARPENED:
+    if defence.evidence == EvidenceType.SHARPENED:
         assert np.cbrt(inside).sum(axis=0).max() <= 1 + 1e-12
-    if defence.evidence is EvidenceType.PREDICTION:
+    if defence.evidence == EvidenceType.PREDICTION:
         assert set(np.unique(inside)) <= {0.0, top}
         assert np.count_nonzero(inside, axis=0).max() <= 4  # more cannot have a confidence above 0.2
     steps = evidence / scale(benign.shape[-2:], defence.evidence, defence.clip_high)[1]
@@ -74,7 +75,7 @@ def require_a_legal_winner(witness, benign, defence):
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-@pytest.mark.parametrize("kind", list(EvidenceType))
+@pytest.mark.parametrize("kind", list(EVIDENCE_TYPES.values()))
 def test_a_pair_of_window_and_rival_is_certified_or_has_a_witness_and_never_both(kind, threshold):
     """But for ties; confidences and votes at T > 0 may stay undecided, in fewer than one pair of a hundred."""
     random, known, zero = np.random.default_rng(5), Counter(), 0
@@ -101,8 +102,8 @@ def test_a_pair_of_window_and_rival_is_certified_or_has_a_witness_and_never_both
                 elif status is WindowStatus.TIED:
                     assert margin == 0
                     assert threshold > 0 or label < rival
-                    assert threshold == 0 or kind is EvidenceType.LOGITS
-                elif threshold == 0 or kind is EvidenceType.LOGITS:
+                    assert threshold == 0 or kind == EvidenceType.LOGITS
+                elif threshold == 0 or kind == EvidenceType.LOGITS:
                     assert threshold > 0
                     assert abs(margin) <= 1e-8 * certificate.outside[row, column]
                 else:
@@ -113,7 +114,7 @@ def test_a_pair_of_window_and_rival_is_certified_or_has_a_witness_and_never_both
     assert known[WindowStatus.UNDECIDED] + known[WindowStatus.OPEN] - zero <= PAIRS / 100
 
 
-@pytest.mark.parametrize("kind", list(EvidenceType))
+@pytest.mark.parametrize("kind", list(EVIDENCE_TYPES.values()))
 @settings(max_examples=25)
 @given(st.data(), led_maps())
 def test_a_witness_in_the_whole_map_wins_against_its_label(kind, data, drawn):

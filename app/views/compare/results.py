@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from app.cache.analysis import Choice, Photo, features, network
+from app.cache.analysis import BY_DIGEST, Choice, Photo, features, network
 from pg_core.analysis.comparison import Contender, Lineup, line_up
 from pg_core.defences.base import ALERT, Claim, Verdict, in_words
 from pg_core.defences.interval.from_torch import layers_of
@@ -15,7 +15,7 @@ from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
 from pg_core.defences.patchcleanser.masks import CoveringMasks
 from pg_core.defences.patchcleanser.pixels import PairLogits
 from pg_core.defences.registry import TITLES, Fitting
-from pg_core.evidence.arrays import clip
+from pg_core.evidence.grid import clip
 from pg_core.geometry import Window
 from pg_core.io.progress import Report
 from pg_core.io.spreadsheet import Cell, comma_separated
@@ -44,13 +44,13 @@ def try_pairs(photo: Photo, choice: Choice, masks: CoveringMasks, report: Report
         tried.append(pair_logits(classify, features(photo, choice).pixels, masks, batch=1, report=report))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def _tried(photo: Photo, choice: Choice, masks: CoveringMasks) -> list[PairLogits]:
     """Where the logits under pairs of masks are kept: what is cached may not draw a progress bar."""
     return []
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def _lineup(
     photo: Photo,
     choice: Choice,

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app.cache import analysis as cached
-from app.cache.analysis import Choice, Photo
+from app.cache.analysis import BY_DIGEST, Choice, Photo
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.patchcleanser.features import FeatureMasking
@@ -32,7 +32,7 @@ class Change:
     lost: int | None
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def failing(
     photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
 ) -> tuple[Failure, ...]:
@@ -41,7 +41,7 @@ def failing(
     return tuple(failures(analysis.defence, analysis.masking, analysis.certificate))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs={Photo: lambda photo: photo.digest})
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def double_masking(
     photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
 ) -> Certificate:

@@ -12,7 +12,7 @@ from app.sidebar import Choices
 from pg_core.defences.patchguard.explain import Failure
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.evidence.arrays import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.photos.read import Space, Threat
 
 _BASE = "whatif-base"
@@ -52,7 +52,7 @@ def what_if(chosen: Choices) -> WhatIf:
         "Patch height", 1, space[0], key=_HEIGHT, help="In pixels, as in the sidebar."
     )
     width = fourth.number_input("Patch width", 1, space[1], key=_WIDTH)
-    evidence = fifth.selectbox("Evidence", list(EvidenceType), key=_EVIDENCE)
+    evidence = fifth.selectbox("Evidence", list(EVIDENCE_TYPES), key=_EVIDENCE)
     last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
     field = cached.described(chosen.choice).receptive_field
@@ -61,7 +61,7 @@ def what_if(chosen: Choices) -> WhatIf:
         window_size=field.window_size(other.on_network(framing)),
         threshold=threshold,
         clip_high=math.inf if clip_high is None else clip_high,
-        evidence=evidence or defence.evidence,
+        evidence=EvidenceType.named(evidence or defence.evidence),
     )
     return WhatIf(tried, other, tuple(_differences(chosen, tried, other)))
 
@@ -90,7 +90,7 @@ def filtered(failures: Sequence[Failure], classes: Sequence[str]) -> list[Failur
 
 def _as_in_sidebar(chosen: Choices) -> None:
     state, defence = st.session_state, chosen.defence
-    state[_THRESHOLD], state[_EVIDENCE] = defence.threshold, defence.evidence
+    state[_THRESHOLD], state[_EVIDENCE] = defence.threshold, defence.evidence.name
     state[_CLIP] = None if math.isinf(defence.clip_high) else defence.clip_high
     state[_HEIGHT], state[_WIDTH] = chosen.threat.patch_size
 

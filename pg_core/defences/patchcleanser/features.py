@@ -14,17 +14,10 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
-from pg_core.evidence.arrays import (
-    EvidenceMap,
-    EvidenceType,
-    Labels,
-    LocalLogits,
-    check_maps,
-    clip,
-    evidence_error,
-    first_largest,
-    scale,
-)
+from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
+from pg_core.evidence.grid import clip, scale
+from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
 

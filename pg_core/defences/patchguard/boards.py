@@ -12,7 +12,9 @@ import numpy as np
 
 from pg_core.defences.patchguard.cases import Case, CaseEvidence, cases
 from pg_core.defences.patchguard.masking import Bound, Masking, RobustMasking
-from pg_core.evidence.arrays import CEILING, EvidenceMap, clip
+from pg_core.evidence.arrays import EvidenceMap
+from pg_core.evidence.grid import clip
+from pg_core.evidence.types import CEILING
 from pg_core.geometry import Size, Window, Windows, cells
 
 Rows = tuple[tuple[float, ...], ...]

@@ -15,18 +15,17 @@ from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
 from pg_core.defences.patchguard.tight import PRECISION, Surroundings, least_kept, most_kept
 from pg_core.evidence.arrays import (
     EvidenceMap,
-    EvidenceType,
     Labels,
     LocalLogits,
     WindowValues,
     check_maps,
-    clip,
-    evidence_error,
     first_largest,
     of_label,
-    scale,
     strongest_rival,
 )
+from pg_core.evidence.grid import clip, scale
+from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Size, Window, Windows
 from pg_core.io.parameters import coerce_fields, shown
 
@@ -111,7 +110,7 @@ class RobustMasking:
     @property
     def attained(self) -> bool:
         """Whether an adversary in feature space attains both bounds of every window at once (theory §6)."""
-        tight = self.bound is Bound.TIGHT and self.evidence is EvidenceType.LOGITS
+        tight = self.bound is Bound.TIGHT and not self.evidence.shared and not self.evidence.whole
         return self.threshold == 0 or tight
 
     def __str__(self) -> str:
@@ -199,7 +198,7 @@ class RobustMasking:
     ) -> MaskingCertificate:
         """The certificate with what the adversary attains in the windows that the plain bounds refuse."""
         windows, top = certificate.windows, self.top(certificate.windows.map_size)
-        votes = self.evidence is EvidenceType.PREDICTION
+        votes = self.evidence.whole
         by_class = np.moveaxis(outside, -3, -1)
         lower, upper = certificate.lower.copy(), certificate.upper.copy()
         rival, tolerance = certificate.rival.copy(), certificate.tolerance.copy()

@@ -24,7 +24,8 @@ from pg_core.defences.patchguard.tight import (
     shared_contents,
     straddling,
 )
-from pg_core.evidence.arrays import SHARPENED_POWER, EvidenceMap, EvidenceType, Scores, scale
+from pg_core.evidence.arrays import EvidenceMap, Scores
+from pg_core.evidence.grid import scale
 from pg_core.geometry import Window, cells
 
 
@@ -208,8 +209,8 @@ def _contents(
     """
     map_size = other.windows.map_size
     top, (_, step) = defence.top(map_size), scale(map_size, defence.evidence, defence.clip_high)
-    full, whole = np.full(other.held.shape[1], top), defence.evidence is EvidenceType.PREDICTION
-    power = {EvidenceType.CONFIDENCE: 1, EvidenceType.SHARPENED: SHARPENED_POWER}.get(defence.evidence, 0)
+    full, whole = np.full(other.held.shape[1], top), defence.evidence.whole
+    power = defence.evidence.shared
     shared = power > 0
     alone = options[-1] if shared else options[0]
     yield alone.cells * top, full
