@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pg_core.defences.detection import MaskedDetection
     from pg_core.defences.interval.bounds import IntervalBounds
     from pg_core.defences.patchcleanser.features import FeatureMasking
-    from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
-    from pg_core.defences.patchcleanser.masks import CoveringMasks
+    from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
+    from pg_core.defences.patchcleanser.masks import MaskSet
     from pg_core.defences.patchcleanser.pixels import PatchCleanser
     from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
     from pg_core.defences.patchguard.placements import (
@@ -55,7 +55,6 @@ __all__ = [
     "BoundedEvidence",
     "Certificate",
     "Claim",
-    "CoveringMasks",
     "Defence",
     "EvidenceType",
     "FeatureMasking",
@@ -65,6 +64,7 @@ __all__ = [
     "IntervalBounds",
     "LocalFeatures",
     "LocalModel",
+    "MaskSet",
     "MaskedDetection",
     "Masking",
     "MaskingCertificate",
@@ -92,9 +92,9 @@ __all__ = [
     "largest_patches",
     "load_model",
     "mean_logits",
-    "pair_logits",
     "sample_path",
     "save_local_logits",
+    "two_mask_predictions",
     "update",
     "window_status",
     "window_statuses",
@@ -105,7 +105,7 @@ _HOMES = {
     "analyse": "pg_core.analysis.photo",
     "examine": "pg_core.analysis.photo",
     "EvidenceType": "pg_core.evidence.types",
-    "CoveringMasks": "pg_core.defences.patchcleanser.masks",
+    "MaskSet": "pg_core.defences.patchcleanser.masks",
     "SAMPLES": "pg_core.datasets.folders",
     "sample_path": "pg_core.datasets.folders",
     "ALERT": "pg_core.defences.base",
@@ -138,7 +138,7 @@ _HOMES = {
     "Threat": "pg_core.photos.read",
     "save_local_logits": "pg_core.datasets.local_logits",
     "mean_logits": "pg_core.defences.patchcleanser.inference",
-    "pair_logits": "pg_core.defences.patchcleanser.inference",
+    "two_mask_predictions": "pg_core.defences.patchcleanser.inference",
     "MODELS": "pg_core.networks",
     "load_model": "pg_core.networks",
     "LocalModel": "pg_core.networks.base",

@@ -21,6 +21,7 @@ from pg_core.datasets.folders import sample_path
 from pg_core.defences.patchguard import witness
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
+from pg_core.defences.spec import DefenceConfig
 from pg_core.geometry import Size, Window
 from pg_core.networks import MODELS, Description, load_model
 from pg_core.networks.own import OwnNetwork
@@ -60,6 +61,7 @@ BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
     # What a type of evidence is made by are functions; its name says as much.
     Choice: repr,
     RobustMasking: repr,
+    DefenceConfig: lambda config: (repr(config), repr(config.network)),
 }
 """How caches tell photos, networks and defences apart."""
 

@@ -13,27 +13,35 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.defences.base import Certificate, Defence, Prediction
-from pg_core.defences.patchcleanser.pixels import PairLogits
-from pg_core.defences.registry import Fitting, Kind
+from pg_core.analysis.inputs import supply
+from pg_core.defences.base import Certificate, Claim, Defence, DefenceInput, InputArray, Prediction
+from pg_core.defences.patchcleanser.pixels import TwoMaskPredictions, mask_set
+from pg_core.defences.registry import DEFENCES, defence_spec
+from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.evidence.arrays import first_largest
 from pg_core.geometry import Box, Patch, Window, Windows
-from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.parameters import coerce_fields
 from pg_core.photos.inference import LocalFeatures
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Contender:
-    """A defence and what it says of the image; `seconds` is what prediction and certificate took here."""
+class DefenceResult:
+    """A defence, what it looked at, and what it says of the image; `seconds` is what prediction and certificate took
+    here."""
 
-    kind: Kind
+    name: str
     defence: Defence
+    values: InputArray
     prediction: Prediction
     certificate: Certificate
     seconds: float
 
     def __post_init__(self) -> None:
         coerce_fields(self)
+
+    @property
+    def spec(self) -> DefenceSpec:
+        return defence_spec(self.name)
 
     @property
     def relative(self) -> Float64[np.ndarray, "window_rows window_columns"]:
@@ -44,14 +52,14 @@ class Contender:
         return np.clip(margin / max(float(finite.max(initial=0.0)), 2.0**-1000), -1.0, 1.0)
 
     def __repr__(self) -> str:
-        return f"Contender({self.kind}, {self.certificate!r}, {self.seconds * 1000:.0f} ms)"
+        return f"DefenceResult({self.name}, {self.certificate!r}, {self.seconds * 1000:.0f} ms)"
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class NotApplicable:
     """A defence that does not apply to the network, and why, in a sentence."""
 
-    kind: Kind
+    name: str
     reason: str
 
     def __post_init__(self) -> None:
@@ -65,24 +73,24 @@ class Positions(Box):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lineup:
-    """What all defences say of an image, in the order of `Kind`, and those that have nothing to say."""
+class Comparison:
+    """What all defences say of an image, in the order of the registry, and those that have nothing to say."""
 
     features: LocalFeatures
-    fitting: Fitting
-    contenders: tuple[Contender, ...]
-    absent: tuple[Absent, ...] = ()
+    config: DefenceConfig
+    results: tuple[DefenceResult, ...]
+    not_applicable: tuple[NotApplicable, ...] = ()
 
     @property
     def windows(self) -> Windows:
         """The malicious windows of the map of local logits."""
-        field = self.fitting.receptive_field
-        return Windows(self.features.map_size, self.fitting.window_size, field.wrapping)
+        field = self.config.receptive_field
+        return Windows(self.features.map_size, self.config.window_size, field.wrapping)
 
-    def positions(self, one: Contender, window: Window) -> Positions | None:
+    def positions(self, one: DefenceResult, window: Window) -> Positions | None:
         """Where in the certificate of a defence a malicious window lies: its own position, or all places of the patch
         whose footprint lies in it; None if there is no such place."""
-        if one.certificate.windows == self.windows:
+        if one.certificate.positions == self.windows:
             return Positions(window.top, window.left, 1, 1)
         rows, columns = (
             self._placed(axis, first, size, self.windows.shape[axis] == 1)
@@ -90,21 +98,21 @@ class Lineup:
         )
         if not len(rows) or not len(columns):
             return None
-        tall, wide = one.certificate.windows.shape
+        tall, wide = one.certificate.positions.shape
         top, left = (0 if tall == 1 else int(rows[0])), (0 if wide == 1 else int(columns[0]))
         height = 1 if tall == 1 else int(rows[-1]) - top + 1
         return Positions(top, left, height, 1 if wide == 1 else int(columns[-1]) - left + 1)
 
-    def window_at(self, one: Contender, row: int, column: int) -> Window | None:
+    def window_at(self, one: DefenceResult, row: int, column: int) -> Window | None:
         """The malicious window that a position in the certificate of a defence stands for: itself, or the first that
         contains the footprint of a patch there; None if no feature sees that patch."""
-        if one.certificate.windows == self.windows:
+        if one.certificate.positions == self.windows:
             return self.windows.window(row, column)
-        patch = Patch(row, column, *self.fitting.patch_size)
-        footprint = self.fitting.receptive_field.footprint(patch, self.features.map_size)
+        patch = Patch(row, column, *self.config.patch_size)
+        footprint = self.config.receptive_field.footprint(patch, self.features.map_size)
         return None if footprint is None else self.windows.containing(footprint)
 
-    def worst_at(self, one: Contender, window: Window) -> tuple[int, int] | None:
+    def worst_at(self, one: DefenceResult, window: Window) -> tuple[int, int] | None:
         """The position with the smallest margin among those of a malicious window."""
         box = self.positions(one, window)
         if box is None:
@@ -113,73 +121,74 @@ class Lineup:
         row, column = divmod(int(first_largest(-margin.reshape(-1))), margin.shape[1])
         return box.top + row, box.left + column
 
-    def proves(self, one: Contender, window: Window) -> bool:
+    def proves(self, one: DefenceResult, window: Window) -> bool:
         """Whether what the certificate of a defence claims is proved for a malicious window."""
         certificate, box = one.certificate, self.positions(one, window)
         if box is None:
             return False
         return bool(certificate.proved[box.top : box.bottom, box.left : box.right].all())
 
-    def differing(self, window: Window) -> tuple[Contender, Contender] | None:
+    def differing(self, window: Window) -> tuple[DefenceResult, DefenceResult] | None:
         """The first defence that proves a malicious window, and the first (after the undefended network) that does
         not; None if they agree."""
-        proving = [one for one in self.contenders if self.proves(one, window)]
-        failing = [one for one in self.contenders if not self.proves(one, window)]
-        failing.sort(key=lambda one: one.kind is Kind.UNDEFENDED)
+        proving = [one for one in self.results if self.proves(one, window)]
+        failing = [one for one in self.results if not self.proves(one, window)]
+        failing.sort(key=lambda one: one.certificate.claim is Claim.NOTHING)
         return (proving[0], failing[0]) if proving and failing else None
 
     def _placed(self, axis: int, first: int, size: int, whole: bool) -> np.ndarray:
         """Places of the patch along an axis whose footprint lies in [first, first + size) of the map, in a row; of a
         window around the right edge, the longer part."""
-        patch, image = self.fitting.patch_size[axis], self.features.framing.image_size[axis]
+        patch, image = self.config.patch_size[axis], self.features.framing.image_size[axis]
         starts = np.arange(image - patch + 1)
         if whole:
             return starts
         count = self.features.map_size[axis]
-        begin, end = self.fitting.receptive_field.spans(
+        begin, end = self.config.receptive_field.spans(
             np.stack([starts, starts + patch], axis=-1), self.features.map_size, axis
         ).T
-        ahead = (begin - first) % count if self.fitting.receptive_field.wrapping else begin - first
+        ahead = (begin - first) % count if self.config.receptive_field.wrapping else begin - first
         inside = starts[(ahead >= 0) & (ahead + end - begin <= size) & (begin < end)]
         runs = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
         return max(runs, key=len)
 
 
-def line_up(
+def compare(
     features: LocalFeatures,
-    fitting: Fitting,
+    config: DefenceConfig,
     label: str | None = None,
-    kinds: Iterable[Kind] = Kind,
-    pairs: PairLogits | None = None,
-) -> Lineup:
-    """Every defence, fitted to the network and the patch, on the local logits of one image, or on its pixels.
+    names: Iterable[str] | None = None,
+    two_mask: TwoMaskPredictions | None = None,
+) -> Comparison:
+    """Every defence, or those of these names, made for the network and the patch, on one image.
 
-    label is the class to certify, by default what each defence predicts; pairs are the logits under pairs of the masks
-    of the fitting, if there are any (`pg_core.defences.patchcleanser.inference`). Raises ValueError if the label is no
-    class.
+    label is the class to certify, by default what each defence predicts; two_mask are the predictions under pairs of
+    the masks of the configuration, if there are any (`pg_core.analysis.inputs`). Raises ValueError if the label is no
+    class, or a name no defence.
     """
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
     index = None if label is None else features.classes.index(label)
-    contenders, absent = [], []
-    for kind in [member(Kind, kind) for kind in kinds]:
+    results, not_applicable = [], []
+    for spec in map(defence_spec, DEFENCES if names is None else names):
         try:
-            defence = fitting.defence(kind)
+            defence = spec.build(config)
         except ValueError as error:
-            absent.append(Absent(kind, str(error)))
+            not_applicable.append(NotApplicable(spec.name, str(error)))
             continue
-        if kind.sees_pairs and pairs is None:
-            count = fitting.masks.count
-            runs = count * (count + 1) // 2
-            absent.append(Absent(kind, f"it needs {runs} more runs of the network, which are started below"))
-            continue
-        seen, delta = features.local_logits, features.delta
-        if kind.sees_pixels:
-            seen, delta = features.pixels, 0.0
-        elif kind.sees_pairs and pairs is not None:
-            seen = pairs
+        if spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+            if two_mask is None:
+                count = mask_set(config).count
+                runs = count * (count + 1) // 2
+                reason = f"it needs {runs} more runs of the network, which are started below"
+                not_applicable.append(NotApplicable(spec.name, reason))
+                continue
+            values, delta = two_mask, features.delta
+        else:
+            values, delta = supply(spec.input, features, None, config)
         start = time.perf_counter()
-        prediction = defence.predict(seen)
-        certificate = defence.certify(seen, label=index, delta=delta)
-        contenders.append(Contender(kind, defence, prediction, certificate, time.perf_counter() - start))
-    return Lineup(features, fitting, tuple(contenders), tuple(absent))
+        prediction = defence.predict(values)
+        certificate = defence.certify(values, label=index, delta=delta)
+        seconds = time.perf_counter() - start
+        results.append(DefenceResult(spec.name, defence, values, prediction, certificate, seconds))
+    return Comparison(features, config, tuple(results), tuple(not_applicable))

@@ -8,12 +8,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from pg_core.analysis.inputs import configure
 from pg_core.commands import options as values
 from pg_core.datasets.folders import labelled_photos, other_files
+from pg_core.defences.detection import ALERT_THRESHOLD
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
 from pg_core.defences.patchguard.masking import Bound
-from pg_core.defences.registry import TITLES, Fitting, Kind
-from pg_core.evaluation.run import evaluate, fitted_trials, network_runs
-from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.defences.patchguard.spec import BOUND
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
+from pg_core.evaluation.run import evaluate, evaluation_cases, network_runs
+from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.io import files
 from pg_core.io.json import as_json
 from pg_core.io.progress import Progress, Report, duration
@@ -67,8 +72,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     evaluate_folder.add_argument(
         "--defence",
-        choices=list(Kind),
-        type=Kind,
+        choices=list(DEFENCES),
         nargs="+",
         metavar="NAME",
         help="one or several; default: masking, or mask-ds of bands",
@@ -120,12 +124,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _defences() -> str:
-    return "\n".join(f"  {kind:<18}{title}" for kind, title in TITLES.items())
+    return "\n".join(f"  {name:<18}{spec.title}" for name, spec in DEFENCES.items())
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    from pg_core.defences.interval.from_torch import layers_of
-
     if options.lines is not None:
         files.prepare(options.lines)
     if options.local_logits is not None:
@@ -137,24 +139,24 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     sizes = [
         square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
     ]
-    fitting = Fitting(
-        model.receptive_field,
-        model.image_size,
-        EvidenceType.named(options.evidence or model.evidence),
+    config = configure(
+        model,
         sizes[0],
-        clip_high=options.clip_high,
-        bound=options.bound,
-        alert_threshold=options.alert_threshold,
-        masks_per_axis=options.masks_per_axis,
-        layers=layers_of(model) if Kind.INTERVAL in (options.defence or ()) else None,
+        {
+            EVIDENCE.name: options.evidence,
+            CLIP_HIGH.name: None if math.isinf(options.clip_high) else options.clip_high,
+            BOUND.name: options.bound.value,
+            ALERT_THRESHOLD.name: options.alert_threshold,
+            MASKS_PER_AXIS.name: options.masks_per_axis,
+        },
     )
-    trials = fitted_trials(fitting, sizes, options.defence, options.threshold)
+    cases = evaluation_cases(config, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable
     cure = nullcontext() if skip else values.cure_for_unreadable()
     with cure, values.cure_for_unwritable(), values.progress_line() as report:
-        told = _announced(report, network_runs(trials))
+        told = _announced(report, network_runs(cases))
         result = evaluate(
-            model, photos, trials, options.lines, model.weights_sha256, told, options.local_logits, skip
+            model, photos, cases, options.lines, model.weights_sha256, told, options.local_logits, skip
         )
     result = replace(result, other_files=other_files(options.folder))
     yield as_json(result.summary()) if options.json else str(result)

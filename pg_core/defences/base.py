@@ -12,15 +12,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from pg_core.evidence.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
-from pg_core.geometry import Window, Windows
+from pg_core.geometry import Positions, Window, Windows
 from pg_core.io.parameters import coerce_fields, member, shown
 
 ALERT = 2**31 - 1
 """The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class
 has this index, so that a list of names refuses it."""
 
-Seen = Float[np.ndarray, "*batch depth rows columns"]
-"""What a defence looks at: local logits for most; logits under pairs of masks, or pixels."""
+InputArray = Float[np.ndarray, "*batch depth rows columns"]
+"""Local logits, pixels, or two-mask predictions."""
+
+
+class DefenceInput(StrEnum):
+    """What a defence looks at; `pg_core.analysis.inputs` supplies it."""
+
+    LOCAL_LOGITS = "local logits"
+    """[classes, rows, columns], of one run of the network."""
+    PIXELS = "pixels"
+    """[3, height, width] in [0, 1], of the image that the network sees."""
+    TWO_MASK_PREDICTIONS = "two-mask predictions"
+    """[classes, masks, masks], for which the network runs again for every pair of masks."""
 
 
 class Verdict(StrEnum):
@@ -91,17 +102,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
-    """Bounds for the label and for its best rival at each position of `windows`, with or without *batch, and what they
+    """Bounds for the label and for its best rival at each of the positions, with or without *batch, and what they
     claim.
 
     lower is what the label keeps at least and upper what the rival reaches at most, both in the defence's own
     units, if the adversary has that window; lower - upper is the margin. A margin counts as positive above
-    `tolerance`, what the arithmetic of the network can move it by. A tie is not a certificate. `windows` are boxes
-    of what the defence sees: cells of a map of local logits, or pixels.
+    `tolerance`, what the arithmetic of the network can move it by. A tie is not a certificate. Positions
+    are windows of features, or placements of a patch of pixels.
     """
 
     claim: Claim
-    windows: Windows
+    positions: Positions
     label: Labels
     prediction: Labels
     lower: WindowValues
@@ -137,7 +148,7 @@ class Certificate:
         """The verdict on each malicious window of one image: values of `Verdict`."""
         self._require_one()
         if self.prediction != self.label or self.claim is Claim.NOTHING:
-            return np.full(self.windows.shape, self.verdict.value)
+            return np.full(self.positions.shape, self.verdict.value)
         flags = [self.margin <= 0, self.undecided]
         return np.select(
             flags, [Verdict.NOT_CERTIFIED.value, Verdict.UNDECIDED.value], Verdict.CERTIFIED.value
@@ -163,10 +174,24 @@ class Certificate:
         return Verdict.CERTIFIED if self.certified else Verdict.UNDECIDED
 
     @property
+    def windows(self) -> Windows:
+        """The positions of a certificate of windows; raises ValueError for one of placements."""
+        if not isinstance(self.positions, Windows):
+            raise ValueError(
+                "expected a certificate of windows of features, got one of placements of a patch"
+            )
+        return self.positions
+
+    @property
+    def worst_position(self) -> tuple[int, int]:
+        """Row and column of the position with the smallest margin, the first on ties, of one image."""
+        self._require_one()
+        return divmod(int(first_largest(-self.margin.reshape(-1))), self.positions.shape[1])
+
+    @property
     def worst(self) -> Window:
         """The malicious window with the smallest margin, the first on ties, of one image."""
-        self._require_one()
-        return self.windows.at(int(first_largest(-self.margin.reshape(-1))))
+        return self.windows.window(*self.worst_position)
 
     def __getitem__(self: Result, index: int) -> Result:
         """The certificate of one image of a batch."""
@@ -176,7 +201,8 @@ class Certificate:
         name = type(self).__name__
         if self.label.ndim:
             return f"{name}(batch of {self.label.shape}, {self.certified.sum()} certified)"
-        proved = f"{self.proved.sum()} of {self.windows.count} windows proved"
+        what = "windows" if isinstance(self.positions, Windows) else "placements"
+        proved = f"{self.proved.sum()} of {self.positions.count} {what} proved"
         return f"{name}({self.verdict}, label {self.label}, claims: {self.claim}, {proved})"
 
     @property
@@ -202,12 +228,14 @@ class Defence(Protocol):
     def claim(self) -> Claim:
         """What its certificates claim; each of them carries it."""
 
-    def predict(self, seen: Seen, /) -> Prediction:
+    def predict(self, values: InputArray, /) -> Prediction:
         """The defended prediction of one image or of a batch."""
 
-    def certify(self, seen: Seen, /, label: Labels | int | None = None, delta: float = 0.0) -> Certificate:
+    def certify(
+        self, values: InputArray, /, label: Labels | int | None = None, delta: float = 0.0
+    ) -> Certificate:
         """What is proved of a label, by default the prediction, at each malicious window; delta is the largest
-        error of a value of `seen` that certificates must survive (theory §5, Numerics)."""
+        error of a value that certificates must survive (theory §5, Numerics)."""
 
 
 def labels_of(prediction: Labels, label: Labels | int | None, classes: int) -> Labels:

@@ -12,12 +12,21 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
-from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
+from pg_core.evidence.arrays import (
+    EvidenceMap,
+    Labels,
+    LocalLogits,
+    check_maps,
+    first_largest,
+    of_label,
+    strongest_rival,
+)
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import evidence_error
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Size, Windows
+from pg_core.geometry import Size, Windows, cells
 from pg_core.io.parameters import coerce_fields
 
 SLOPE, SHIFT = 0.05, -1.0
@@ -84,7 +93,7 @@ class BoundedEvidence:
 
     def predict(self, local_logits: LocalLogits) -> Prediction:
         """The largest mean; the lowest class on ties."""
-        return self._predicted(self.squash(local_logits))
+        return self.predicted(self.squash(local_logits))
 
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
@@ -92,7 +101,7 @@ class BoundedEvidence:
         """The label's sum with the least value in every cell of w, and each other class's with the largest, which
         an adversary in feature space brings about: certified iff SUM((v_y - v_c) ⊙ (1 - w)) > |w| R for all c."""
         values = self.squash(local_logits)
-        predicted = self._predicted(values).label
+        predicted = self.predicted(values).label
         labels = labels_of(predicted, label, values.shape[-3])
         windows = Windows(_map_size(values), self.window_size, self.wrapping)
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
@@ -102,7 +111,7 @@ class BoundedEvidence:
         tolerance = np.broadcast_to(2 * self._error(local_logits, delta)[..., None, None], best.shape)
         return Certificate(
             claim=self.claim,
-            windows=windows,
+            positions=windows,
             label=labels,
             prediction=predicted,
             lower=of_label(outside, labels) + cells * least,
@@ -111,7 +120,8 @@ class BoundedEvidence:
             tolerance=tolerance,
         )
 
-    def _predicted(self, values: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
+    def predicted(self, values: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
+        """The same as `predict` on evidence that is bounded already."""
         sums = values.sum(axis=(-2, -1))
         return Prediction(first_largest(sums), sums)
 
@@ -129,3 +139,77 @@ class BoundedEvidence:
 def _map_size(local_logits: LocalLogits) -> Size:
     rows, columns = local_logits.shape[-2:]
     return rows, columns
+
+
+def _explained(
+    defence: BoundedEvidence,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    values, windows = defence.squash(local_logits), certificate.windows
+    count = windows.window_size[0] * windows.window_size[1]
+    sides = zip(
+        (int(certificate.label), int(certificate.rival[position])),
+        ("lower", "upper"),
+        ("least", "most"),
+        defence.range(windows.map_size),
+        (certificate.lower, certificate.upper),
+        strict=True,
+    )
+    falls = []
+    for label, end, what, value, bound in sides:
+        total, inside = float(values[label].sum()), float(windows.sums(values[label])[position])
+        terms = (
+            Term("all: SUM(v)", total, total=True),
+            Term("inside w", -inside),
+            Term(f"the {what} in w", count * value),
+            Term(end, float(bound[position]), total=True),
+        )
+        falls.append(Waterfall(label, terms))
+    return falls[0], falls[1]
+
+
+def _witness(
+    defence: BoundedEvidence,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> Prediction:
+    """The window is all the rival's: the most for it, and the least for all others."""
+    attacked, windows = defence.squash(local_logits), certificate.windows
+    inside = cells(windows.window(*position), windows.map_size)
+    least, most = defence.range(windows.map_size)
+    attacked[..., *inside] = least
+    attacked[int(certificate.rival[position])][inside] = most
+    return defence.predicted(attacked)
+
+
+def _squashed(defence: BoundedEvidence, local_logits: LocalLogits) -> EvidenceMap:
+    return defence.squash(local_logits)
+
+
+def _build(config: DefenceConfig) -> BoundedEvidence:
+    evidence, clip_high = config.evidence_type, config.clip_high
+    unbounded = not evidence.bounded and math.isinf(clip_high)
+    squashing = Squashing.TANH if unbounded else Squashing.CLIP
+    return BoundedEvidence(
+        config.window_size, squashing, evidence, clip_high, config.receptive_field.wrapping
+    )
+
+
+SPEC = DefenceSpec(
+    "clipping",
+    "CBN (bounded evidence)",
+    "The class with the largest mean of evidence that is bounded in each cell; nothing is masked.",
+    DefenceInput.LOCAL_LOGITS,
+    _build,
+    "'{label}' outside the window, and the least value that evidence can have in each of its cells",
+    "'{rival}' outside the window, and the largest value in each of its cells",
+    (EVIDENCE, CLIP_HIGH),
+    evidence=_squashed,
+    explained=_explained,
+    witness=_witness,
+)

@@ -11,8 +11,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from pg_core.defences.base import ALERT, Certificate, Claim, Prediction, labels_of
+from pg_core.defences.base import ALERT, Certificate, Claim, DefenceInput, Prediction, labels_of
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Parameter, Term, Waterfall
 from pg_core.evidence.arrays import (
+    EvidenceMap,
     Labels,
     LocalLogits,
     WindowFlags,
@@ -25,7 +27,7 @@ from pg_core.evidence.arrays import (
 )
 from pg_core.evidence.grid import scale
 from pg_core.evidence.types import CEILING, EvidenceType
-from pg_core.geometry import Size, Windows
+from pg_core.geometry import Box, Size, Windows, cells
 from pg_core.io.parameters import coerce_fields, non_negative
 
 _ROUNDING = 2.0**-50
@@ -100,7 +102,7 @@ class MaskedDetection:
         size = np.minimum(np.maximum(np.abs(lower), np.abs(upper)), CEILING)
         return Certificate(
             claim=self.claim,
-            windows=windows,
+            positions=windows,
             label=labels,
             prediction=detection.label,
             lower=lower,
@@ -109,15 +111,20 @@ class MaskedDetection:
             tolerance=moved + values.shape[-3] * _ROUNDING * size,
         )
 
+    def on_grid(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
+        """Local logits within ±`CEILING`, on the grid on which sums are exact."""
+        check_maps(local_logits)
+        rows, columns = local_logits.shape[-2:]
+        top, step = scale((rows, columns), EvidenceType.LOGITS, math.inf)
+        return np.rint(np.clip(np.asarray(local_logits, np.float64), -top, top) / step) * step
+
     def _masked(
         self, local_logits: LocalLogits
     ) -> tuple[Windows, Float64[np.ndarray, "*batch classes rows columns"], MaskedLogits]:
         """The windows, the local logits on the grid, and the mean logits without each window."""
-        check_maps(local_logits)
+        values = self.on_grid(local_logits)
         rows, columns = local_logits.shape[-2:]
         windows = Windows((rows, columns), self.window_size, self.wrapping)
-        top, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)
-        values = np.rint(np.clip(np.asarray(local_logits, np.float64), -top, top) / step) * step
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
         return windows, values, outside / (rows * columns)
 
@@ -146,3 +153,82 @@ def _log_confidence(masked: MaskedLogits, own: WindowValues) -> WindowValues:
     others = np.where(relative == 0.0, 0.0, np.exp(relative)).sum(axis=-3)
     equal = (relative == 0.0).sum(axis=-3) - 1.0
     return -np.log1p(others + equal)
+
+
+ALERT_THRESHOLD = Parameter(
+    "alert_threshold",
+    "Alert threshold τ",
+    "A masked window that predicts another class with more confidence than this raises an alert. A smaller τ "
+    "certifies more, and raises more alerts on clean photos, which count as wrong.",
+    0.5,
+    0.0,
+    1.0,
+    0.01,
+)
+
+
+def _explained(
+    defence: MaskedDetection,
+    local_logits: LocalLogits,
+    prediction: Detection,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    lower, upper = float(certificate.lower[position]), float(certificate.upper[position])
+    log_threshold = math.log(defence.alert_threshold) if defence.alert_threshold else -math.inf
+    what = "log τ" if upper == log_threshold else "log confidence without w"
+    return (
+        Waterfall(
+            int(certificate.label),
+            (Term("log confidence without w", lower, True), Term("lower", lower, True)),
+        ),
+        Waterfall(int(certificate.rival[position]), (Term(what, upper, True), Term("upper", upper, True))),
+    )
+
+
+def _witness(
+    defence: MaskedDetection,
+    local_logits: LocalLogits,
+    prediction: Detection,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> Prediction:
+    """The window is all another class's: of the one that is predicted without it, or else of the rival. It then wins
+    with every mask but w, under which the photo says what it says."""
+    windows, label = certificate.windows, int(certificate.label)
+    predicted = int(prediction.masked[position])
+    winner = int(certificate.rival[position]) if predicted == label else predicted
+    attacked = defence.on_grid(local_logits)
+    inside = cells(windows.window(*position), windows.map_size)
+    attacked[..., *inside] = -CEILING
+    attacked[winner][inside] = CEILING
+    return defence.predict(attacked)
+
+
+def _masked(defence: MaskedDetection, prediction: Detection, label: int) -> tuple[Box, ...]:
+    """The windows without which another class is predicted strongly enough for an alert."""
+    return tuple(prediction.windows.window(*at) for at in np.argwhere(prediction.alerts).tolist())
+
+
+def _on_grid(defence: MaskedDetection, local_logits: LocalLogits) -> EvidenceMap:
+    return defence.on_grid(local_logits)
+
+
+def _build(config: DefenceConfig) -> MaskedDetection:
+    return MaskedDetection(config.window_size, config[ALERT_THRESHOLD], config.receptive_field.wrapping)
+
+
+SPEC = DefenceSpec(
+    "detection",
+    "PatchGuard++ (detection)",
+    "Every window is masked in turn; one that makes another class confident raises an alert.",
+    DefenceInput.LOCAL_LOGITS,
+    _build,
+    "log of the confidence in '{label}' without the window",
+    "log of τ, or of the confidence in '{rival}' if that is larger",
+    (ALERT_THRESHOLD,),
+    evidence=_on_grid,
+    masked=_masked,
+    explained=_explained,
+    witness=_witness,
+)

@@ -10,10 +10,19 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
-from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, Rule, labels_of
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Term, Waterfall
+from pg_core.evidence.arrays import (
+    EvidenceMap,
+    Labels,
+    LocalLogits,
+    check_maps,
+    first_largest,
+    of_label,
+    strongest_rival,
+)
 from pg_core.evidence.types import confidence
-from pg_core.geometry import Size, Windows
+from pg_core.geometry import PatchPositions, Size
 from pg_core.io.parameters import coerce_fields, non_negative
 
 VOTE_THRESHOLD = 0.2
@@ -70,12 +79,10 @@ class Smoothing:
         return rows, columns
 
     @property
-    def windows(self) -> Windows:
-        """The placements of the patch."""
-        ends = [b < n for b, n in zip(self.block_size, self.image_size, strict=True)]
-        height, width = (n if end else 1 for n, end in zip(self.image_size, ends, strict=True))
-        tall, wide = (p if end else 1 for p, end in zip(self.patch_size, ends, strict=True))
-        return Windows((height, width), (tall, wide))
+    def positions(self) -> PatchPositions:
+        """The placements of the patch; along an axis on which no block ends, all are alike."""
+        down, across = (b >= n for b, n in zip(self.block_size, self.image_size, strict=True))
+        return PatchPositions(self.image_size, self.patch_size, down, across)
 
     @property
     def met(self) -> Int[np.ndarray, "placement_rows placement_columns"]:
@@ -86,6 +93,11 @@ class Smoothing:
         """
         down, across = (self._meeting(axis).sum(axis=1) for axis in (0, 1))
         return np.asarray(down[:, None] * across)
+
+    def met_at(self, position: tuple[int, int]) -> Bool[np.ndarray, "rows columns"]:
+        """Which blocks a patch at a position meets."""
+        rows, columns = (self._meeting(axis)[place] for axis, place in enumerate(position))
+        return rows[:, None] & columns
 
     def __str__(self) -> str:
         height, width = self.block_size
@@ -100,7 +112,7 @@ class Smoothing:
 
     def predict(self, local_logits: LocalLogits) -> Prediction:
         """The votes of each class, and the class with most."""
-        return _counted(self._votes(local_logits))
+        return _counted(self.votes(local_logits))
 
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
@@ -111,10 +123,10 @@ class Smoothing:
         n_y - n_c > |A_l| outside A_l, which an adversary in feature space attains. Published: n_y - n_c > 2Δ in the
         whole image, where Δ is the largest |A_l|. A tie is enough for a label below the rival.
         """
-        votes = self._votes(local_logits)
+        votes = self.votes(local_logits)
         counted = _counted(votes)
         labels = labels_of(counted.label, label, votes.shape[-3])
-        met = np.broadcast_to(self.met.astype(np.float64), (*labels.shape, *self.windows.shape))
+        met = np.broadcast_to(self.met.astype(np.float64), (*labels.shape, *self.positions.shape))
         if self.rule is Rule.LOCAL:
             down, across = (self._meeting(axis).astype(np.float64) for axis in (0, 1))
             outside = counted.scores[..., None, None] - down @ votes @ across.T
@@ -129,7 +141,7 @@ class Smoothing:
         upper, rival = strongest_rival(gained - after[..., None, None], labels)
         return Certificate(
             claim=self.claim,
-            windows=self.windows,
+            positions=self.positions,
             label=labels,
             prediction=counted.label,
             lower=kept,
@@ -138,7 +150,8 @@ class Smoothing:
             tolerance=np.broadcast_to(2 * self._doubtful(local_logits, delta)[..., None, None], upper.shape),
         )
 
-    def _votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
+    def votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
+        """0 and 1: whether each block votes for each class."""
         check_maps(local_logits)
         if local_logits.shape[-2:] != self.map_size:
             raise ValueError(f"expected a map of {self.map_size} blocks, got {local_logits.shape[-2:]}")
@@ -171,3 +184,75 @@ class Smoothing:
 def _counted(votes: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
     totals = votes.sum(axis=(-2, -1))
     return Prediction(first_largest(totals), totals)
+
+
+def _explained(
+    defence: Smoothing,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    votes, met = defence.votes(local_logits), defence.met_at(position)
+    label, rival = int(certificate.label), int(certificate.rival[position])
+    lower, upper = float(certificate.lower[position]), float(certificate.upper[position])
+    local = defence.rule is Rule.LOCAL
+    most = float(met.sum()) if local else float(defence.met.max(initial=0))
+    lost = float(votes[label][met].sum()) if local else most
+    kept, gained = float(votes[label].sum()), float(votes[rival].sum())
+    again = float(votes[rival][met].sum()) if local else 0.0
+    tie = upper - (gained - again + most)
+    return (
+        Waterfall(
+            label,
+            (Term("all votes", kept, True), Term("met by the patch", -lost), Term("lower", lower, True)),
+        ),
+        Waterfall(
+            rival,
+            (
+                Term("all votes", gained, True),
+                Term("met by the patch", -again),
+                Term("every band met", most),
+                Term("loses a tie", tie),
+                Term("upper", upper, True),
+            ),
+        ),
+    )
+
+
+def _witness(
+    defence: Smoothing,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> Prediction:
+    """Every block that the patch meets votes for the rival alone."""
+    votes, met = defence.votes(local_logits), defence.met_at(position)
+    votes[:, met] = 0.0
+    votes[int(certificate.rival[position]), met] = 1.0
+    return _counted(votes)
+
+
+def _votes(defence: Smoothing, local_logits: LocalLogits) -> EvidenceMap:
+    return defence.votes(local_logits)
+
+
+def _build(config: DefenceConfig) -> Smoothing:
+    if not config.receptive_field.wrapping:
+        raise ValueError("de-randomized smoothing needs a network of column bands, and this one has none")
+    return Smoothing.columns(config.image_size, config.receptive_field.size[1], config.patch_size)
+
+
+SPEC = DefenceSpec(
+    "smoothing",
+    "de-randomized smoothing",
+    "The class with most votes of bands; a patch changes the votes of the bands that it meets, and no others.",
+    DefenceInput.LOCAL_LOGITS,
+    _build,
+    "the votes of '{label}' in bands that the patch does not meet",
+    "the votes of '{rival}' there, and one of each band that the patch meets, less one if it loses a tie",
+    evidence=_votes,
+    explained=_explained,
+    witness=_witness,
+)

@@ -5,8 +5,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
-from pg_core.evidence.arrays import Labels, LocalLogits, check_maps, first_largest, of_label, strongest_rival
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Term, Waterfall
+from pg_core.evidence.arrays import (
+    EvidenceMap,
+    Labels,
+    LocalLogits,
+    check_maps,
+    first_largest,
+    of_label,
+    strongest_rival,
+)
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 
@@ -51,7 +60,7 @@ class Undefended:
         own = of_label(outside, labels)
         return Certificate(
             claim=self.claim,
-            windows=windows,
+            positions=windows,
             label=labels,
             prediction=predicted,
             lower=own,
@@ -59,3 +68,62 @@ class Undefended:
             rival=rival,
             tolerance=np.zeros(own.shape),
         )
+
+
+def _explained(
+    defence: Undefended,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    """Sums of logits; nothing bounds what the window may add to the rival's."""
+    falls = []
+    for label, end in ((int(certificate.label), "lower"), (int(certificate.rival[position]), "upper")):
+        values = local_logits[label].astype(np.float64)
+        total = float(values.sum())
+        inside = float(certificate.windows.sums(values)[position])
+        terms = [Term("all: SUM(u)", total, total=True), Term("inside w", -inside)]
+        if end == "upper":
+            terms += [Term("outside w", total - inside, total=True), Term("anything in w", np.inf)]
+        bound = certificate.lower if end == "lower" else certificate.upper
+        falls.append(Waterfall(label, (*terms, Term(end, float(bound[position]), total=True))))
+    return falls[0], falls[1]
+
+
+def _witness(
+    defence: Undefended,
+    local_logits: LocalLogits,
+    prediction: Prediction,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> Prediction:
+    """One logit of the window is as large as the rival needs."""
+    attacked = np.array(local_logits, np.float64)
+    rival, window = int(certificate.rival[position]), certificate.windows.window(*position)
+    lead = np.ptp(attacked.sum(axis=(-2, -1)))
+    row, columns = window.top, window.left % attacked.shape[-1]
+    attacked[rival, row, columns] += 1.0 + 2.0 * lead
+    return defence.predict(attacked)
+
+
+def _logits(defence: Undefended, local_logits: LocalLogits) -> EvidenceMap:
+    return np.asarray(local_logits, np.float64)
+
+
+def _build(config: DefenceConfig) -> Undefended:
+    return Undefended(config.window_size, config.receptive_field.wrapping)
+
+
+SPEC = DefenceSpec(
+    "undefended",
+    "no defence",
+    "The class with the largest mean of local logits; one logit that the patch makes large enough decides.",
+    DefenceInput.LOCAL_LOGITS,
+    _build,
+    "the logits of '{label}' outside the window, summed",
+    "no bound: one logit in the window may be as large as the patch makes it",
+    evidence=_logits,
+    explained=_explained,
+    witness=_witness,
+)

@@ -23,7 +23,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class DefenceResult:
+class CaseResult:
     """What one defence says of one photo: its prediction, the verdict on the true class, the least margin (None if
     there is no bound)."""
 
@@ -45,7 +45,7 @@ class PhotoResult:
     label: int
     undefended: int
     delta: float
-    results: tuple[DefenceResult, ...]
+    results: tuple[CaseResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _outcome(line: Mapping[str, Any], configuration: Mapping[str, Any]) -> Photo
         raise ValueError("expected a name and a SHA-256")
     label = _class(line["label"], classes)
     results = tuple(
-        DefenceResult(
+        CaseResult(
             whole(own["prediction"], "prediction"),
             Verdict(own["verdict"]),
             None if own["smallest_margin"] is None else number(own["smallest_margin"], "smallest_margin"),
@@ -147,7 +147,7 @@ def _class(value: object, classes: int) -> int:
     return index
 
 
-def _verdicts(result: DefenceResult, label: int, claim: Claim) -> tuple[Verdict, ...]:
+def _verdicts(result: CaseResult, label: int, claim: Claim) -> tuple[Verdict, ...]:
     """The verdicts that `Certificate` may give for such a prediction and margin: a positive margin may be within the
     tolerance, and one without a bound is infinite, to either side."""
     if result.prediction == ALERT:

@@ -19,20 +19,22 @@ import numpy as np
 
 from pg_core import __version__
 from pg_core.datasets.folders import LabelledPhoto, hash_of_photos
-from pg_core.defences.base import Claim, Defence, Verdict
-from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
-from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.base import Claim, Defence, DefenceInput, Verdict
+from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
-from pg_core.defences.registry import Fitting, Kind
+from pg_core.defences.patchguard.spec import THRESHOLD
+from pg_core.defences.registry import defence_spec
+from pg_core.defences.spec import DefenceConfig
 from pg_core.defences.undefended import Undefended
-from pg_core.evaluation.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
+from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.evaluation.store import Kept, Store
 from pg_core.evidence.arrays import LocalLogits
 from pg_core.geometry import Size
 from pg_core.io import files
-from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.parameters import coerce_fields
 from pg_core.io.progress import Pace, Progress, Report
 from pg_core.networks.base import LocalModel
 from pg_core.photos.inference import extract
@@ -42,11 +44,11 @@ _VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class EvaluationCase:
     """What is measured: a defence against patches of one size, in pixels of the image that the network sees."""
 
     patch_size: Size
-    kind: Kind
+    name: str
     defence: Defence
 
     def __post_init__(self) -> None:
@@ -56,13 +58,13 @@ class Trial:
     def setting(self) -> Setting:
         """The same in words and numbers."""
         threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
-        return Setting(self.patch_size, str(self.kind), threshold, self.defence.claim, str(self.defence))
+        return Setting(self.patch_size, self.name, threshold, self.defence.claim, str(self.defence))
 
 
 def evaluate(
     model: LocalModel,
     photos: Sequence[LabelledPhoto],
-    trials: Sequence[Trial],
+    cases: Sequence[EvaluationCase],
     lines: str | Path | None = None,
     weights_sha256: str | None = None,
     report: Report | None = None,
@@ -75,15 +77,15 @@ def evaluate(
     cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
     and one that is missing is not counted, and the evaluation names both, and lines that are spoilt. The folder may
     have another name than in the lines, as long as one of its photos is among them. logits is a folder where local
-    logits are kept, so that other trials need no network. With skip_unreadable a photo that cannot be read is named in
+    logits are kept, so that other cases need no network. With skip_unreadable a photo that cannot be read is named in
     the evaluation, which does not count it. Raises ValueError if the lines were written under another configuration or
     are all about the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file that
     cannot be written; the text of a KeyboardInterrupt says how many photos are kept.
     """
-    if not photos or not trials:
+    if not photos or not cases:
         raise ValueError("expected at least one photo and one defence")
     path = None if lines is None else Path(lines)
-    configuration = _configuration(model, trials, weights_sha256)
+    configuration = _configuration(model, cases, weights_sha256)
     earlier = _Earlier() if path is None else _earlier(path, configuration, photos)
     known = dict(earlier.known)
     unmeasured = [photo for photo in photos if photo.name not in known]
@@ -97,13 +99,13 @@ def evaluate(
                 photo = listed.hashed()
                 look = cache(partial(photo.framed, model.image_size, model.part))
                 seen = _local_logits(model, photo, look, store)
-                views = _views(model, look, trials, _within(report, pace, done - 1, photo.name, trials))
+                views = _views(model, look, cases, _within(report, pace, done - 1, photo.name, cases))
             except ImageError:
                 if not skip_unreadable:
                     raise
                 unreadable.append(listed.name)
             else:
-                (outcome,) = judge(seen.local_logits[None], (photo,), trials, seen.delta, views)
+                (outcome,) = judge(seen.local_logits[None], (photo,), cases, seen.delta, views)
                 if path is not None:
                     append(path, outcome)
                 known[photo.name] = outcome
@@ -126,59 +128,70 @@ def evaluate(
     )
 
 
-def fitted_trials(
-    fitting: Fitting,
+def evaluation_cases(
+    config: DefenceConfig,
     patch_sizes: Sequence[Size],
-    kinds: Sequence[Kind] | None = None,
+    names: Sequence[str] | None = None,
     thresholds: Sequence[float] = (0.0,),
-) -> tuple[Trial, ...]:
-    """Each defence of a fitting, fitted to each patch size instead, in that order; robust masking, the default, with
-    each T. Raises ValueError for a defence that does not fit the network, a patch that is larger than its image, and
-    more masks along an axis than it has pixels."""
-    default = Kind.MASK_DS if fitting.receptive_field.wrapping else Kind.MASKING
-    chosen = [member(Kind, kind) for kind in kinds or (default,)]
+) -> tuple[EvaluationCase, ...]:
+    """Each defence for the network and the settings of a configuration and for each patch size, in that order; robust
+    masking, the default, with each T.
+
+    Raises ValueError for a defence that does not fit the network, a patch that is larger than its image, and more
+    masks along an axis than it has pixels.
+    """
+    specs = [defence_spec(name) for name in names or (_robust_masking(config),)]
     for patch in patch_sizes:
-        Threat(patch).on_network(frame(fitting.image_size, fitting.image_size))
-    pixels = max(fitting.image_size)
-    if any(kind.sees_pairs for kind in chosen) and fitting.masks_per_axis > pixels:
+        Threat(patch).on_network(frame(config.image_size, config.image_size))
+    pixels, masks = max(config.image_size), config[MASKS_PER_AXIS]
+    if masks > pixels and any(spec.input is DefenceInput.TWO_MASK_PREDICTIONS for spec in specs):
         raise ValueError(
-            f"expected at most {pixels} masks per axis, one for each pixel of the image, "
-            f"got {fitting.masks_per_axis}"
+            f"expected at most {pixels} masks per axis, one for each pixel of the image, got {masks}"
         )
     return tuple(
-        Trial(patch, kind, replace(fitting, patch_size=patch, threshold=threshold).defence(kind))
+        EvaluationCase(patch, spec.name, spec.build(_with(config, patch, threshold)))
         for patch in patch_sizes
-        for kind in chosen
-        for threshold in (thresholds if kind in (Kind.MASKING, Kind.MASK_DS) else (0.0,))
+        for spec in specs
+        for threshold in (thresholds if THRESHOLD in spec.parameters else (0.0,))
     )
 
 
-def network_runs(trials: Sequence[Trial]) -> int:
+def _with(config: DefenceConfig, patch_size: Size, threshold: float) -> DefenceConfig:
+    settings = {**dict(config.settings), THRESHOLD.name: threshold}
+    return replace(config, patch_size=patch_size, settings=settings)
+
+
+def _robust_masking(config: DefenceConfig) -> str:
+    return "mask-ds" if config.receptive_field.wrapping else "masking"
+
+
+def network_runs(cases: Sequence[EvaluationCase]) -> int:
     """How often the network runs for each photo, but for the few cells on which its error is measured."""
-    masks = [trial.defence.masks.count for trial in trials if isinstance(trial.defence, PatchCleanser)]
+    masks = [case.defence.masks.count for case in cases if isinstance(case.defence, PatchCleanser)]
     return 1 + sum(count * (count + 1) // 2 for count in masks)
 
 
 def judge(
     local_logits: LocalLogits,
     photos: Sequence[LabelledPhoto],
-    trials: Sequence[Trial],
+    cases: Sequence[EvaluationCase],
     delta: float = 0.0,
-    views: Mapping[Trial, np.ndarray] | None = None,
+    views: Mapping[EvaluationCase, np.ndarray] | None = None,
 ) -> tuple[PhotoResult, ...]:
     """What each defence says of each photo, all photos at once; delta is the error of a local logit, views what
     those see that look at something else."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
-    results: list[list[DefenceResult]] = [[] for _ in photos]
-    for trial in trials:
-        seen = local_logits if views is None else views.get(trial, local_logits)
-        certificates = trial.defence.certify(seen, labels, 0.0 if trial.kind.sees_pixels else delta)
+    results: list[list[CaseResult]] = [[] for _ in photos]
+    for case in cases:
+        seen = local_logits if views is None else views.get(case, local_logits)
+        error = 0.0 if defence_spec(case.name).input is DefenceInput.PIXELS else delta
+        certificates = case.defence.certify(seen, labels, error)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(results):
             certificate, margin = certificates[index], float(least[index])
             own.append(
-                DefenceResult(
+                CaseResult(
                     int(certificate.prediction),
                     certificate.verdict,
                     margin if math.isfinite(margin) else None,
@@ -220,7 +233,7 @@ def count(
 
 
 def _within(
-    report: Report | None, pace: Pace, done: int, photo: str, trials: Sequence[Trial]
+    report: Report | None, pace: Pace, done: int, photo: str, cases: Sequence[EvaluationCase]
 ) -> Report | None:
     """Reports how far the pairs of masks of one photo have come, as a part of all photos."""
     if report is None:
@@ -231,7 +244,7 @@ def _within(
         if overall.seconds_left is None and pairs.seconds_left is not None:
             # No photo is done yet: each run of the network takes as long as those so far.
             each = pairs.seconds_left / max(1, pairs.total - pairs.done)
-            runs = network_runs(trials) * (pace.total - done) - pairs.done
+            runs = network_runs(cases) * (pace.total - done) - pairs.done
             overall = replace(overall, seconds_left=each * runs)
         report(overall)
 
@@ -239,21 +252,21 @@ def _within(
 
 
 def _views(
-    model: LocalModel, look: Callable[[], FramedPhoto], trials: Sequence[Trial], report: Report | None
-) -> dict[Trial, np.ndarray]:
+    model: LocalModel, look: Callable[[], FramedPhoto], cases: Sequence[EvaluationCase], report: Report | None
+) -> dict[EvaluationCase, np.ndarray]:
     """What the defences see that look at pixels, or at the network's answers under pairs of masks, for which it runs
     again and again."""
-    looking = [trial for trial in trials if trial.kind.sees_pixels or trial.kind.sees_pairs]
+    looking = [case for case in cases if defence_spec(case.name).input is not DefenceInput.LOCAL_LOGITS]
     if not looking:
         return {}
     pixels = look().pixels
     return {
-        trial: (
-            pair_logits(mean_logits(model), pixels, trial.defence.masks, report=report)
-            if isinstance(trial.defence, PatchCleanser)
+        case: (
+            two_mask_predictions(mean_logits(model), pixels, case.defence.masks, report=report)
+            if isinstance(case.defence, PatchCleanser)
             else pixels
         )[None]
-        for trial in looking
+        for case in looking
     }
 
 
@@ -317,14 +330,16 @@ def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:
         return False  # Measuring it says what is wrong.
 
 
-def _configuration(model: LocalModel, trials: Sequence[Trial], weights_sha256: str | None) -> Configuration:
+def _configuration(
+    model: LocalModel, cases: Sequence[EvaluationCase], weights_sha256: str | None
+) -> Configuration:
     return Configuration(
         model.name,
         model.classes,
         model.image_size,
         model.receptive_field,
         weights_sha256,
-        tuple(trial.setting for trial in trials),
+        tuple(case.setting for case in cases),
         (
             ("pg_core", __version__),
             ("python", platform.python_version()),

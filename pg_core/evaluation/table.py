@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pg_core.defences.base import Claim
-from pg_core.defences.registry import TITLES, Kind
+from pg_core.defences.registry import DEFENCES
 from pg_core.evaluation.proportion import Share
 from pg_core.evaluation.published import Published
 from pg_core.evaluation.results import Accuracy, Evaluation
@@ -106,7 +106,7 @@ def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> t
         _measured(evaluation, run, shipped)
         for evaluation in evaluations
         for run in evaluation.runs
-        if run.setting.claim is not Claim.NOTHING or run.setting.defence == Kind.UNDEFENDED
+        if run.setting.claim is not Claim.NOTHING or run.setting.defence == "undefended"
     )
 
 
@@ -139,7 +139,7 @@ def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
     data = member(Data, data)
     own = [point for point in points if point.data is data and not point.threshold]
     sizes = sorted({point.patch_per_cent for point in own if point.origin is Origin.PUBLISHED})
-    order = {str(kind): number for number, kind in enumerate(TITLES)}
+    order = {name: number for number, name in enumerate(DEFENCES)}
     return tuple(
         point
         for size in sizes
@@ -230,7 +230,7 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
         100 * height * width / (rows * columns),
         own.model,
         kind,
-        TITLES[Kind(kind)] if kind in set(Kind) else kind,
+        DEFENCES[kind].title if kind in DEFENCES else kind,
         run.setting.threshold,
         run.setting.parameters,
         run.setting.claim,

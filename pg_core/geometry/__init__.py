@@ -2,6 +2,17 @@
 
 from pg_core.geometry.boxes import Box, Patch, Size, Window, cells
 from pg_core.geometry.field import ReceptiveField
+from pg_core.geometry.positions import PatchPositions, Positions
 from pg_core.geometry.windows import Windows
 
-__all__ = ["Box", "Patch", "ReceptiveField", "Size", "Window", "Windows", "cells"]
+__all__ = [
+    "Box",
+    "Patch",
+    "PatchPositions",
+    "Positions",
+    "ReceptiveField",
+    "Size",
+    "Window",
+    "Windows",
+    "cells",
+]

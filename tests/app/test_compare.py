@@ -17,7 +17,7 @@ from app.views.compare.results import Reckoning
 from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
 from pg_core.analysis.comparison import Contender, line_up
 from pg_core.defences.base import Verdict
-from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.registry import TITLES, Fitting, Kind
 from pg_core.evidence.types import EvidenceType
 from tests.app.test_page import field
@@ -69,7 +69,7 @@ def test_titles_and_words_tell_what_the_colours_tell(found):
 
 def test_a_map_of_many_places_shows_the_worst_of_each_block(found):
     fitted = Fitting(found.features.receptive_field, (48, 64), Colours.evidence, (4, 4), masks_per_axis=2)
-    pairs = pair_logits(mean_logits(Colours()), found.features.pixels, fitted.masks)
+    pairs = two_mask_predictions(mean_logits(Colours()), found.features.pixels, fitted.masks)
     crowded = line_up(found.features, fitted, kinds=[Kind.DOUBLE_MASKING], pairs=pairs)
     (one,) = crowded.contenders
     assert one.certificate.windows.shape == (45, 61)

@@ -23,7 +23,7 @@ from PIL import Image
 
 import pg_core
 from pg_core import (
-    CoveringMasks,
+    MaskSet,
     Patch,
     ReceptiveField,
     Threat,
@@ -118,7 +118,7 @@ def examples():
         BoundedEvidence((2, 2), Squashing.CLIP, EvidenceType.CONFIDENCE),
         FeatureMasking((2, 2)),
         Smoothing.columns((8, 8), 2, (2, 2)),
-        PatchCleanser(CoveringMasks((8, 8), (2, 2))),
+        PatchCleanser(MaskSet((8, 8), (2, 2))),
         fitting,
         robust.certify(MAP),
         Undefended().certify(MAP),
@@ -227,7 +227,7 @@ DEFENCES = (
     (Smoothing((4, 5), (2, 2), (1, 1)), MAP),
     (MaskedDetection((2, 2)), MAP),
     (Undefended((2, 2)), MAP),
-    (PatchCleanser(CoveringMasks((8, 8), (2, 2), 2)), MAP[:, :, :4] + MAP[:, :, :4].swapaxes(1, 2)),
+    (PatchCleanser(MaskSet((8, 8), (2, 2), 2)), MAP[:, :, :4] + MAP[:, :, :4].swapaxes(1, 2)),
     (IntervalBounds(LAYERS, (1, 1)), np.clip(MAP, 0, 1)),
 )
 
@@ -261,7 +261,7 @@ def pixels():
     features, model, cifar = extract(PHOTO, Colours()), Colours(), load_model("cifar10", "cpu")
     image, patch, own = features.pixels, Patch(0, 0, 4, 4), np.zeros((3, 32, 32), np.float32)
     contents = attacks.noise((4, 4))
-    masks = CoveringMasks((48, 64), (8, 8), 2)
+    masks = MaskSet((48, 64), (8, 8), 2)
     bad = {
         "a list": lambda good: good.tolist(),
         "two axes": lambda good: good[0],
@@ -276,7 +276,10 @@ def pixels():
         "paste": (lambda given: attacks.paste(given, patch, contents), image),
         "contents": (lambda given: attacks.paste(image, patch, given), contents),
         "update": (lambda given: update(features, model, patch, given), contents),
-        "pair_logits": (lambda given: pg_core.pair_logits(pg_core.mean_logits(model), given, masks), image),
+        "two_mask_predictions": (
+            lambda given: pg_core.two_mask_predictions(pg_core.mean_logits(model), given, masks),
+            image,
+        ),
     }
     found = {
         f"{name}: {what}": told(function, change(good))
@@ -317,7 +320,7 @@ def scalars():
         "a patch of fractions": lambda: Threat((8.5, 8)),
         "a map of fractions": lambda: Windows((4, 5.0), (2, 2)),
         "a box of fractions": lambda: Window(0, 0.5, 1, 1),
-        "masks of fractions": lambda: CoveringMasks((8, 8), (2, 2), 2.5),
+        "masks of fractions": lambda: MaskSet((8, 8), (2, 2), 2.5),
         "a field of fractions": lambda: ReceptiveField((8, 8), (0.5, 8)),
         "a threshold as text": lambda: RobustMasking((2, 2), "0.2"),
         "no threshold": lambda: RobustMasking((2, 2), None),

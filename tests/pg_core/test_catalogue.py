@@ -9,7 +9,7 @@ from pg_core.defences.base import Defence
 from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
-from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.registry import TITLES, Fitting, Kind
 from pg_core.defences.smoothing import Smoothing
@@ -92,4 +92,4 @@ def test_an_alert_is_raised_above_the_threshold_given():
 def test_double_masking_has_masks_for_the_patch_and_sees_pairs_of_them():
     made = fitting(masks_per_axis=4).defence(Kind.DOUBLE_MASKING)
     assert Kind.DOUBLE_MASKING.sees_pairs
-    assert made.masks == CoveringMasks((224, 224), (32, 32), 4)
+    assert made.masks == MaskSet((224, 224), (32, 32), 4)

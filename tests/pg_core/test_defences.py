@@ -11,7 +11,7 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -42,8 +42,8 @@ DEFENCES = (
     (MaskedDetection((2, 2), 0.4), MAPS),
     (FeatureMasking((2, 2)), MAPS),
     (FeatureMasking((1, 2), EvidenceType.SHARPENED, wrapping=True), MAPS[:, :, :1]),
-    (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2)), PAIRS),
-    (PatchCleanser(CoveringMasks((7, 9), (2, 3), 2), Rule.PUBLISHED), PAIRS),
+    (PatchCleanser(MaskSet((7, 9), (2, 3), 2)), PAIRS),
+    (PatchCleanser(MaskSet((7, 9), (2, 3), 2), Rule.PUBLISHED), PAIRS),
     (IntervalBounds(LAYERS, (2, 2)), RANDOM.random((4, 3, 6, 5))),
     (Undefended((2, 2)), MAPS),
 )

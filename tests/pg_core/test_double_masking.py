@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pg_core.defences.base import Rule, Verdict
 from pg_core.defences.patchcleanser import masks as module
-from pg_core.defences.patchcleanser.inference import GREY, mean_logits, pair_logits
-from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.inference import GREY, mean_logits, two_mask_predictions
+from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from tests.colours import Colours
 from tests.reference import double_masking as literal
@@ -21,7 +21,7 @@ from tests.reference import double_masking as literal
 def mask_sets(draw, largest=9, most=3):
     size = draw(st.tuples(st.integers(3, largest), st.integers(3, largest)))
     patch = tuple(draw(st.integers(1, n)) for n in size)
-    return CoveringMasks(size, patch, draw(st.integers(1, most)))
+    return MaskSet(size, patch, draw(st.integers(1, most)))
 
 
 def tables():
@@ -129,7 +129,7 @@ def test_no_adversary_changes_the_prediction_where_the_patch_is_safe(drawn, seed
 def test_a_place_is_safe_though_not_all_pairs_agree():
     """One pair of masks far from the patch is wrong: the published certificate is lost everywhere, ours where every
     mask that hides the patch is one of the two."""
-    masks = CoveringMasks((9, 9), (2, 2), 3)
+    masks = MaskSet((9, 9), (2, 2), 3)
     count = masks.count
     logits = np.zeros((2, count, count))
     logits[0] = 1
@@ -148,12 +148,12 @@ def test_all_pairs_of_an_attacked_image_that_hide_the_patch_say_what_they_said()
     random = np.random.default_rng(0)
     pixels = random.uniform(0, 0.2, (3, 24, 24)).astype(np.float32)
     pixels[0] += 0.5
-    masks = CoveringMasks((24, 24), (6, 6), 3)
+    masks = MaskSet((24, 24), (6, 6), 3)
 
     def colours(images):
         return 10 * np.mean(np.abs(images - GREY) * np.sign(images - GREY), axis=(2, 3))
 
-    table = pair_logits(colours, pixels, masks)
+    table = two_mask_predictions(colours, pixels, masks)
     defence = PatchCleanser(masks)
     certificate = defence.certify(table, delta=1e-5)
     assert certificate.verdict is Verdict.CERTIFIED
@@ -161,7 +161,7 @@ def test_all_pairs_of_an_attacked_image_that_hide_the_patch_say_what_they_said()
         attacked = pixels.copy()
         attacked[:, at[0] : at[0] + 6, at[1] : at[1] + 6] = np.array([-4.0, 9.0, 0.0])[:, None, None]
         assert colours(attacked[None])[0].argmax() == 1
-        seen = pair_logits(colours, attacked, masks)
+        seen = two_mask_predictions(colours, attacked, masks)
         same = [
             (seen[:, n] == table[:, n]).all()
             for n in range(masks.count)
@@ -177,14 +177,14 @@ def test_all_pairs_of_an_attacked_image_that_hide_the_patch_say_what_they_said()
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_the_table_is_every_pair_once_and_says_how_far_it_is(batch):
-    masks, seen, reports = CoveringMasks((8, 6), (2, 3), 2), [], []
+    masks, seen, reports = MaskSet((8, 6), (2, 3), 2), [], []
     pixels = np.random.default_rng(1).random((3, 8, 6)).astype(np.float32)
 
     def classify(images):
         seen.append(len(images))
         return images.reshape(len(images), 3, -1).sum(axis=2)
 
-    table = pair_logits(classify, pixels, masks, batch, reports.append)
+    table = two_mask_predictions(classify, pixels, masks, batch, reports.append)
     assert sum(seen) == masks.count * (masks.count + 1) // 2
     assert max(seen) <= batch
     assert (reports[-1].done, reports[-1].total) == (sum(seen), sum(seen))
@@ -205,7 +205,7 @@ def test_a_network_with_local_logits_is_a_classifier_of_their_means():
 
 
 def test_an_error_of_delta_is_doubt():
-    masks = CoveringMasks((4, 4), (1, 1), 2)
+    masks = MaskSet((4, 4), (1, 1), 2)
     logits = np.zeros((2, 4, 4))
     logits[0] = 0.5
     defence = PatchCleanser(masks)
@@ -214,11 +214,11 @@ def test_an_error_of_delta_is_doubt():
 
 
 def test_what_does_not_fit_is_refused():
-    masks = CoveringMasks((4, 4), (1, 1), 2)
+    masks = MaskSet((4, 4), (1, 1), 2)
     with pytest.raises(ValueError, match="expected a patch within"):
-        CoveringMasks((4, 4), (5, 1))
+        MaskSet((4, 4), (5, 1))
     with pytest.raises(ValueError, match="expected per_axis >= 1"):
-        CoveringMasks((4, 4), (1, 1), 0)
+        MaskSet((4, 4), (1, 1), 0)
     with pytest.raises(ValueError, match="expected logits of 4x4 pairs"):
         PatchCleanser(masks).predict(np.zeros((2, 5, 5)))
     with pytest.raises(ValueError, match="expected a symmetric table"):
@@ -226,6 +226,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="expected finite logits"):
         PatchCleanser(masks).predict(np.full((2, 4, 4), np.nan))
     with pytest.raises(ValueError, match="expected an image of"):
-        pair_logits(lambda images: images, np.zeros((3, 5, 4), np.float32), masks)
+        two_mask_predictions(lambda images: images, np.zeros((3, 5, 4), np.float32), masks)
     with pytest.raises(ValueError, match="expected a batch of at least 1"):
-        pair_logits(lambda images: images, np.zeros((3, 4, 4), np.float32), masks, 0)
+        two_mask_predictions(lambda images: images, np.zeros((3, 4, 4), np.float32), masks, 0)

@@ -11,7 +11,7 @@ from PIL import Image
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.base import ALERT, Claim, Verdict
 from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
-from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import Fitting, Kind
@@ -158,7 +158,7 @@ def test_double_masking_is_measured_on_what_the_network_says_under_every_pair_of
     certificates = []
     for photo in photos:
         pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
-        table = pair_logits(mean_logits(Means()), pixels, masks)
+        table = two_mask_predictions(mean_logits(Means()), pixels, masks)
         certificates.append(PatchCleanser(masks).certify(table, photo.label, 1e-6))
     verdicts = [certificate.verdict for certificate in certificates]
     assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}

@@ -9,7 +9,7 @@ from PIL import Image
 from pg_core import LocalFeatures, RobustMasking, Verdict, extract
 from pg_core.analysis.comparison import Contender, Lineup, Positions, line_up
 from pg_core.defences.base import Certificate, Claim, Prediction
-from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
+from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.patchguard.masking import Bound
 from pg_core.defences.registry import Fitting, Kind
 from pg_core.geometry import Patch, ReceptiveField, Window, Windows
@@ -68,7 +68,7 @@ def test_the_network_does_not_run():
 
 def test_double_masking_takes_part_once_its_pairs_of_masks_have_been_tried(features):
     fitted = fitting(features, masks_per_axis=2)
-    pairs = pair_logits(mean_logits(Colours()), features.pixels, fitted.masks)
+    pairs = two_mask_predictions(mean_logits(Colours()), features.pixels, fitted.masks)
     found = line_up(features, fitted, kinds=[Kind.DOUBLE_MASKING], pairs=pairs)
     (one,) = found.contenders
     alone = fitted.defence(Kind.DOUBLE_MASKING).certify(pairs, delta=features.delta)

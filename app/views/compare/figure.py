@@ -8,10 +8,9 @@ from plotly.subplots import make_subplots
 from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_photo, outlines
-from pg_core.analysis.comparison import Contender, Lineup
+from pg_core.analysis.comparison import Comparison, DefenceResult
 from pg_core.defences.base import Certificate, Verdict
 from pg_core.defences.base import in_words as claimed
-from pg_core.defences.registry import TITLES
 from pg_core.geometry import Window
 
 WINDOWS = "window"
@@ -28,11 +27,11 @@ MARKS = {
 }
 
 
-def maps(found: Lineup, window: Window) -> go.Figure:
+def maps(found: Comparison, window: Window) -> go.Figure:
     """The photo, and a map for each defence in positions of windows, or of the patch: margins in units of the largest
     of that defence, so that sign and zero mean the same in all of them. The browser arranges the panels."""
     field, pixels = found.features.receptive_field, found.features.pixels
-    names = ["Photo", *map(title, found.contenders)]
+    names = ["Photo", *map(title, found.results)]
     figure = make_subplots(rows=1, cols=len(names), subplot_titles=names)
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     height, width = pixels.shape[1:]
@@ -41,11 +40,11 @@ def maps(found: Lineup, window: Window) -> go.Figure:
     add_photo(figure, pixels)
     for edges in outlines(field, window, (height, width)):
         figure.add_shape(type="rect", name="malicious", line=style.MALICIOUS, **edges, row=1, col=1)
-    for column, one in enumerate(found.contenders, start=2):
+    for column, one in enumerate(found.results, start=2):
         figure.add_trace(_margins(found, one), 1, column)
         for trace in _symbols(one):
             figure.add_trace(trace, 1, column)
-        rows, columns = one.certificate.windows.shape
+        rows, columns = one.certificate.positions.shape
         figure.update_xaxes(range=[-0.5, columns - 0.5], **bare, row=1, col=column)
         figure.update_yaxes(range=[rows - 0.5, -0.5], **bare, row=1, col=column)
         box = found.positions(one, window)
@@ -71,32 +70,32 @@ def maps(found: Lineup, window: Window) -> go.Figure:
     return style.finish(figure)
 
 
-def title(one: Contender) -> str:
+def title(one: DefenceResult) -> str:
     """The name of a defence, and what it says of the photo."""
-    return f"{MARKS[one.certificate.verdict]} {TITLES[one.kind]}"
+    return f"{MARKS[one.certificate.verdict]} {one.spec.title}"
 
 
-def in_words(found: Lineup, window: Window) -> str:
+def in_words(found: Comparison, window: Window) -> str:
     """The maps for those who cannot see them."""
     said = [
-        f"{TITLES[one.kind]}: {'proves' if found.proves(one, window) else 'does not prove'} the window, "
-        f"{int(one.certificate.proved.sum())} of {one.certificate.windows.count} proved"
-        for one in found.contenders
+        f"{one.spec.title}: {'proves' if found.proves(one, window) else 'does not prove'} the window, "
+        f"{int(one.certificate.proved.sum())} of {one.certificate.positions.count} proved"
+        for one in found.results
     ]
     return f"Margin maps at row {window.top}, column {window.left}. " + "; ".join(said)
 
 
-def _margins(found: Lineup, one: Contender) -> go.Heatmap:
+def _margins(found: Comparison, one: DefenceResult) -> go.Heatmap:
     certificate, step = one.certificate, _step(one)
     rows, columns = (places.reshape(-1) for places in _worst(certificate.margin, step))
-    shape = tuple(-(-count // step) for count in certificate.windows.shape)
+    shape = tuple(-(-count // step) for count in certificate.positions.shape)
     names = np.array([in_figure(name) for name in found.features.classes], dtype=object)
     told = (
         np.array([f"{value:.4g}" for value in certificate.margin[rows, columns]], dtype=object),
         names[certificate.rival[rows, columns]],
         _told(certificate)[rows, columns],
     )
-    place = "window at" if certificate.windows == found.windows else "patch at pixel"
+    place = "window at" if certificate.positions == found.windows else "patch at pixel"
     worst = "" if step == 1 else f", the worst of {step}x{step}"
     return go.Heatmap(
         z=one.relative[rows, columns].reshape(shape),
@@ -106,9 +105,9 @@ def _margins(found: Lineup, one: Contender) -> go.Heatmap:
         dy=step,
         coloraxis="coloraxis",
         customdata=np.stack([*told, rows, columns], axis=-1).reshape(*shape, -1),
-        hovertemplate=f"{TITLES[one.kind]}<br>{place} row %{{customdata[3]}}, column %{{customdata[4]}}{worst}: "
+        hovertemplate=f"{one.spec.title}<br>{place} row %{{customdata[3]}}, column %{{customdata[4]}}{worst}: "
         "%{customdata[2]}<br>margin <b>%{customdata[0]}</b> against %{customdata[1]}<extra></extra>",
-        meta=WINDOWS if certificate.windows == found.windows else PLACES,
+        meta=WINDOWS if certificate.positions == found.windows else PLACES,
     )
 
 
@@ -118,7 +117,7 @@ def _told(certificate: Certificate) -> Shaped[np.ndarray, "window_rows window_co
     return np.vectorize(words.__getitem__, otypes=[object])(certificate.verdicts)
 
 
-def _symbols(one: Contender) -> list[go.Scatter]:
+def _symbols(one: DefenceResult) -> list[go.Scatter]:
     certificate, step = one.certificate, _step(one)
     rows, columns = _worst(certificate.margin, step)
     traces = []
@@ -141,9 +140,9 @@ def _symbols(one: Contender) -> list[go.Scatter]:
     return traces
 
 
-def _step(one: Contender) -> int:
+def _step(one: DefenceResult) -> int:
     """Positions along an axis that share a cell of the map, so that it has at most `_CELLS` of them."""
-    return -(-max(one.certificate.windows.shape) // _CELLS)
+    return -(-max(one.certificate.positions.shape) // _CELLS)
 
 
 def _worst(

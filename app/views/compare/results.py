@@ -1,21 +1,23 @@
 """All defences on one photo; the network runs once for all of them."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from app.cache.analysis import BY_DIGEST, Choice, Photo, features, network
-from pg_core.analysis.comparison import Contender, Lineup, line_up
-from pg_core.defences.base import ALERT, Claim, Verdict, in_words
-from pg_core.defences.interval.from_torch import layers_of
-from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.inference import mean_logits, pair_logits
-from pg_core.defences.patchcleanser.masks import CoveringMasks
-from pg_core.defences.patchcleanser.pixels import PairLogits
-from pg_core.defences.registry import TITLES, Fitting
-from pg_core.evidence.grid import clip
+from app.sidebar import Choices
+from pg_core.analysis.comparison import Comparison, DefenceResult, compare
+from pg_core.analysis.inputs import configure, supply
+from pg_core.defences.base import ALERT, Claim, DefenceInput, Verdict, in_words
+from pg_core.defences.detection import ALERT_THRESHOLD
+from pg_core.defences.patchcleanser.masks import MaskSet
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, TwoMaskPredictions, mask_set
+from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, Value
 from pg_core.geometry import Window
 from pg_core.io.progress import Report
 from pg_core.io.spreadsheet import Cell, comma_separated
@@ -30,57 +32,66 @@ VERDICTS = {
 }
 
 
-def lineup(photo: Photo, choice: Choice, fitting: Fitting, label: str | None) -> Lineup:
+def configuration(chosen: Choices, alert_threshold: float, masks_per_axis: int) -> DefenceConfig:
+    """The settings of the sidebar, and those that only this page asks for."""
+    defence = chosen.defence
+    settings: dict[str, Value] = {
+        THRESHOLD.name: defence.threshold,
+        EVIDENCE.name: defence.evidence.name,
+        CLIP_HIGH.name: None if math.isinf(defence.clip_high) else defence.clip_high,
+        BOUND.name: defence.bound.value,
+        ALERT_THRESHOLD.name: alert_threshold,
+        MASKS_PER_AXIS.name: masks_per_axis,
+    }
+    return configure(network(chosen.choice), chosen.patch_size, settings)
+
+
+def comparison(photo: Photo, choice: Choice, config: DefenceConfig, label: str | None) -> Comparison:
     """What every defence says of a photo; double masking if its pairs of masks have been tried."""
-    pairs = next(iter(_tried(photo, choice, fitting.masks)), None)
-    return _lineup(photo, choice, fitting, label, pairs is not None, pairs)
+    pairs = next(iter(_tried(photo, choice, mask_set(config))), None)
+    return _comparison(photo, choice, config, label, pairs is not None, pairs)
 
 
-def try_pairs(photo: Photo, choice: Choice, masks: CoveringMasks, report: Report) -> None:
+def try_pairs(photo: Photo, choice: Choice, config: DefenceConfig, report: Report) -> None:
     """Run the network under every pair of masks, for double masking."""
-    tried = _tried(photo, choice, masks)
+    tried = _tried(photo, choice, mask_set(config))
     if not tried:
-        classify = mean_logits(network(choice))
-        tried.append(pair_logits(classify, features(photo, choice).pixels, masks, batch=1, report=report))
+        kind = DefenceInput.TWO_MASK_PREDICTIONS
+        values, _ = supply(kind, features(photo, choice), network(choice), config, report)
+        tried.append(values)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
-def _tried(photo: Photo, choice: Choice, masks: CoveringMasks) -> list[PairLogits]:
-    """Where the logits under pairs of masks are kept: what is cached may not draw a progress bar."""
+def _tried(photo: Photo, choice: Choice, masks: MaskSet) -> list[TwoMaskPredictions]:
+    """Where the predictions under pairs of masks are kept: what is cached may not draw a progress bar."""
     return []
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
-def _lineup(
+def _comparison(
     photo: Photo,
     choice: Choice,
-    fitting: Fitting,
+    config: DefenceConfig,
     label: str | None,
     with_pairs: bool,
-    _pairs: PairLogits | None,
-) -> Lineup:
+    _pairs: TwoMaskPredictions | None,
+) -> Comparison:
     """The pairs come along, not by a second look into their cache: others may have emptied it meanwhile."""
-    model = network(choice)
-    try:
-        layers = layers_of(model)
-    except ValueError:
-        layers = None  # then interval bounds say so themselves
-    return line_up(features(photo, choice), replace(fitting, layers=layers), label, pairs=_pairs)
+    return compare(features(photo, choice), config, label, two_mask=_pairs)
 
 
-def table(found: Lineup, window: Window) -> list[dict[str, str]]:
+def table(found: Comparison, window: Window) -> list[dict[str, str]]:
     """A row for each defence: prediction, verdict, windows proved, smallest margin, what of this window, time."""
     rows = []
-    for one in found.contenders:
+    for one in found.results:
         certificate = one.certificate
-        worst = certificate.worst
-        margin = float(certificate.margin[worst.top, worst.left])
+        margin = float(certificate.margin[certificate.worst_position])
         rows.append(
             {
-                "Defence": TITLES[one.kind],
+                "Defence": one.spec.title,
                 "Prediction": named(found, int(one.prediction.label)),
                 "Verdict": _verdict(one),
-                "Proved": f"{certificate.proved.sum()} of {certificate.windows.count} {places(found, one)}",
+                "Proved": f"{certificate.proved.sum()} of {certificate.positions.count} {places(found, one)}",
                 "Smallest margin": f"{margin:+.4g}",
                 "This window": proved_in_words(found, one, window),
                 "Time": f"{one.seconds * 1000:.0f} ms",
@@ -88,43 +99,45 @@ def table(found: Lineup, window: Window) -> list[dict[str, str]]:
         )
     names = list(rows[0]) if rows else ["Defence", "Verdict"]
     blank = dict.fromkeys(names, "–")
-    for gone in found.absent:
-        verdict = "not run" if gone.kind.sees_pairs else "does not apply"
-        rows.append(blank | {"Defence": TITLES[gone.kind], "Verdict": verdict})
+    for gone in found.not_applicable:
+        verdict = (
+            "not run" if DEFENCES[gone.name].input is DefenceInput.TWO_MASK_PREDICTIONS else "does not apply"
+        )
+        rows.append(blank | {"Defence": DEFENCES[gone.name].title, "Verdict": verdict})
     return rows
 
 
-def _verdict(one: Contender) -> str:
+def _verdict(one: DefenceResult) -> str:
     """The verdict of a defence, with what certified means where it is not that the label stays."""
     verdict = one.certificate.verdict
     return VERDICTS[verdict].replace(verdict, in_words(verdict, one.certificate.claim))
 
 
-def proved_in_words(found: Lineup, one: Contender, window: Window) -> str:
+def proved_in_words(found: Comparison, one: DefenceResult, window: Window) -> str:
     """Whether a defence proves what it claims for a malicious window, in words."""
     alert = ": label or alert" if one.certificate.claim is Claim.LABEL_OR_ALERT else ""
     return f"✔ proved{alert}" if found.proves(one, window) else "✘ not proved"
 
 
-def named(found: Lineup, label: int) -> str:
+def named(found: Comparison, label: int) -> str:
     """A class by its name; an alert is no class."""
     return "an alert" if label == ALERT else found.features.classes[label]
 
 
-def lines(found: Lineup) -> str:
+def lines(found: Comparison) -> str:
     """CSV: a line for each defence and malicious window, with the names of the glossary."""
     rows: list[Sequence[Cell]] = []
     names = ["row", "column", "lower", "upper", "margin", "tolerance", "verdict", "label", "rival"]
-    for one in found.contenders:
+    for one in found.results:
         certificate = one.certificate
         label = named(found, int(certificate.label))
         numbers = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
-        places = np.indices(certificate.windows.shape).reshape(2, -1).T.tolist()
+        places = np.indices(certificate.positions.shape).reshape(2, -1).T.tolist()
         values = np.stack([number.reshape(-1) for number in numbers], axis=-1).tolist()
         rivals = certificate.rival.reshape(-1).tolist()
         verdicts = certificate.verdicts.reshape(-1).tolist()
         for at, bounds, verdict, rival in zip(places, values, verdicts, rivals, strict=True):
-            rows.append([one.kind, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
+            rows.append([one.name, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
     return comma_separated(["defence", "claim", *names], rows)
 
 
@@ -143,15 +156,15 @@ class Reckoning:
     attacked: str | None
 
 
-def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None:
+def reckoning(found: Comparison, one: DefenceResult, window: Window) -> Reckoning | None:
     """What a defence has at a malicious window; None if no place of the patch lies in it."""
     at = found.worst_at(one, window)
     if at is None:
         return None
     certificate = one.certificate
-    place = f"row {at[0]}, column {at[1]}" if certificate.windows.shape[0] > 1 else f"column {at[1]}"
+    place = f"row {at[0]}, column {at[1]}" if certificate.positions.shape[0] > 1 else f"column {at[1]}"
     return Reckoning(
-        f"the window at {place}" if certificate.windows == found.windows else f"the patch at pixel {place}",
+        f"the window at {place}" if certificate.positions == found.windows else f"the patch at pixel {place}",
         named(found, int(certificate.label)),
         named(found, int(certificate.rival[at])),
         float(certificate.lower[at]),
@@ -162,16 +175,14 @@ def reckoning(found: Lineup, one: Contender, window: Window) -> Reckoning | None
     )
 
 
-def _attacked(found: Lineup, one: Contender, window: Window, at: tuple[int, int]) -> str | None:
-    """The class that double masking on features predicts if the malicious window is all the rival's."""
-    if not isinstance(one.defence, FeatureMasking) or one.certificate.margin[at] > 0:
+def _attacked(found: Comparison, one: DefenceResult, window: Window, at: tuple[int, int]) -> str | None:
+    """What the defence says of a witness, run on it, where it has one."""
+    if one.certificate.margin[at] > 0:
         return None
-    evidence = clip(found.features.local_logits, one.defence.evidence, one.defence.clip_high)
-    label, rival = int(one.certificate.label), int(one.certificate.rival[at])
-    said = one.defence.attacked_prediction(evidence, label, rival, window)
-    return None if said is None else named(found, int(said.label))
+    said = one.spec.counterexample(one.defence, one.values, one.prediction, one.certificate, at)
+    return None if said is None else named(found, int(said.prediction.label))
 
 
-def places(found: Lineup, one: Contender) -> str:
+def places(found: Comparison, one: DefenceResult) -> str:
     """What the positions of a certificate are."""
-    return "windows" if one.certificate.windows == found.windows else "places"
+    return "windows" if one.certificate.positions == found.windows else "places"

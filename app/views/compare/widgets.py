@@ -6,9 +6,10 @@ import streamlit as st
 
 from app.cache.analysis import Photo
 from app.state.windows import pick
-from pg_core.analysis.comparison import Contender, Lineup
+from pg_core.analysis.comparison import Comparison, DefenceResult
 from pg_core.analysis.photo import Analysis
-from pg_core.defences.registry import TITLES, Kind
+from pg_core.defences.base import Claim
+from pg_core.defences.registry import DEFENCES
 from pg_core.geometry import Window
 
 _MASKS, _FEW = "masks-per-axis", 3
@@ -51,43 +52,45 @@ def ask_alert_threshold() -> None:
     )
 
 
-def pair(found: Lineup, window: Window) -> tuple[Contender, Contender] | None:
+def pair(found: Comparison, window: Window) -> tuple[DefenceResult, DefenceResult] | None:
     """Two defences to compare at a window: the chosen ones, else one that proves it and one that does not, else the
     first two with a defence; None if there are not two."""
-    if len(found.contenders) < 2:
+    if len(found.results) < 2:
         return None
-    by_kind = {one.kind: one for one in found.contenders}
-    by_interest = sorted(found.contenders, key=lambda one: one.kind is Kind.UNDEFENDED)
+    by_name = {one.name: one for one in found.results}
+    by_interest = sorted(found.results, key=lambda one: one.certificate.claim is Claim.NOTHING)
     first, second = found.differing(window) or by_interest[:2]
     left, right = st.columns(2)
     with left:
-        one = _picked("One defence", by_kind) or first.kind
+        one = _picked("One defence", by_name) or first.name
     with right:
-        other = _picked("Another", by_kind) or second.kind
-    return by_kind.get(one, first), by_kind.get(other, second)
+        other = _picked("Another", by_name) or second.name
+    return by_name.get(one, first), by_name.get(other, second)
 
 
-def follow(found: Lineup, clean: Analysis, photo: Photo, canvas: str) -> None:
+def follow(found: Comparison, clean: Analysis, photo: Photo, canvas: str) -> None:
     """Take the window that was picked on a map of the canvas with this key, or that the picked place stands for."""
     message = st.session_state[canvas].window
     if not isinstance(message, Mapping):
         return
     match message.get("map"), message.get("row"), message.get("column"):
-        case int(number), int(row), int(column) if 0 <= number <= len(found.contenders):
-            one = found.contenders[number - 1] if number else None
-            windows = found.windows if one is None else one.certificate.windows
-            if 0 <= row < windows.shape[0] and 0 <= column < windows.shape[1]:
-                window = windows.window(row, column) if one is None else found.window_at(one, row, column)
+        case int(number), int(row), int(column) if 0 <= number <= len(found.results):
+            one = found.results[number - 1] if number else None
+            rows, columns = (found.windows if one is None else one.certificate.positions).shape
+            if 0 <= row < rows and 0 <= column < columns:
+                window = (
+                    found.windows.window(row, column) if one is None else found.window_at(one, row, column)
+                )
                 if window is not None:
                     pick(clean, photo, window.top, window.left)
 
 
-def _picked(title: str, by_kind: dict[Kind, Contender]) -> Kind | None:
-    options: list[Kind | None] = [None, *by_kind]
+def _picked(title: str, by_name: dict[str, DefenceResult]) -> str | None:
+    options: list[str | None] = [None, *by_name]
     return st.selectbox(
         title,
         options,
-        format_func=lambda kind: "as it suits the window" if kind is None else TITLES[kind],
-        key=f"lineup-{title}",
+        format_func=lambda name: "as it suits the window" if name is None else DEFENCES[name].title,
+        key=f"comparison-{title}",
         help="Left alone: the first that proves the window, and the first that does not, where they differ.",
     )

@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
-from pg_core.defences.base import Certificate, Claim, Prediction, labels_of
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
+from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.evidence.arrays import Labels, Scores, check_maps, first_largest, strongest_rival
-from pg_core.geometry import Size, Windows
+from pg_core.geometry import PatchPositions, Size
 from pg_core.io.parameters import coerce_fields, non_negative
 
 Images = Float[np.ndarray, "*batch channels height width"]
@@ -128,9 +129,9 @@ class IntervalBounds:
         """
         predicted = self.predict(pixels).label
         labels = labels_of(predicted, label, self.network.classes)
-        windows = Windows(self.network.image_size, self.patch_size)
+        positions = PatchPositions(self.network.image_size, self.patch_size)
         flat = np.asarray(pixels, np.float64).reshape(labels.size, *pixels.shape[-3:])
-        leads = np.empty((len(flat), self.network.classes, *windows.shape))
+        leads = np.empty((len(flat), self.network.classes, *positions.shape))
         for image, own, lead in zip(flat, labels.reshape(-1), leads, strict=True):
             lead[:] = _least_leads(self.network, image, int(own), self.patch_size)
         least, rival = strongest_rival(-leads.reshape(*labels.shape, *leads.shape[1:]), labels)
@@ -138,7 +139,7 @@ class IntervalBounds:
         tolerance = np.broadcast_to(2 * (error[labels] + error.max())[..., None, None], least.shape)
         return Certificate(
             claim=self.claim,
-            windows=windows,
+            positions=positions,
             label=labels,
             prediction=predicted,
             lower=-least,
@@ -272,3 +273,20 @@ def _convolved(
     fields = fields[..., ::stride, ::stride, :, :]
     sums = np.tensordot(fields, weights, axes=((-5, -2, -1), (1, 2, 3)))
     return np.moveaxis(sums, -1, -3)
+
+
+def _build(config: DefenceConfig) -> IntervalBounds:
+    if not isinstance(config.network, Layers):
+        raise ValueError("interval bounds need the layers of a small network that was trained for them")
+    return IntervalBounds(config.network, config.patch_size)
+
+
+SPEC = DefenceSpec(
+    "interval",
+    "IBP (interval bounds, float64)",
+    "The network is computed on intervals that hold whatever the patch may show.",
+    DefenceInput.PIXELS,
+    _build,
+    "the least lead of '{label}' over '{rival}', whatever the pixels of the patch",
+    "0: the label must be ahead",
+)

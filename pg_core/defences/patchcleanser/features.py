@@ -12,13 +12,14 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64, Int
 
-from pg_core.defences.base import Certificate, Claim, labels_of
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import evidence_error
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Size, Window, Windows, cells
+from pg_core.geometry import Box, Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
 
 _CELLS_AT_A_TIME = 2**21
@@ -55,8 +56,12 @@ class FeatureMasking:
 
     def predict(self, local_logits: LocalLogits) -> DoubleMasking:
         """What the two rounds say; the second one only looks at the disagreers."""
+        return self.mask(self.clipped(local_logits))
+
+    def clipped(self, local_logits: LocalLogits) -> EvidenceMap:
+        """The clipped evidence û."""
         check_maps(local_logits)
-        return self.mask(clip(local_logits, self.evidence, self.clip_high))
+        return clip(local_logits, self.evidence, self.clip_high)
 
     def mask(self, evidence: EvidenceMap) -> DoubleMasking:
         """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
@@ -70,7 +75,7 @@ class FeatureMasking:
         for at in map(tuple, np.argwhere((one != majority[..., None]).any(axis=-1)).tolist()):
             disagreer[at] = _first_consistent(evidence[at], windows, one[at], int(majority[at]))
         own = np.take_along_axis(one, np.maximum(disagreer, 0)[..., None], axis=-1)[..., 0]
-        return DoubleMasking(np.where(disagreer < 0, majority, own), votes, one, majority, disagreer)
+        return DoubleMasking(np.where(disagreer < 0, majority, own), votes, one, majority, disagreer, windows)
 
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
@@ -85,8 +90,7 @@ class FeatureMasking:
         negative, enough of a rival in every cell of w wins every mask but w, which j contradicts. With a finite range
         a window of negative margin may have no witness, and is not known.
         """
-        check_maps(local_logits)
-        evidence = clip(local_logits, self.evidence, self.clip_high)
+        evidence = self.clipped(local_logits)
         prediction = self.mask(evidence)
         labels = labels_of(prediction.label, label, evidence.shape[-3])
         windows = self._windows(evidence)
@@ -97,7 +101,7 @@ class FeatureMasking:
         moved = 2 * evidence_error(local_logits, self.evidence, self.clip_high, delta)
         return Certificate(
             claim=self.claim,
-            windows=windows,
+            positions=windows,
             label=labels,
             prediction=prediction.label,
             lower=lower,
@@ -172,3 +176,68 @@ def _least_leads(
         margin[nearer], lower[nearer], upper[nearer] = rest[nearer], outside[c][nearer], taken[nearer]
         rival[nearer] = c
     return lower, upper, rival
+
+
+def _explained(
+    defence: FeatureMasking,
+    local_logits: LocalLogits,
+    prediction: DoubleMasking,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    """The label's lead over its rival, and what a second window takes of it."""
+    evidence, windows = defence.clipped(local_logits), certificate.windows
+    label, rival = int(certificate.label), int(certificate.rival[position])
+    lead = evidence[label] - evidence[rival]
+    total, inside = float(lead.sum()), float(windows.sums(lead)[position])
+    lower, upper = float(certificate.lower[position]), float(certificate.upper[position])
+    return (
+        Waterfall(
+            label,
+            (Term("all: SUM(û_y - û_c)", total, True), Term("inside w", -inside), Term("lower", lower, True)),
+        ),
+        Waterfall(rival, (Term("the best w' of it", upper, True), Term("upper", upper, True))),
+    )
+
+
+def _witness(
+    defence: FeatureMasking,
+    local_logits: LocalLogits,
+    prediction: DoubleMasking,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> Prediction | None:
+    label, rival = int(certificate.label), int(certificate.rival[position])
+    evidence, window = defence.clipped(local_logits), certificate.windows.window(*position)
+    return defence.attacked_prediction(evidence, label, rival, window)
+
+
+def _masked(defence: FeatureMasking, prediction: DoubleMasking, label: int) -> tuple[Box, ...]:
+    """The window without which the disagreer that decided was found."""
+    found = int(prediction.disagreer)
+    return () if found < 0 or prediction.windows is None else (prediction.windows.at(found),)
+
+
+def _clipped(defence: FeatureMasking, local_logits: LocalLogits) -> EvidenceMap:
+    return defence.clipped(local_logits)
+
+
+def _build(config: DefenceConfig) -> FeatureMasking:
+    wrapping = config.receptive_field.wrapping
+    return FeatureMasking(config.window_size, config.evidence_type, config.clip_high, wrapping)
+
+
+SPEC = DefenceSpec(
+    "feature-masking",
+    "double masking on features",
+    "Two rounds of masks, all windows of the map; a class stands if no second mask contradicts it. Derived here.",
+    DefenceInput.LOCAL_LOGITS,
+    _build,
+    "the lead of '{label}' over '{rival}' in evidence outside the window",
+    "the most of this lead that the best other window takes, from both",
+    (EVIDENCE, CLIP_HIGH),
+    evidence=_clipped,
+    masked=_masked,
+    explained=_explained,
+    witness=_witness,
+)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.base import LocalModel, Pixels, check_pixels
 
@@ -19,10 +19,10 @@ Classifier = Callable[[Float32[np.ndarray, "batch 3 height width"]], Float[np.nd
 GREY = np.float32(0.5)
 
 
-def pair_logits(
+def two_mask_predictions(
     classify: Classifier,
     pixels: Pixels,
-    masks: CoveringMasks,
+    masks: MaskSet,
     batch: int = 32,
     report: Report | None = None,
 ) -> Float32[np.ndarray, "classes masks masks"]:
@@ -58,7 +58,7 @@ def mean_logits(model: LocalModel) -> Classifier:
 
 
 def _masked(
-    pixels: Pixels, masks: CoveringMasks, pairs: Int[np.ndarray, "batch 2"]
+    pixels: Pixels, masks: MaskSet, pairs: Int[np.ndarray, "batch 2"]
 ) -> Float32[np.ndarray, "batch 3 height width"]:
     images = np.repeat(pixels[None], len(pairs), axis=0)
     for image, pair in zip(images, pairs.tolist(), strict=True):

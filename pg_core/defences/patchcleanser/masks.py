@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from pg_core.geometry import Patch, Size, Windows
+from pg_core.geometry import Patch, PatchPositions, Size
 from pg_core.io.parameters import coerce_fields
 
 
 @dataclass(frozen=True, slots=True)
-class CoveringMasks:
+class MaskSet:
     """At most `per_axis` x `per_axis` equal masks, as small as they can be to contain every placement of a patch.
 
-    >>> masks = CoveringMasks((224, 224), (32, 32))
+    >>> masks = MaskSet((224, 224), (32, 32))
     >>> masks.stride, masks.mask_size, masks.starts(0)
     ((33, 33), (64, 64), (0, 33, 66, 99, 132, 160))
     """
@@ -59,9 +59,9 @@ class CoveringMasks:
         return self.shape[0] * self.shape[1]
 
     @property
-    def windows(self) -> Windows:
-        """The placements of the patch, by the pixel of its top left."""
-        return Windows(self.image_size, self.patch_size)
+    def positions(self) -> PatchPositions:
+        """The placements of the patch."""
+        return PatchPositions(self.image_size, self.patch_size)
 
     def starts(self, axis: int) -> tuple[int, ...]:
         """First pixels of the masks along an axis: 0, d, 2d, ... and N - side."""
@@ -75,6 +75,6 @@ class CoveringMasks:
 
     def covers(self, axis: int) -> Bool[np.ndarray, "placements masks"]:
         """Whether the span of each mask along an axis contains that of the patch at each place."""
-        place, start = np.arange(self.windows.shape[axis])[:, None], np.array(self.starts(axis))
+        place, start = np.arange(self.positions.shape[axis])[:, None], np.array(self.starts(axis))
         end = start + self.mask_size[axis]
         return (start <= place) & (place + self.patch_size[axis] <= end)

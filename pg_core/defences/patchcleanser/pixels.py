@@ -10,12 +10,14 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
-from pg_core.defences.base import Certificate, Claim, Prediction, Rule, labels_of
-from pg_core.defences.patchcleanser.masks import CoveringMasks
+from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, Rule, labels_of
+from pg_core.defences.patchcleanser.masks import MaskSet
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Parameter
 from pg_core.evidence.arrays import Labels, Scores, check_maps, first_largest, of_label, strongest_rival
+from pg_core.geometry import Box, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 
-PairLogits = Float[np.ndarray, "*batch classes masks masks"]
+TwoMaskPredictions = Float[np.ndarray, "*batch classes masks masks"]
 """Logits of the image under two masks, those of a single mask where they are the same; symmetric."""
 
 
@@ -23,11 +25,12 @@ PairLogits = Float[np.ndarray, "*batch classes masks masks"]
 class DoubleMasking(Prediction):
     """What the two rounds saw. `scores` are the masks that predict each class in the first round; `one_mask` are their
     predictions, `majority` the class of most. `disagreer` is the mask that decided against it because all its
-    two-mask predictions are its own, -1 if there is none."""
+    two-mask predictions are its own, -1 if there is none. On features the masks are `windows`."""
 
     one_mask: Int[np.ndarray, "*batch masks"]
     majority: Labels
     disagreer: Labels
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class PatchCleanser:
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
-    masks: CoveringMasks
+    masks: MaskSet
     rule: Rule = Rule.LOCAL
 
     def __post_init__(self) -> None:
@@ -51,13 +54,13 @@ class PatchCleanser:
             f"pixels, {self.rule} rule"
         )
 
-    def predict(self, pair_logits: PairLogits) -> DoubleMasking:
+    def predict(self, two_mask_predictions: TwoMaskPredictions) -> DoubleMasking:
         """If all masks agree, their class; else the first disagreer that no second mask contradicts; else the
         majority."""
-        return self._predicted(self._checked(pair_logits))
+        return self._predicted(self._checked(two_mask_predictions))
 
     def certify(
-        self, pair_logits: PairLogits, label: Labels | int | None = None, delta: float = 0.0
+        self, two_mask_predictions: TwoMaskPredictions, label: Labels | int | None = None, delta: float = 0.0
     ) -> Certificate:
         """lower is the least logit of the label, upper the largest of its rival, where the two are closest.
 
@@ -65,7 +68,7 @@ class PatchCleanser:
         j: i stands for the label, and contradicts, as second mask, every disagreer. The margin is the least lead under
         i, for the best such i. Published: the label leads under all pairs. A tie is no lead.
         """
-        logits = self._checked(pair_logits)
+        logits = self._checked(two_mask_predictions)
         prediction = self._predicted(logits)
         labels = labels_of(prediction.label, label, logits.shape[-3])
         delta = non_negative(delta, "delta")
@@ -90,7 +93,7 @@ class PatchCleanser:
         )
         return Certificate(
             claim=self.claim,
-            windows=self.masks.windows,
+            positions=self.masks.positions,
             label=labels,
             prediction=prediction.label,
             lower=lower,
@@ -102,17 +105,19 @@ class PatchCleanser:
     @property
     def _nowhere(self) -> tuple[Int[np.ndarray, "placement_rows"], Int[np.ndarray, "placement_columns"]]:
         """All places stand for one."""
-        rows, columns = self.masks.windows.shape
+        rows, columns = self.masks.positions.shape
         return np.zeros(rows, int), np.zeros(columns, int)
 
-    def _checked(self, pair_logits: PairLogits) -> Float64[np.ndarray, "*batch classes masks masks"]:
-        check_maps(pair_logits, "logits", ("classes", "masks", "masks"))
+    def _checked(
+        self, two_mask_predictions: TwoMaskPredictions
+    ) -> Float64[np.ndarray, "*batch classes masks masks"]:
+        check_maps(two_mask_predictions, "logits", ("classes", "masks", "masks"))
         count = self.masks.count
-        if pair_logits.shape[-2:] != (count, count):
+        if two_mask_predictions.shape[-2:] != (count, count):
             raise ValueError(
-                f"expected logits of {count}x{count} pairs of masks, got {pair_logits.shape[-2:]}"
+                f"expected logits of {count}x{count} pairs of masks, got {two_mask_predictions.shape[-2:]}"
             )
-        logits = np.asarray(pair_logits, np.float64)
+        logits = np.asarray(two_mask_predictions, np.float64)
         if not (logits == logits.swapaxes(-2, -1)).all():
             raise ValueError("expected a symmetric table, for a pair of masks has no order")
         return logits
@@ -128,3 +133,41 @@ class PatchCleanser:
         own = np.take_along_axis(one, first[..., None], axis=-1)[..., 0]
         label = np.where(found, own, majority)
         return DoubleMasking(label, votes, one, majority, np.where(found, first, -1))
+
+
+MASKS_PER_AXIS = Parameter(
+    "masks_per_axis",
+    "Masks along each axis",
+    "With k x k masks the network runs k²(k² + 1)/2 times. Published: 6, which is 666 runs.",
+    3,
+    2,
+    16,
+)
+
+
+def mask_set(config: DefenceConfig) -> MaskSet:
+    """The masks that the network is run under."""
+    return MaskSet(config.image_size, config.patch_size, config[MASKS_PER_AXIS])
+
+
+def _masked(defence: PatchCleanser, prediction: DoubleMasking, label: int) -> tuple[Box, ...]:
+    """The mask of the disagreer that decided."""
+    found = int(prediction.disagreer)
+    return () if found < 0 else (defence.masks.at(found),)
+
+
+def _build(config: DefenceConfig) -> PatchCleanser:
+    return PatchCleanser(mask_set(config))
+
+
+SPEC = DefenceSpec(
+    "double-masking",
+    "PatchCleanser (double masking on pixels)",
+    "Two rounds of grey masks on the image, one of which hides the patch, for any classifier.",
+    DefenceInput.TWO_MASK_PREDICTIONS,
+    _build,
+    "the logit of '{label}' under the worst pair of a mask that hides the patch and any other",
+    "the logit of '{rival}' under the same two masks",
+    (MASKS_PER_AXIS,),
+    masked=_masked,
+)

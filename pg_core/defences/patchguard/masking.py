@@ -169,7 +169,7 @@ class RobustMasking:
         rounding = 2.0**-50 / (1 - self.threshold) * upper.max(axis=(-2, -1)) if self.threshold else 0.0
         certificate = MaskingCertificate(
             claim=self.claim,
-            windows=masking.windows,
+            positions=masking.windows,
             label=labels,
             prediction=masking.label,
             lower=lower,

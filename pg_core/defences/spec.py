@@ -1,0 +1,222 @@
+"""What a defence says of itself: its names, its input, its parameters, and how its numbers are explained.
+
+A page, the command line and the comparison know a defence by its `DefenceSpec` alone. Not here: which defences there
+are, see `pg_core.defences.registry`.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from pg_core.defences.base import Certificate, Defence, DefenceInput, InputArray, Prediction
+from pg_core.evidence.arrays import EvidenceMap
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.geometry import Box, ReceptiveField, Size
+from pg_core.io.parameters import coerce_fields, shown
+
+Value = float | int | str | None
+"""Of a setting, as JSON takes it; None for none, or for the network's own."""
+ValueT = TypeVar("ValueT", bound=Value)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Generic[ValueT]):
+    """A setting of defences, and how a person is asked for it: a number of [low, high], or one of `choices`."""
+
+    name: str
+    title: str
+    help: str = field(compare=False)
+    default: ValueT
+    low: float = -float("inf")
+    high: float = float("inf")
+    step: float | None = None
+    choices: Collection[str] | None = field(default=None, compare=False)
+    """May be added to while the program runs."""
+
+    def checked(self, value: object) -> ValueT:
+        """The value, if it is one of this parameter; raises ValueError otherwise."""
+        if self.choices is not None and value is not None:
+            good = isinstance(value, str) and value in self.choices
+            expected = f"one of {', '.join(self.choices)}"
+        elif value is None:
+            good, expected = self.default is None, "a value"
+        else:
+            whole = isinstance(self.default, int)
+            number = isinstance(value, int) if whole else isinstance(value, int | float)
+            good = number and not isinstance(value, bool) and self.low <= cast(float, value) <= self.high
+            expected = f"a {'whole ' if whole else ''}number of [{self.low:g}, {self.high:g}]"
+        if not good:
+            raise ValueError(f"expected {expected} for {self.name}, got {shown(value)}")
+        return cast(ValueT, value)
+
+
+EVIDENCE: Parameter[str | None] = Parameter(
+    "evidence", "Evidence", "What a location says for a class.", None, choices=EVIDENCE_TYPES
+)
+CLIP_HIGH: Parameter[float | None] = Parameter(
+    "clip_high", "c_h", "Evidence is clipped from above at c_h; none: not.", None, 0.01, 2.0**16
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DefenceConfig:
+    """What a defence is made for: a network, as far as a defence may know it, patches of `patch_size` pixels of the
+    image that it sees, and settings, by the names of parameters; a parameter that is not set has its default.
+
+    `evidence` is the type that certifies best with the network; `network` what interval bounds are computed of, where
+    there is such a thing (`pg_core.defences.interval.bounds.Layers`).
+    """
+
+    receptive_field: ReceptiveField
+    image_size: Size
+    evidence: EvidenceType
+    patch_size: Size
+    settings: Mapping[str, Value] | tuple[tuple[str, Value], ...] = ()
+    network: object = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        # As a mapping it could be no key of a cache.
+        object.__setattr__(self, "settings", tuple(sorted(dict(self.settings).items())))
+
+    @property
+    def window_size(self) -> Size:
+        """k, the features that a patch can corrupt."""
+        return self.receptive_field.window_size(self.patch_size)
+
+    @property
+    def evidence_type(self) -> EvidenceType:
+        """The evidence that is set, or else the network's own."""
+        chosen = self[EVIDENCE]
+        return self.evidence if chosen is None else EvidenceType.named(chosen)
+
+    @property
+    def clip_high(self) -> float:
+        """c_h, infinite where it is not set."""
+        chosen = self[CLIP_HIGH]
+        return float("inf") if chosen is None else chosen
+
+    def __getitem__(self, parameter: Parameter[ValueT]) -> ValueT:
+        """What is set, or the parameter's default; raises ValueError for a value that it cannot have."""
+        return parameter.checked(dict(self.settings).get(parameter.name, parameter.default))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One bar of a waterfall: what is added (negative: taken away), or, of a total, the sum so far."""
+
+    name: str
+    value: float
+    total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """How a bound comes about: the terms, the last of which is the bound itself. `label` is the class it is about."""
+
+    label: int
+    terms: tuple[Term, ...]
+
+    @property
+    def bound(self) -> float:
+        return self.terms[-1].value
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Both bounds at a position; `missing` is how much more the lower one would have to be, the tolerance included,
+    for a certificate (not positive where there is one)."""
+
+    lower: Waterfall
+    upper: Waterfall
+    margin: float
+    missing: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterexample:
+    """What the defence predicts, run on an input that differs from the photo's inside one position only: another class
+    than `label`. The input is legal in feature space; whether pixels can bring it about is another question."""
+
+    label: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class DefenceSpec:
+    """A defence, whatever its parameters.
+
+    `title` is the literature's name, `sentence` says what it does, `lower` and `upper` what its bounds mean, with
+    {label} and {rival} for the names of classes. `build` makes the defence for a configuration, or raises ValueError,
+    one sentence, if it does not fit the network. The functions are given the defence, what it looked at, what it said
+    and a position (row, column) of its certificate:
+
+    - evidence(defence, input): what it adds up, for each class in each cell, if it adds up anything;
+    - masked(defence, prediction, label): the windows or patches that it took out for this class;
+    - explained(defence, input, prediction, certificate, position): the terms of both bounds;
+    - witness(defence, input, prediction, certificate, position): a counterexample, if one was found. Without this
+      function it is not known whether there is one.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    input: DefenceInput
+    build: Callable[[DefenceConfig], Defence]
+    lower: str = "what '{label}' keeps at least"
+    upper: str = "what '{rival}' reaches at most"
+    parameters: tuple[Parameter[Any], ...] = ()
+    evidence: Callable[[Any, InputArray], EvidenceMap] | None = None
+    masked: Callable[[Any, Any, int], tuple[Box, ...]] | None = None
+    explained: Callable[[Any, InputArray, Any, Any, tuple[int, int]], tuple[Waterfall, Waterfall]] | None = (
+        None
+    )
+    witness: Callable[[Any, InputArray, Any, Any, tuple[int, int]], Prediction | None] | None = None
+
+    def checked(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """The settings, if this defence has such parameters with such values; raises ValueError otherwise."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name, value in settings.items():
+            if name not in known:
+                has = f"one of {', '.join(known)}" if known else "no settings"
+                raise ValueError(f"expected {has} for {self.name}, got {shown(name)}")
+            known[name].checked(value)
+        return dict(settings)
+
+    def explanation(
+        self,
+        defence: Defence,
+        values: InputArray,
+        prediction: Prediction,
+        certificate: Certificate,
+        position: tuple[int, int],
+    ) -> Explanation:
+        """Both bounds of one image at a position, term by term where the defence says its terms."""
+        label, rival = int(certificate.label), int(certificate.rival[position])
+        lower, upper = (float(bound[position]) for bound in (certificate.lower, certificate.upper))
+        falls = (
+            Waterfall(label, (Term("lower", lower, total=True),)),
+            Waterfall(rival, (Term("upper", upper, total=True),)),
+        )
+        if self.explained is not None:
+            falls = self.explained(defence, values, prediction, certificate, position)
+        tolerance = float(certificate.tolerance[position])
+        return Explanation(*falls, lower - upper, tolerance - (lower - upper))
+
+    def counterexample(
+        self,
+        defence: Defence,
+        values: InputArray,
+        prediction: Prediction,
+        certificate: Certificate,
+        position: tuple[int, int],
+    ) -> Counterexample | None:
+        """A counterexample at a position of one image that is not proved; None if none was found."""
+        if self.witness is None or certificate.proved[position]:
+            return None
+        found = self.witness(defence, values, prediction, certificate, position)
+        label = int(certificate.label)
+        return None if found is None or int(found.label) == label else Counterexample(label, found)
+
+    def __repr__(self) -> str:
+        return f"DefenceSpec({self.name})"
