@@ -1,13 +1,14 @@
 """Deep links: the query parameters of the main page say all that is chosen, and nothing that is as it always is.
 
 photo (the name of a sample, or the SHA-256 of a photo that has to be uploaded again), network, checkpoint, space,
-size (as 2% or 64x64), threshold, evidence, clip, bound, label, class, patch (off, or top,left,height,width), contents
-(noise:seed, solid:rrggbb, checkerboard, or sticker:photo:top,left,height,width) and window (row,column).
+size (as 2% or 64x64), defence and its settings (threshold, evidence, clip, bound, alert_threshold, masks_per_axis),
+label, class, patch (off, or top,left,height,width), contents (noise:seed, solid:rrggbb, checkerboard, or
+sticker:photo:top,left,height,width) and window (row,column).
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import streamlit as st
 
@@ -17,12 +18,19 @@ from app.cache.patches import Contents, Motif, Simulation
 from app.sidebar import PER_CENT, PIXELS, Choices
 from app.state import networks, patch, windows
 from pg_core.datasets.folders import SAMPLES
+from pg_core.defences.detection import ALERT_THRESHOLD
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
 from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import THRESHOLD
+from pg_core.defences.registry import defence_spec
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Box, Window
+from pg_core.geometry import Box
 from pg_core.networks import MODELS, Description
 from pg_core.photos.read import Space
 
+_LETTERS = {CLIP_HIGH.name: "clip"}
+"""Settings that are called otherwise in a link."""
 _SHOWN = 80
 """Signs of a refused part of a link that are shown."""
 _FOLLOWED, _REFUSED, _CLASSES = "link-followed", "link-refused", "link-classes"
@@ -74,22 +82,20 @@ def write(
     label: str | None,
     shown: str | None,
     simulation: Simulation | None,
-    window: Window | None,
+    window: Box | None,
 ) -> None:
     """Let the address say what is chosen; label, shown and window are None where nobody has chosen one."""
     if awaited() is not None:
         return  # the link goes on asking for its photo
-    choice, defence, usual = chosen.choice, chosen.defence, cached.described(chosen.choice).evidence
+    choice, asked = chosen.choice, chosen.asked
     values = {
         "photo": _photo_name(chosen.photo),
         "network": choice.model if choice.own is None else choice.own.title,
         "checkpoint": choice.checkpoint,
         "space": None if chosen.threat.space is Space.NETWORK else chosen.threat.space.value,
         "size": _size(chosen),
-        "threshold": None if defence.threshold == 0 else f"{defence.threshold:g}",
-        "evidence": None if defence.evidence == usual else defence.evidence.name,
-        "clip": None if math.isinf(defence.clip_high) else f"{defence.clip_high:g}",
-        "bound": None if defence.bound is Bound.SOUND else defence.bound.value,
+        "defence": None if asked.name == cached.usual_defence(choice) else asked.name,
+        **{_LETTERS.get(name, name): value for name, value in _changed(chosen).items()},
         "label": label,
         "class": shown,
         "patch": "off" if simulation is None else patch.placed_by_hand() and _numbers(simulation.patch),
@@ -101,6 +107,17 @@ def write(
     said = {name: value for name, value in values.items() if value}
     if st.query_params.to_dict() != said:
         st.query_params.from_dict(said)
+
+
+def _changed(chosen: Choices) -> dict[str, str]:
+    """The settings of the defence that are not as they always are."""
+    settings, usual = dict(chosen.asked.settings), cached.described(chosen.choice).evidence.name
+    return {
+        parameter.name: f"{value:g}" if isinstance(value, float | int) else str(value)
+        for parameter in chosen.asked.spec.parameters
+        if (value := settings.get(parameter.name)) not in (parameter.default, None)
+        and not (parameter is EVIDENCE and value == usual)
+    }
 
 
 def _size(chosen: Choices) -> str:
@@ -190,6 +207,23 @@ def _read_evidence(text: str) -> None:
     st.session_state[f"evidence-{_description().name}"] = EvidenceType.named(text).name
 
 
+def _read_defence(text: str) -> None:
+    st.session_state[f"defence-{_description().name}"] = defence_spec(text).name
+
+
+def _read_setting(parameter: Parameter[Any]) -> Callable[[str], None]:
+    """A number in the range of a parameter; a slider's, on its steps."""
+
+    def choose(text: str) -> None:
+        value = _within(text, parameter.low, parameter.high)
+        whole = isinstance(parameter.default, int)
+        if whole and value != int(value):
+            raise ValueError(f"expected a whole number, got {text!r}")
+        st.session_state[parameter.name] = int(value) if whole else round(value, 2)
+
+    return choose
+
+
 def _read_clip(text: str) -> None:
     st.session_state["clip_high"] = _within(text, 0.01, 65536.0)
     st.session_state["clipped"] = True
@@ -257,10 +291,13 @@ _READERS: dict[str, Callable[[str], None]] = {
     "checkpoint": _read_checkpoint,
     "space": _keep("space", Space),
     "size": _read_size,
-    "threshold": _keep("threshold", lambda text: round(_within(text, 0.0, 0.95), 2)),
+    "defence": _read_defence,
+    "threshold": _read_setting(THRESHOLD),
     "evidence": _read_evidence,
     "clip": _read_clip,
-    "bound": _keep("bound", Bound),
+    "bound": _keep("bound", lambda text: Bound(text).value),
+    "alert_threshold": _read_setting(ALERT_THRESHOLD),
+    "masks_per_axis": _read_setting(MASKS_PER_AXIS),
     "label": _class("label", "label"),
     "class": _class("class", "shown"),
     "patch": _read_patch,

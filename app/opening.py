@@ -8,13 +8,17 @@ from streamlit.delta_generator import DeltaGenerator
 from app import links, sidebar
 from app.cache import analysis as cached
 from app.cache import patches
+from app.cache.analysis import DefenceChoice
 from app.cache.patches import Simulation
 from app.markup import in_markdown
 from app.sidebar import Choices
 from app.state import patch, windows
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.geometry import Window
+from pg_core.defences.base import DefenceInput
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
+from pg_core.geometry import Patch, Window
+from pg_core.io.progress import Progress
 from pg_core.photos.read import Threat
 
 
@@ -27,7 +31,16 @@ class Opened:
     shown: Answer
     simulation: Simulation | None
     shown_class: int
-    malicious: Window
+    malicious: Window | Patch
+
+    @property
+    def window(self) -> Window:
+        """The malicious window; raises ValueError for a certificate of placements."""
+        if not isinstance(self.malicious, Window):
+            raise ValueError(
+                "expected a certificate of windows of features, got one of placements of a patch"
+            )
+        return self.malicious
 
     @property
     def footprint(self) -> Window | None:
@@ -41,6 +54,18 @@ class Classes:
 
     label: str | None
     shown: str | None
+
+
+def about_robust_masking(chosen: Choices | None) -> Choices | None:
+    """The choices with robust masking, for a page that belongs to it; says so where another defence is chosen."""
+    if chosen is None:
+        return None
+    if chosen.robust_masking.asked != chosen.asked:
+        st.caption(
+            f"This page belongs to robust masking, with its settings; *{chosen.asked.spec.title}* is chosen in the "
+            "sidebar."
+        )
+    return chosen.robust_masking
 
 
 def about_the_link() -> None:
@@ -88,7 +113,9 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
         return None
     _about_its_classes(seen.classes)
     asked = Classes(*sidebar.classes(seen))
-    analysis = proved(chosen, chosen.defence, chosen.threat, asked.label, slot)
+    if not _pairs_are_there(chosen, slot):
+        return None
+    analysis = proved(chosen, chosen.asked, chosen.threat, asked.label, slot)
     window = windows.beyond(analysis, chosen.photo)
     if window is not None:
         st.warning(
@@ -97,12 +124,39 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
     return asked
 
 
+def _pairs_are_there(chosen: Choices, slot: DeltaGenerator) -> bool:
+    """Whether the network has run under every pair of masks, where the defence needs it; else how to start that."""
+    settings = chosen.photo, chosen.choice, chosen.asked
+    runs = cached.pairs_needed(*settings)
+    if not runs:
+        return True
+    with slot.container():
+        st.info(
+            f"{chosen.asked.spec.title} looks at what the network says under every pair of masks: it has to run "
+            f"{runs:,} times on this photo."
+        )
+        if not st.button("Run the network under every pair of masks"):
+            return False
+        bar = st.progress(0.0, "Masking …")
+
+        def report(progress: Progress) -> None:
+            bar.progress(progress.done / progress.total, str(progress))
+
+        try:
+            cached.run_pairs(*settings, report)
+        except ValueError as error:
+            st.error(in_markdown(str(error)))
+            return False
+    return True
+
+
 def proved(
-    chosen: Choices, defence: RobustMasking, threat: Threat, label: str | None, slot: DeltaGenerator
+    chosen: Choices, asked: DefenceChoice, threat: Threat, label: str | None, slot: DeltaGenerator
 ) -> Analysis:
     """The analysis under these settings; the slot says so where programs for many windows may take their time."""
-    settings = chosen.photo, chosen.choice, defence, threat, label
-    if defence.bound is not Bound.TIGHT or defence.threshold == 0:
+    settings = chosen.photo, chosen.choice, asked, threat, label
+    tight = THRESHOLD in asked.spec.parameters and asked[BOUND] == Bound.TIGHT and asked[THRESHOLD] > 0
+    if not tight:
         return cached.analysis(*settings)
     with sidebar.progress(
         slot, "Solving programs for the tight bounds …", chosen.photo.digest, *settings[1:]
@@ -113,12 +167,14 @@ def proved(
 def looked_at(chosen: Choices, asked: Classes) -> Opened:
     """What there is to show of the photo and of the simulated patch; the network runs on the patch alone. Where a
     person's own network fails on the patch, that is said, and the photo is shown without it."""
-    clean = cached.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
+    clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
     simulation = patch.simulation(clean, chosen.patch_size)
+    if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+        simulation = None  # the network would have to run for every pair of masks at each place of the patch
     shown: Answer = clean
     if simulation is not None:
         try:
-            shown = patches.simulated(chosen.photo, chosen.choice, chosen.defence, simulation)
+            shown = patches.simulated(chosen.photo, chosen.choice, chosen.asked, simulation)
         except ValueError as error:
             st.error(in_markdown(str(error)))
             simulation = None

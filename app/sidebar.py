@@ -1,45 +1,60 @@
 """What the user has chosen, and the widgets that choose it; the only user of session_state."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.cache import analysis as cached
-from app.cache.analysis import Choice, Photo
+from app.cache.analysis import Choice, DefenceChoice, Photo
+from app.cache.results import measured
 from app.markup import in_markdown
 from app.state import networks
 from pg_core.datasets.folders import SAMPLES
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
+from pg_core.defences.registry import DEFENCES, defence_spec
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value
+from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.geometry import Size
 from pg_core.photos.inference import LocalFeatures
 from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError, Space, Threat, square
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
+_CLIPPED = "clipped"
 _OF_ONE_PAGE = {"patched", "contents", "seed", "colour", "sticker_of", "label", "shown"}
 PER_CENT, PIXELS = "% of the area", "pixels"
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """A photo, a network, an adversary and the defence fitted to it."""
+    """A photo, a network, an adversary and a defence against it."""
 
     photo: Photo
     choice: Choice
     threat: Threat
     patch_size: Size
-    defence: RobustMasking
+    asked: DefenceChoice
+
+    @property
+    def robust_masking(self) -> "Choices":
+        """The same with robust masking, for pages that are about it; its settings as far as they were chosen."""
+        if THRESHOLD in self.asked.spec.parameters:
+            return self
+        name = "mask-ds" if cached.described(self.choice).receptive_field.wrapping else "masking"
+        parameters = defence_spec(name).parameters
+        kept = {parameter.name: _kept(parameter, self.choice) for parameter in parameters}
+        return replace(self, asked=DefenceChoice(name, self.patch_size).having(kept))
 
 
 def sidebar() -> Choices | None:
     """The widgets that all pages share; None if the chosen network has no weights yet."""
-    # A widget that a page does not show would forget its value.
-    for key in _OF_ONE_PAGE & st.session_state.keys():
+    # A widget that is not shown, on a page or for a defence, would forget its value.
+    for key in st.session_state.keys() & (_OF_ONE_PAGE | _settings()):
         st.session_state[key] = st.session_state[key]
     with st.sidebar:
         photo = _photo()
@@ -49,9 +64,15 @@ def sidebar() -> Choices | None:
             return None
         seen.caption(cached.framing(photo, choice).sentence() or "")
         threat, patch_size = _threat(photo, choice)
-        defence = _defence(choice, patch_size)
+        asked = _defence(choice, patch_size)
         st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")
-    return Choices(photo, choice, threat, patch_size, defence)
+    return Choices(photo, choice, threat, patch_size, asked)
+
+
+def _settings() -> set[object]:
+    """The keys of all settings of all defences."""
+    names = {parameter.name for spec in DEFENCES.values() for parameter in spec.parameters} | {_CLIPPED}
+    return {key for key in st.session_state if str(key).split("-")[0] in names}
 
 
 def classes(seen: LocalFeatures) -> tuple[str | None, str | None]:
@@ -192,49 +213,74 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
     return threat, patch_size
 
 
-def _defence(choice: Choice, patch_size: Size) -> RobustMasking:
-    description = cached.described(choice)
-    st.subheader("Robust masking")
-    evidence_key = f"evidence-{choice.model}"
-    for key, value in (("threshold", 0.0), ("clip_high", 1.0), (evidence_key, description.evidence.name)):
-        st.session_state.setdefault(key, value)
-    threshold = st.slider(
-        "Threshold T",
-        0.0,
-        0.95,
-        step=0.01,
-        key="threshold",
-        help="A window is masked if it holds more than this part of a class's evidence. 0 masks always.",
+def _defence(choice: Choice, patch_size: Size) -> DefenceChoice:
+    """The defence, and its parameters."""
+    st.subheader("Defence")
+    fitting, key = cached.applicable(choice, patch_size), f"defence-{_network_key(choice)}"
+    if st.session_state.get(key) not in fitting:
+        st.session_state[key] = cached.usual_defence(choice)
+    name = st.selectbox(
+        "Defence",
+        list(fitting),
+        format_func=lambda name: fitting[name].title,
+        label_visibility="collapsed",
+        key=key,
+        help="Those that fit this network. At first the one that certifies most with it, as far as that was measured "
+        "here; else robust masking.",
     )
-    evidence = (
-        st.selectbox(
-            "Evidence",
-            list(EVIDENCE_TYPES),
-            key=evidence_key,
-            help="What a location says for a class: "
-            + "; ".join(f"*{kind}*: {kind.help}" for kind in EVIDENCE_TYPES.values())
-            + ".",
-        )
-        or description.evidence.name
-    )
-    clip_high = math.inf
-    if st.checkbox("Clip evidence from above (c_h)", key="clipped"):
-        clip_high = st.number_input("c_h", 0.01, 65536.0, key="clip_high")
-    bound = st.selectbox(
-        "Lower bound",
-        [Bound.SOUND, Bound.TIGHT, Bound.PUBLISHED],
-        key="bound",
-        help="Tight solves a linear program for each window that the sound bound refuses; an adversary in feature "
-        "space attains it for logits, and at T = 0 the two agree. The bound published in 2021 is wrong for T > 0: a "
-        "patch can make the mask take more of the true class than it allows for; it is here for comparison.",
-    )
-    if bound is Bound.PUBLISHED and threshold > 0:
+    spec = fitting[name]
+    st.caption(in_markdown(" ".join(filter(None, [spec.sentence, measured(choice.model, name)]))))
+    settings = {parameter.name: _asked(parameter, choice) for parameter in spec.parameters}
+    if settings.get(BOUND.name) == Bound.PUBLISHED and settings.get(THRESHOLD.name):
         st.warning("The published bound is wrong for T > 0: its certificates claim nothing.")
-    field = description.receptive_field
-    window = field.window_size(patch_size)
+    window = cached.described(choice).receptive_field.window_size(patch_size)
     st.caption(f"The patch can corrupt a window of at most {window[0]}x{window[1]} local logits.")
-    kind = EvidenceType.named(evidence)
-    return RobustMasking(window, threshold, kind, clip_high, bound, field.wrapping)
+    return DefenceChoice(name, patch_size).having(settings)
+
+
+def _asked(parameter: Parameter[Any], choice: Choice) -> Value:
+    """The widget of a parameter, and its value."""
+    key = setting_key(parameter, choice)
+    st.session_state.setdefault(key, _default(parameter, choice))
+    if parameter.choices is not None:
+        help_text = parameter.help
+        if parameter is EVIDENCE:
+            kinds = "; ".join(f"*{kind}*: {kind.help}" for kind in EVIDENCE_TYPES.values())
+            help_text = f"{parameter.help[:-1]}: {kinds}."
+        return st.selectbox(parameter.title, list(parameter.choices), key=key, help=help_text)
+    if parameter is CLIP_HIGH:
+        if not st.checkbox("Clip evidence from above (c_h)", key=_CLIPPED):
+            return None
+        return st.number_input("c_h", parameter.low, parameter.high, key=key, help=parameter.help)
+    if isinstance(parameter.default, int):
+        return st.number_input(
+            parameter.title, int(parameter.low), int(parameter.high), key=key, help=parameter.help
+        )
+    return st.slider(
+        parameter.title, parameter.low, parameter.high, step=parameter.step, key=key, help=parameter.help
+    )
+
+
+def setting_key(parameter: Parameter[Any], choice: Choice) -> str:
+    """Where the value of a parameter is kept: of evidence, for each network, since each has its own."""
+    return f"{parameter.name}-{_network_key(choice)}" if parameter is EVIDENCE else parameter.name
+
+
+def _network_key(choice: Choice) -> str:
+    return choice.model
+
+
+def _default(parameter: Parameter[Any], choice: Choice) -> Value:
+    if parameter is EVIDENCE:
+        return cached.described(choice).evidence.name
+    return 1.0 if parameter is CLIP_HIGH else parameter.default
+
+
+def _kept(parameter: Parameter[Any], choice: Choice) -> Value:
+    """The value of a parameter whose widget is not shown."""
+    if parameter is CLIP_HIGH and not st.session_state.get(_CLIPPED):
+        return None
+    return st.session_state.get(setting_key(parameter, choice), _default(parameter, choice))
 
 
 def _reset() -> None:

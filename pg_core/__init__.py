@@ -1,8 +1,7 @@
 """PatchGuard (Xiang et al., USENIX Security 2021): provable robustness against adversarial patches.
 
-model = pg_core.load_model("tiles")
-defence = pg_core.RobustMasking(model.receptive_field.window_size((64, 64)), evidence=model.evidence)
-print(pg_core.analyse("photo.jpg", model, defence))
+analysis = pg_core.certify("photo.jpg", "imagenette", patch="2%")
+print(analysis)
 """
 
 from importlib import import_module
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pg_core.analysis.photo import Analysis, analyse, examine
+    from pg_core.analysis.comparison import Comparison, DefenceResult, compare
+    from pg_core.analysis.inputs import configure
+    from pg_core.analysis.photo import Analysis, Answer, analyse, certify, examine, usual_defence
     from pg_core.datasets.folders import SAMPLES, sample_path
     from pg_core.datasets.local_logits import save_local_logits
-    from pg_core.defences.base import ALERT, Certificate, Claim, Defence, Prediction, Verdict
+    from pg_core.defences.base import ALERT, Certificate, Claim, Defence, DefenceInput, Prediction, Verdict
     from pg_core.defences.bounded import BoundedEvidence
     from pg_core.defences.detection import MaskedDetection
     from pg_core.defences.interval.bounds import IntervalBounds
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
         window_status,
         window_statuses,
     )
+    from pg_core.defences.registry import DEFENCES, build
     from pg_core.defences.smoothing import Smoothing
+    from pg_core.defences.spec import DefenceConfig, DefenceSpec, Explanation
     from pg_core.defences.undefended import Undefended
-    from pg_core.evidence.types import EvidenceType
-    from pg_core.geometry import Patch, ReceptiveField, Window, Windows
+    from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+    from pg_core.geometry import Patch, PatchPositions, ReceptiveField, Window, Windows
     from pg_core.geometry.footprints import Footprints
     from pg_core.networks import MODELS, load_model
     from pg_core.networks.base import LocalModel
@@ -48,15 +51,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALERT",
+    "DEFENCES",
+    "EVIDENCE_TYPES",
     "MODELS",
     "SAMPLES",
     "Analysis",
+    "Answer",
     "Bound",
     "BoundedEvidence",
     "Certificate",
     "Claim",
+    "Comparison",
     "Defence",
+    "DefenceConfig",
+    "DefenceInput",
+    "DefenceResult",
+    "DefenceSpec",
     "EvidenceType",
+    "Explanation",
     "FeatureMasking",
     "Finding",
     "Footprints",
@@ -70,6 +82,7 @@ __all__ = [
     "MaskingCertificate",
     "Patch",
     "PatchCleanser",
+    "PatchPositions",
     "Placements",
     "Prediction",
     "ReceptiveField",
@@ -85,7 +98,11 @@ __all__ = [
     "Witness",
     "__version__",
     "analyse",
+    "build",
+    "certify",
     "certify_placements",
+    "compare",
+    "configure",
     "examine",
     "extract",
     "find_witness",
@@ -96,52 +113,44 @@ __all__ = [
     "save_local_logits",
     "two_mask_predictions",
     "update",
+    "usual_defence",
     "window_status",
     "window_statuses",
 ]
 
 _HOMES = {
+    "Comparison": "pg_core.analysis.comparison",
+    "DefenceResult": "pg_core.analysis.comparison",
+    "compare": "pg_core.analysis.comparison",
+    "configure": "pg_core.analysis.inputs",
     "Analysis": "pg_core.analysis.photo",
+    "Answer": "pg_core.analysis.photo",
     "analyse": "pg_core.analysis.photo",
+    "certify": "pg_core.analysis.photo",
     "examine": "pg_core.analysis.photo",
-    "EvidenceType": "pg_core.evidence.types",
-    "MaskSet": "pg_core.defences.patchcleanser.masks",
+    "usual_defence": "pg_core.analysis.photo",
     "SAMPLES": "pg_core.datasets.folders",
     "sample_path": "pg_core.datasets.folders",
+    "save_local_logits": "pg_core.datasets.local_logits",
     "ALERT": "pg_core.defences.base",
     "Certificate": "pg_core.defences.base",
     "Claim": "pg_core.defences.base",
     "Defence": "pg_core.defences.base",
+    "DefenceInput": "pg_core.defences.base",
     "Prediction": "pg_core.defences.base",
     "Verdict": "pg_core.defences.base",
     "BoundedEvidence": "pg_core.defences.bounded",
     "MaskedDetection": "pg_core.defences.detection",
-    "PatchCleanser": "pg_core.defences.patchcleanser.pixels",
-    "FeatureMasking": "pg_core.defences.patchcleanser.features",
     "IntervalBounds": "pg_core.defences.interval.bounds",
+    "FeatureMasking": "pg_core.defences.patchcleanser.features",
+    "mean_logits": "pg_core.defences.patchcleanser.inference",
+    "two_mask_predictions": "pg_core.defences.patchcleanser.inference",
+    "MaskSet": "pg_core.defences.patchcleanser.masks",
+    "PatchCleanser": "pg_core.defences.patchcleanser.pixels",
     "Bound": "pg_core.defences.patchguard.masking",
     "Masking": "pg_core.defences.patchguard.masking",
     "MaskingCertificate": "pg_core.defences.patchguard.masking",
     "RobustMasking": "pg_core.defences.patchguard.masking",
-    "Smoothing": "pg_core.defences.smoothing",
-    "Undefended": "pg_core.defences.undefended",
-    "LocalFeatures": "pg_core.photos.inference",
-    "extract": "pg_core.photos.inference",
-    "update": "pg_core.photos.inference",
-    "Footprints": "pg_core.geometry.footprints",
-    "Patch": "pg_core.geometry",
-    "ReceptiveField": "pg_core.geometry",
-    "Window": "pg_core.geometry",
-    "Windows": "pg_core.geometry",
-    "ImageError": "pg_core.photos.read",
-    "Space": "pg_core.photos.read",
-    "Threat": "pg_core.photos.read",
-    "save_local_logits": "pg_core.datasets.local_logits",
-    "mean_logits": "pg_core.defences.patchcleanser.inference",
-    "two_mask_predictions": "pg_core.defences.patchcleanser.inference",
-    "MODELS": "pg_core.networks",
-    "load_model": "pg_core.networks",
-    "LocalModel": "pg_core.networks.base",
     "Finding": "pg_core.defences.patchguard.placements",
     "Placements": "pg_core.defences.patchguard.placements",
     "certify_placements": "pg_core.defences.patchguard.placements",
@@ -151,6 +160,30 @@ _HOMES = {
     "find_witness": "pg_core.defences.patchguard.witness",
     "window_status": "pg_core.defences.patchguard.witness",
     "window_statuses": "pg_core.defences.patchguard.witness",
+    "DEFENCES": "pg_core.defences.registry",
+    "build": "pg_core.defences.registry",
+    "Smoothing": "pg_core.defences.smoothing",
+    "DefenceConfig": "pg_core.defences.spec",
+    "DefenceSpec": "pg_core.defences.spec",
+    "Explanation": "pg_core.defences.spec",
+    "Undefended": "pg_core.defences.undefended",
+    "EVIDENCE_TYPES": "pg_core.evidence.types",
+    "EvidenceType": "pg_core.evidence.types",
+    "Patch": "pg_core.geometry",
+    "PatchPositions": "pg_core.geometry",
+    "ReceptiveField": "pg_core.geometry",
+    "Window": "pg_core.geometry",
+    "Windows": "pg_core.geometry",
+    "Footprints": "pg_core.geometry.footprints",
+    "MODELS": "pg_core.networks",
+    "load_model": "pg_core.networks",
+    "LocalModel": "pg_core.networks.base",
+    "LocalFeatures": "pg_core.photos.inference",
+    "extract": "pg_core.photos.inference",
+    "update": "pg_core.photos.inference",
+    "ImageError": "pg_core.photos.read",
+    "Space": "pg_core.photos.read",
+    "Threat": "pg_core.photos.read",
 }
 
 

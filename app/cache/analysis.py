@@ -6,8 +6,8 @@ someone with the same bytes: the hash of the content is the key.
 
 import gc
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,17 @@ import streamlit as st
 from PIL import Image
 
 from app.cache import networks
+from pg_core.analysis.inputs import configure, supply
 from pg_core.analysis.photo import Analysis, examine
 from pg_core.datasets.folders import sample_path
-from pg_core.defences.patchguard import witness
-from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.base import Defence, DefenceInput, InputArray
+from pg_core.defences.patchcleanser.masks import MaskSet
+from pg_core.defences.patchcleanser.pixels import mask_set
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
-from pg_core.defences.spec import DefenceConfig
+from pg_core.defences.registry import DEFENCES, defence_spec
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Parameter, Value, ValueT
 from pg_core.geometry import Size, Window
+from pg_core.io.progress import Report
 from pg_core.networks import MODELS, Description, load_model
 from pg_core.networks.own import OwnNetwork
 from pg_core.photos import read as images
@@ -56,11 +60,31 @@ class Choice:
     own: OwnNetwork | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DefenceChoice:
+    """A defence by its name, against patches of `patch_size` pixels of the image that the network sees, with settings
+    by the names of its parameters; one that is not set has its default."""
+
+    name: str
+    patch_size: Size
+    settings: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def spec(self) -> DefenceSpec:
+        return defence_spec(self.name)
+
+    def __getitem__(self, parameter: Parameter[ValueT]) -> ValueT:
+        return parameter.checked(dict(self.settings).get(parameter.name, parameter.default))
+
+    def having(self, settings: Mapping[str, Value]) -> "DefenceChoice":
+        """The same with other values of some settings."""
+        return replace(self, settings=tuple(sorted({**dict(self.settings), **settings}.items())))
+
+
 BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
     Photo: lambda photo: photo.digest,
     # What a type of evidence is made by are functions; its name says as much.
     Choice: repr,
-    RobustMasking: repr,
     DefenceConfig: lambda config: (repr(config), repr(config.network)),
 }
 """How caches tell photos, networks and defences apart."""
@@ -118,17 +142,90 @@ def features(photo: Photo, choice: Choice) -> LocalFeatures:
     return seen
 
 
+def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:
+    """The defences that fit a network, by name; it need not be loaded for it."""
+    known = described(choice)
+    config = DefenceConfig(known.receptive_field, known.image_size, known.evidence, patch_size)
+    fitting = {}
+    for name, spec in DEFENCES.items():
+        try:
+            spec.build(config)
+        except ValueError:
+            if name != known.defence:  # interval bounds ask for the layers, which are not loaded yet
+                continue
+        fitting[name] = spec
+    return fitting
+
+
+def usual_defence(choice: Choice) -> str:
+    """The sound defence that certified most with a network where it was measured; else robust masking."""
+    known = described(choice)
+    if choice.own is not None and known.receptive_field.wrapping:
+        return "mask-ds"
+    return known.defence
+
+
+def config(choice: Choice, asked: DefenceChoice) -> DefenceConfig:
+    """What a defence is made for; the network must be there."""
+    return configure(network(choice), asked.patch_size, dict(asked.settings))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_DIGEST)
+def defence(choice: Choice, asked: DefenceChoice) -> Defence:
+    """The defence; raises ValueError, one sentence, if it does not fit the network."""
+    return asked.spec.build(config(choice, asked))
+
+
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
+def two_mask_predictions(photo: Photo, choice: Choice, masks: MaskSet) -> list[InputArray]:
+    """Where the predictions under pairs of masks are kept: what is cached may not draw a progress bar."""
+    return []
+
+
+def run_pairs(photo: Photo, choice: Choice, asked: DefenceChoice, report: Report) -> None:
+    """Run the network under every pair of masks, for PatchCleanser, unless it has been."""
+    tried = two_mask_predictions(photo, choice, mask_set(config(choice, asked)))
+    if not tried:
+        values, _ = supply(defence(choice, asked), features(photo, choice), network(choice), report)
+        tried.append(values)
+
+
+def pairs_needed(photo: Photo, choice: Choice, asked: DefenceChoice) -> int:
+    """How often the network has to run before an analysis; 0 where it has, or need not."""
+    if asked.spec.input is not DefenceInput.TWO_MASK_PREDICTIONS:
+        return 0
+    masks = mask_set(config(choice, asked))
+    return 0 if two_mask_predictions(photo, choice, masks) else masks.count * (masks.count + 1) // 2
+
+
 def analysis(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
 ) -> Analysis:
-    """Prediction, masks and certificate of a photo; the network does not run again."""
-    return examine(features(photo, choice), defence, threat, label)
+    """Prediction, masks and certificate of a photo; the network does not run again. Raises ValueError where it would
+    have to (`pairs_needed`)."""
+    pairs = None
+    if asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+        masks = mask_set(config(choice, asked))
+        pairs = next(iter(two_mask_predictions(photo, choice, masks)), None)
+    return _analysis(photo, choice, asked, threat, label, pairs)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
+def _analysis(
+    photo: Photo,
+    choice: Choice,
+    asked: DefenceChoice,
+    threat: Threat,
+    label: str | None,
+    _pairs: InputArray | None,
+) -> Analysis:
+    seen = features(photo, choice)
+    return examine(seen, defence(choice, asked), threat, label, values=_pairs)
 
 
 def window_status(clean: Analysis, window: Window) -> tuple[WindowStatus, Witness | None]:
     """What is known of a malicious window, with the witness that is its feature-space counterexample."""
-    return witness.window_status(clean.defence, clean.masking, clean.certificate, window)
+    return clean.witness(window)
 
 
 def order_of_classes(seen: LocalFeatures) -> list[str]:

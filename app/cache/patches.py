@@ -8,9 +8,18 @@ from enum import StrEnum
 
 import streamlit as st
 
-from app.cache.analysis import BY_DIGEST, Choice, Photo, analysis, features, network, reduced
+from app.cache.analysis import (
+    BY_DIGEST,
+    Choice,
+    DefenceChoice,
+    Photo,
+    analysis,
+    defence,
+    features,
+    network,
+    reduced,
+)
 from pg_core.analysis.photo import Answer, answer
-from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Placements
 from pg_core.geometry import Box, Patch, Size
 from pg_core.io.parameters import coerce_fields
@@ -75,17 +84,22 @@ def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatur
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
-def simulated(photo: Photo, choice: Choice, defence: RobustMasking, simulation: Simulation) -> Answer:
+def simulated(photo: Photo, choice: Choice, asked: DefenceChoice, simulation: Simulation) -> Answer:
     """What is said of the photo with a simulated patch."""
-    return answer(patched(photo, choice, simulation), defence)
+    return answer(patched(photo, choice, simulation), defence(choice, asked))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
 def placements(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None, patch_size: Size
+    photo: Photo,
+    choice: Choice,
+    asked: DefenceChoice,
+    threat: Threat,
+    label: str | None,
+    patch_size: Size,
 ) -> Placements:
     """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
-    return analysis(photo, choice, defence, threat, label).placements(patch_size)
+    return analysis(photo, choice, asked, threat, label).placements(patch_size)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)

@@ -131,6 +131,26 @@ def measured_networks() -> list[dict[str, str]]:
     ]
 
 
+def measured(model: str, defence: str) -> str:
+    """What a defence came to with a network here, against the patch of the largest share of those in brief; empty
+    where that was not measured."""
+    found = [
+        point
+        for point in points()
+        if point.origin is Origin.MEASURED
+        and point.network == model
+        and point.defence == defence
+        and not point.threshold
+        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))
+    ]
+    if not found:
+        return ""
+    point = max(found, key=lambda point: (point.patch_per_cent, point.n or 0))
+    clean, certified = point.in_words
+    said = f"clean {clean} %, certified {certified} %"
+    return f"Measured here with this network, {point.patch} patch, n = {point.n:,}: {said}."
+
+
 def in_brief(model: str) -> str:
     """What is known of the accuracy of a network, a paragraph for each patch and defence; or that nothing is, or can
     be read."""

@@ -14,8 +14,10 @@ from app.components.charts import PLOTLY_URL, component
 from app.plots import style
 from app.plots.stage import maps_of, stage
 from pg_core.analysis.photo import Analysis, Answer
+from pg_core.analysis.words import places
 from pg_core.defences.base import Claim
 from pg_core.defences.patchguard.cases import Case, cases
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
 from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window, Windows, cells
 
@@ -28,6 +30,7 @@ _LINES = {
     "footprint": style.FOOTPRINT,
     "current": style.CURRENT,
 }
+_WHAT = {"window": "Malicious window", "placement": "Patch"}
 _CASES = {
     Case.EXACT: "the malicious window is detected",
     Case.BENIGN: "a benign window is detected",
@@ -50,8 +53,15 @@ def patch_canvas(
     Calls back when a window is picked and when the patch is moved: `window` and `patch` of the state under the key
     then say where. `acknowledged` is the number of the last message about the patch that has been dealt with.
     """
-    features, windows = clean.features, clean.masking.windows
-    field = features.receptive_field
+    features, positions = clean.features, clean.certificate.positions
+    field, image_size = features.receptive_field, features.framing.image_size
+    if isinstance(positions, Windows):
+        cells = certified = stage_in(field, image_size, positions)
+    else:
+        # The cells of the maps are those of the network; what is certified, placements of pixels.
+        whole = Windows(features.map_size, (1, 1))
+        cells = stage_in(field, image_size, whole)
+        certified = stage_in(positions.field, image_size, positions.windows)
     component(
         "stage",
         "stage_geometry",
@@ -66,7 +76,8 @@ def patch_canvas(
             "scene": scene,
             "answer": answer,
             "acknowledged": acknowledged,
-            "stage": stage_in(field, features.framing.image_size, windows),
+            "stage": cells,
+            "certified": certified,
         },
         on_window_change=on_window,
         on_patch_change=on_patch,
@@ -92,7 +103,7 @@ def scene_of(
     clean: Analysis,
     shown: Answer,
     shown_class: int,
-    malicious: Window,
+    malicious: Box,
     patch: Patch | None,
     placements: Placements | None,
 ) -> Data:
@@ -104,8 +115,8 @@ def scene_of(
         "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
         "patch": patch and _box(patch),
         "picked": {"row": at[0], "column": at[1]},
-        "spoken": f"Malicious window at row {at[0]}, column {at[1]}: margin {margin:.3g} against "
-        f"{clean.rival(malicious)}.",
+        "spoken": f"{_WHAT[places(clean.certificate, one=True)]} at row {at[0]}, column {at[1]}: margin {margin:.3g} "
+        f"against {clean.rival(malicious)}.",
         "lines": {name: {"line": line} for name, line in _LINES.items()},
         "logits": _float64(logits),
         "evidence": _float64(evidence),
@@ -117,8 +128,10 @@ def scene_of(
 
 def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> Data:
     """What the network says of the photo with the patch there: predictions, and the cells that differ."""
-    footprint, detected = shown.footprint(patch), shown.masking.window(shown_class)
-    scores = shown.masking.scores
+    footprint, scores = shown.footprint(patch), shown.defended.scores
+    masked = shown.masked(shown_class)
+    # The outline that moves is a window of the certificate's size; more or other ones are drawn at rest.
+    detected = masked[0] if len(masked) == 1 and isinstance(masked[0], Window) else None
     first, second = np.argsort(-scores, kind="stable")[:2].tolist()  # the lowest class on ties
     changed = (slice(0), slice(0)) if footprint is None else cells(footprint, shown.features.map_size)
     logits, evidence = (values[changed] for values in maps_of(shown, shown_class))
@@ -129,7 +142,7 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
         "evidence": _float64(evidence),
         "detected": detected and [detected.top, detected.left],
         "undefended": shown.undefended_prediction,
-        "defended": shown.classes[first],
+        "defended": shown.prediction,
         "score": float(scores[first]),
         "next": shown.classes[second],
         "next_score": float(scores[second]),
@@ -159,8 +172,8 @@ def placements_in(placements: Placements, classes: tuple[str, ...], note: str = 
 def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str | None:
     """The case of Figure 5 for the class that is shown, with the patch as it is there; None if none applies: the
     patch is larger than the certificate allows for, or no feature sees it."""
-    window = shown.snapped(patch)
-    if window is None:
+    window = clean.position(patch)
+    if not isinstance(window, Window) or not isinstance(shown.defence, RobustMasking):
         return None
     case = cases(shown.defence, clean.masking.evidence, shown.masking, window)[shown_class].case
     return f"Figure 5, {shown.classes[shown_class]}: case {case.value}, {_CASES[case]}"

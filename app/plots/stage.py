@@ -13,6 +13,7 @@ from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_patch, add_photo, outlines
 from pg_core.analysis.photo import Analysis, Answer
+from pg_core.analysis.words import places
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
 from pg_core.plots.drawing import middle
 
@@ -20,12 +21,15 @@ CELLS = "cell"
 WINDOWS = "window"
 """What a point of a panel is, in the trace's `meta`: the canvas links the panels by it."""
 
+_MASKS = 12
+"""So many of what a defence took out are drawn."""
+
 
 def stage(
     clean: Analysis,
     shown: Answer,
     shown_class: int,
-    malicious: Window,
+    malicious: Box,
     patch: Patch | None = None,
 ) -> go.Figure:
     """The four panels. `clean` is the photo, which the certificate is about; `shown` the same, or the photo
@@ -38,8 +42,8 @@ def stage(
         subplot_titles=(
             "Photo" if patch is None else "Photo with the patch",
             f"Local logits: {name}",
-            f"Clipped evidence: {name}",
-            "Margin of each window",
+            "No evidence is added up" if clean.evidence is None else f"Evidence: {name}",
+            f"Margin of each {places(clean.certificate, one=True)}",
         ),
     )
     field = clean.features.receptive_field
@@ -49,7 +53,8 @@ def stage(
     span = float(values.min()), float(values.max())
     figure.add_trace(_cells(logits, field, "local logit", span, opacity=0.0, showscale=False), 1, 1)
     figure.add_trace(_cells(logits, field, "local logit", span, opacity=0.65), 1, 2)
-    span = 0.0, float(max(evidence.max(), usual_evidence.max()))
+    values = np.concatenate([evidence, usual_evidence])
+    span = min(0.0, float(values.min())), float(values.max())
     figure.add_trace(_cells(evidence, field, "evidence", span), 1, 3)
     _margins(figure, clean)
     add_photo(figure, clean.features.pixels, ("", "2"))
@@ -63,8 +68,10 @@ def stage(
 def maps_of(
     answer: Answer, shown_class: int
 ) -> tuple[Float64[np.ndarray, "rows columns"], Float64[np.ndarray, "rows columns"]]:
-    """What the second and third panel show of a class: its local logits, and its clipped evidence."""
-    return answer.features.local_logits[shown_class].astype(np.float64), answer.masking.evidence[shown_class]
+    """What the second and third panel show of a class: its local logits, and what the defence adds up of it, nothing
+    if it adds up no evidence of cells."""
+    logits, evidence = answer.features.local_logits[shown_class].astype(np.float64), answer.evidence
+    return logits, np.zeros_like(logits) if evidence is None else evidence[shown_class]
 
 
 def _cells(
@@ -99,18 +106,22 @@ def _cells(
 def _margins(figure: go.Figure, analysis: Analysis) -> None:
     certificate = analysis.certificate
     margin = certificate.margin
-    reach = max(float(np.abs(margin).max()), 1e-9)
+    # Without any bound a margin is infinite, and drawn like the largest finite one.
+    finite = np.abs(margin[np.isfinite(margin)])
+    reach = max(float(finite.max(initial=0.0)), 1e-9)
+    drawn = np.clip(margin, -reach, reach)
     rivals = np.array([in_figure(name) for name in analysis.classes], dtype=object)[certificate.rival]
+    what = places(certificate, one=True)
     figure.add_trace(
         go.Heatmap(
-            z=margin,
+            z=drawn,
             zmin=-reach,
             zmax=reach,
             colorscale=style.DIVERGING,
             colorbar=_colour_bar(),
-            customdata=np.stack([rivals, certificate.verdicts], axis=-1),
-            hovertemplate="window at row %{y}, column %{x}: %{customdata[1]}<br>margin <b>%{z:.4g}</b>"
-            "<br>rival %{customdata[0]}<extra></extra>",
+            customdata=np.stack([rivals, certificate.verdicts, margin], axis=-1),
+            hovertemplate=f"{what} at row %{{y}}, column %{{x}}: "
+            "%{customdata[1]}<br>margin <b>%{customdata[2]:.4g}</b><br>rival %{customdata[0]}<extra></extra>",
             meta=WINDOWS,
         ),
         1,
@@ -141,22 +152,29 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
 
 
 def _outlines(
-    figure: go.Figure, shown: Answer, shown_class: int, malicious: Window, patch: Patch | None
+    figure: go.Figure, shown: Answer, shown_class: int, malicious: Box, patch: Patch | None
 ) -> None:
-    field = shown.features.receptive_field
-    detected = shown.masking.window(shown_class)
     footprint = None if patch is None else shown.footprint(patch)
-    for name, line, window, columns in (
-        ("footprint", style.FOOTPRINT, footprint, (1, 2, 3)),
+    detected = shown.masked(shown_class)[:_MASKS]
+    for name, line, boxes, columns in (
+        ("footprint", style.FOOTPRINT, () if footprint is None else (footprint,), (1, 2, 3)),
         ("detected", style.DETECTED, detected, (2, 3)),
-        ("malicious", style.MALICIOUS, malicious, (1, 2, 3)),
+        ("malicious", style.MALICIOUS, (malicious,), (1, 2, 3)),
     ):
-        for edges in [] if window is None else outlines(field, window, shown.features.framing.image_size):
-            for column in columns:
-                _rectangle(figure, column, name, line, edges)
+        for box in boxes:
+            for edges in _around(shown, box):
+                for column in columns:
+                    _rectangle(figure, column, name, line, edges)
     if patch is not None:
         _rectangle(figure, 1, "patch", style.CURRENT, _edges(patch))
     _rectangle(figure, 4, "current", style.CURRENT, _edges(Window(malicious.top, malicious.left, 1, 1), 0.5))
+
+
+def _around(shown: Answer, box: Box) -> list[dict[str, float]]:
+    """A window where its cells lie in the image; a patch as it is."""
+    if isinstance(box, Window):
+        return outlines(shown.features.receptive_field, box, shown.features.framing.image_size)
+    return [_edges(box)]
 
 
 def _edges(box: Box, shift: float = 0.0) -> dict[str, float]:
@@ -177,7 +195,7 @@ def _rectangle(
 def _axes(figure: go.Figure, analysis: Analysis) -> None:
     """Linked axes in pixels, row 0 on top; the margin map in positions of windows."""
     height, width = analysis.features.framing.image_size
-    rows, columns = analysis.certificate.windows.shape
+    rows, columns = analysis.certificate.positions.shape
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     for column in (1, 2, 3):
         linked = {} if column == 1 else {"matches": "x"}

@@ -1,4 +1,5 @@
-"""The malicious window: picked on the margin map or typed, else the one that the simulated patch lies in."""
+"""The position looked at, a malicious window or a placement of the patch: picked on the margin map or typed, else the
+one that the simulated patch lies in."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeGuard
@@ -7,32 +8,32 @@ import streamlit as st
 
 from app.cache.analysis import Photo
 from pg_core.analysis.photo import Analysis
-from pg_core.geometry import Patch, Size, Window
+from pg_core.geometry import Box, Patch, Size, Window, box_at
 
 _PICKED, _BY_ITSELF = "picked", "window by itself"
 _ROW, _COLUMN = "window_row", "window_column"
 
 
-def malicious_window(analysis: Analysis, patch: Patch | None, photo: Photo) -> Window:
+def malicious_window(analysis: Analysis, patch: Patch | None, photo: Photo) -> Window | Patch:
     """The window a person picked; else the one the simulated patch lies in; else the worst."""
-    by_itself = (patch and analysis.snapped(patch)) or analysis.certificate.worst
+    by_itself = (patch and analysis.position(patch)) or analysis.certificate.worst
     st.session_state[_BY_ITSELF] = (by_itself.top, by_itself.left)
     return picked(analysis, photo) or by_itself
 
 
-def picked(analysis: Analysis, photo: Photo) -> Window | None:
+def picked(analysis: Analysis, photo: Photo) -> Window | Patch | None:
     """The window that was picked, until the photo or the windows change."""
     digest, shape, *at = st.session_state.get(_PICKED, (None, None))
-    windows = analysis.certificate.windows
-    if digest != photo.digest or shape not in (None, windows.shape) or not _inside(at, windows.shape):
+    positions = analysis.certificate.positions
+    if digest != photo.digest or shape not in (None, positions.shape) or not _inside(at, positions.shape):
         return None
-    remember(digest, windows.shape, *at)
-    return windows.window(*at)
+    remember(digest, positions.shape, *at)
+    return box_at(positions, *at)
 
 
 def pick(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
     """Make a window the malicious one, on every page."""
-    remember(photo.digest, analysis.certificate.windows.shape, row, column)
+    remember(photo.digest, analysis.certificate.positions.shape, row, column)
 
 
 def remember(digest: str, shape: Size | None, row: int, column: int) -> None:
@@ -43,7 +44,7 @@ def remember(digest: str, shape: Size | None, row: int, column: int) -> None:
 def beyond(analysis: Analysis, photo: Photo) -> str | None:
     """What a link says of a window of this photo that is none of its windows, once; it is left out."""
     digest, shape, *at = st.session_state.get(_PICKED, (None, None))
-    if digest != photo.digest or shape is not None or _inside(at, analysis.certificate.windows.shape):
+    if digest != photo.digest or shape is not None or _inside(at, analysis.certificate.positions.shape):
         return None
     forget()
     return "window={},{}".format(*at)
@@ -56,18 +57,18 @@ def forget() -> None:
 
 def follow_canvas(analysis: Analysis, photo: Photo, canvas: str) -> None:
     """Take the window that was picked on the margin map of the canvas with this key."""
-    message, shape = st.session_state[canvas].window, analysis.certificate.windows.shape
+    message, shape = st.session_state[canvas].window, analysis.certificate.positions.shape
     if isinstance(message, Mapping) and _inside(at := (message.get("row"), message.get("column")), shape):
         pick(analysis, photo, *at)
 
 
-def controls(analysis: Analysis, malicious: Window, photo: Photo) -> None:
+def controls(analysis: Analysis, malicious: Box, photo: Photo) -> None:
     """Row and column of the malicious window, and a way back to the worst one.
 
     A browser that is behind still sends what the fields held before, for another photo perhaps. So a window that
     becomes another by itself has other fields, in which nothing but what a person did can differ from what is shown.
     """
-    rows, columns = analysis.certificate.windows.shape
+    rows, columns = analysis.certificate.positions.shape
     there = f"{photo.digest}-{rows}x{columns}-{st.session_state.get(_BY_ITSELF)}"
     row_key, column_key = f"{_ROW}-{there}", f"{_COLUMN}-{there}"
     st.session_state[row_key], st.session_state[column_key] = malicious.top, malicious.left

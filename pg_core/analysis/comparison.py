@@ -185,7 +185,7 @@ def compare(
                 continue
             values, delta = two_mask, features.delta
         else:
-            values, delta = supply(spec.input, features, None, config)
+            values, delta = supply(defence, features)
         start = time.perf_counter()
         prediction = defence.predict(values)
         certificate = defence.certify(values, label=index, delta=delta)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from pg_core.defences.base import DefenceInput, InputArray
+from pg_core.defences.base import Defence, DefenceInput, InputArray
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
-from pg_core.defences.patchcleanser.pixels import mask_set
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.registry import spec_of
 from pg_core.defences.spec import DefenceConfig, Value
 from pg_core.geometry import Size
 from pg_core.io.progress import Report
@@ -32,26 +33,19 @@ def configure(
 
 
 def supply(
-    kind: DefenceInput,
-    features: LocalFeatures,
-    model: LocalModel | None,
-    config: DefenceConfig,
-    report: Report | None = None,
+    defence: Defence, features: LocalFeatures, model: LocalModel | None = None, report: Report | None = None
 ) -> tuple[InputArray, float]:
     """The array that a defence looks at, and the largest error of a value of it.
 
-    Local logits and pixels are there already; for two-mask predictions the network runs again for every pair of masks,
-    and must be given.
+    Local logits and pixels are there already; for two-mask predictions the network runs again for every pair of the
+    defence's masks. Raises ValueError if it is not given then, and for a defence that is none of the registry's.
     """
-    match kind:
-        case DefenceInput.LOCAL_LOGITS:
-            return features.local_logits, features.delta
-        case DefenceInput.PIXELS:
-            return features.pixels, 0.0
-        case DefenceInput.TWO_MASK_PREDICTIONS:
-            if model is None:
-                raise ValueError("expected the network, which runs again for every pair of masks")
-            masks = mask_set(config)
-            return two_mask_predictions(
-                mean_logits(model), features.pixels, masks, report=report
-            ), features.delta
+    kind = spec_of(defence).input
+    if kind is DefenceInput.LOCAL_LOGITS:
+        return features.local_logits, features.delta
+    if kind is DefenceInput.PIXELS:
+        return features.pixels, 0.0
+    if model is None or not isinstance(defence, PatchCleanser):
+        raise ValueError(f"expected the network, which runs again for every pair of masks, for {defence}")
+    table = two_mask_predictions(mean_logits(model), features.pixels, defence.masks, report=report)
+    return table, features.delta

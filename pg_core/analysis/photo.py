@@ -1,10 +1,9 @@
-"""From a photo to its certificate: predictions, masks, and what is proved, in words and in numbers.
+"""From a photo to its certificate, by any defence: predictions, what was masked, and what is proved of each position.
 
-Every question about thresholds, patches and labels is answered from the local logits; the network does not
-run again.
+Every question about thresholds, patches and labels is answered from what the network said once; it does not run again.
+Not here: the words, see `pg_core.analysis.words`, and several defences at once, see `pg_core.analysis.comparison`.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,32 +11,42 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pg_core.defences.base import Verdict
+from pg_core.analysis import words
+from pg_core.analysis.inputs import configure, supply
+from pg_core.analysis.positions import by_positions, largest_by_positions
+from pg_core.defences.base import ALERT, Certificate, Defence, InputArray, Prediction, Verdict
 from pg_core.defences.patchguard.masking import Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.patchguard.placements import Placements, certify_placements, largest_patches
+from pg_core.defences.patchguard.witness import WindowStatus, Witness, window_status
+from pg_core.defences.registry import defence_spec, spec_of
+from pg_core.defences.spec import Counterexample, DefenceSpec, Explanation, Value
 from pg_core.defences.undefended import Undefended
-from pg_core.geometry import Patch, Size, Window
+from pg_core.evidence.arrays import EvidenceMap
+from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints
-from pg_core.io.json import SCHEMA
-from pg_core.io.printable import printable
 from pg_core.io.progress import Report
+from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
 from pg_core.photos.inference import LocalFeatures, extract
-from pg_core.photos.read import Framing, Space, Threat
+from pg_core.photos.read import Space, Threat, square
 
-Summary = dict[str, object]
-"""Numbers and words only, as JSON takes them."""
+AN_ALERT = "an alert"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
-    """What is said of one image, with a patch on it or without: the undefended prediction, and what Algorithm 1
-    masked."""
+    """What is said of one image, with a patch on it or without: the undefended prediction, and what the defence, which
+    looked at `values`, saw and said."""
 
     features: LocalFeatures
-    defence: RobustMasking
+    defence: Defence
+    values: InputArray
     undefended: int
-    masking: Masking
+    defended: Prediction
+
+    @property
+    def spec(self) -> DefenceSpec:
+        return spec_of(self.defence)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -50,25 +59,41 @@ class Answer:
 
     @property
     def prediction(self) -> str:
-        """The defended prediction."""
-        return self.classes[int(self.masking.label)]
+        """The defended prediction, or that there is an alert."""
+        return self.named(int(self.defended.label))
+
+    @property
+    def masking(self) -> Masking:
+        """What Algorithm 1 saw and did; raises ValueError if the defence is not robust masking."""
+        if not isinstance(self.defended, Masking):
+            raise ValueError(f"expected robust masking, got {self.defence}")
+        return self.defended
+
+    @property
+    def robust_masking(self) -> RobustMasking:
+        """The defence; raises ValueError if it is not robust masking."""
+        if not isinstance(self.defence, RobustMasking):
+            raise ValueError(f"expected robust masking, got {self.defence}")
+        return self.defence
+
+    @property
+    def evidence(self) -> EvidenceMap | None:
+        """What the defence adds up, for each class in each cell; None if it adds up nothing."""
+        evidence = self.spec.evidence
+        return None if evidence is None else evidence(self.defence, self.values)
+
+    def masked(self, label: int) -> tuple[Box, ...]:
+        """What the defence took out for a class: windows of features, or patches of pixels."""
+        masked = self.spec.masked
+        return () if masked is None else masked(self.defence, self.defended, label)
+
+    def named(self, label: int) -> str:
+        """A class by its name; an alert is no class."""
+        return AN_ALERT if label == ALERT else self.classes[label]
 
     def footprint(self, patch: Patch) -> Window | None:
         """The features that see a patch."""
         return self.features.receptive_field.footprint(patch, self.features.map_size)
-
-    def snapped(self, patch: Patch) -> Window | None:
-        """The first malicious window that holds all that a patch can corrupt; None if that is nothing, or more than
-        a window."""
-        footprint, windows = self.footprint(patch), self.masking.windows
-        if footprint is None or any(n > k for n, k in zip(footprint.size, windows.window_size, strict=True)):
-            return None
-        return windows.containing(footprint)
-
-    def patch_in(self, window: Window, patch_size: Size) -> Patch:
-        """A place for a patch that `snapped` finds in this malicious window."""
-        field, image_size = self.features.receptive_field, self.features.framing.image_size
-        return field.patch_in(window, patch_size, image_size)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.undefended_prediction}, defended {self.prediction})"
@@ -76,10 +101,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Analysis(Answer):
-    """One image under one defence: what is said of it, and the certificate of Algorithm 2."""
+    """One image under one defence: what is said of it, and the certificate against a threat.
+
+    A position of the certificate is given by its box: a malicious window, or the patch at a placement.
+    """
 
     threat: Threat
-    certificate: MaskingCertificate
+    certificate: Certificate
 
     @property
     def label(self) -> str:
@@ -90,159 +118,238 @@ class Analysis(Answer):
     def verdict(self) -> Verdict:
         return self.certificate.verdict
 
-    def rival(self, window: Window) -> str:
-        """The class that comes closest to the label at a malicious window."""
-        return self.classes[int(self.certificate.rival[window.top, window.left])]
+    @property
+    def masking_certificate(self) -> MaskingCertificate:
+        """The certificate of Algorithm 2; raises ValueError if the defence is not robust masking."""
+        if not isinstance(self.certificate, MaskingCertificate):
+            raise ValueError(f"expected robust masking, got {self.defence}")
+        return self.certificate
+
+    def rival(self, at: Box) -> str:
+        """The class that comes closest to the label at a position."""
+        return self.classes[int(self.certificate.rival[at.top, at.left])]
+
+    def position(self, patch: Patch) -> Window | Patch | None:
+        """The first position that holds all that a patch can corrupt; None if that is nothing, or more than one."""
+        positions = self.certificate.positions
+        if isinstance(positions, PatchPositions):
+            return positions.containing(patch)
+        footprint = self.footprint(patch)
+        if footprint is None or any(
+            n > k for n, k in zip(footprint.size, positions.window_size, strict=True)
+        ):
+            return None
+        return positions.containing(footprint)
+
+    def patch_in(self, at: Box, patch_size: Size) -> Patch:
+        """A place for a patch that `position` finds in this one."""
+        image_size = self.features.framing.image_size
+        if isinstance(at, Window):
+            return self.features.receptive_field.patch_in(at, patch_size, image_size)
+        top, left = (
+            min(start, n - p) for start, n, p in zip((at.top, at.left), image_size, patch_size, strict=True)
+        )
+        return Patch(top, left, *patch_size)
+
+    def explanation(self, at: Box) -> Explanation:
+        """How both bounds at a position come about, in the terms of the defence."""
+        position = at.top, at.left
+        return self.spec.explanation(self.defence, self.values, self.defended, self.certificate, position)
+
+    def counterexample(self, at: Box) -> Counterexample | None:
+        """A prediction of another class, by an input that differs inside this position only; None where none was
+        found, and where the position is proved."""
+        if isinstance(at, Window) and isinstance(self.defended, Masking):
+            _, witness = self.witness(at)
+            label = int(self.certificate.label)
+            return None if witness is None else Counterexample(label, witness.masking)
+        position = at.top, at.left
+        return self.spec.counterexample(self.defence, self.values, self.defended, self.certificate, position)
+
+    def witness(self, window: Window) -> tuple[WindowStatus, Witness | None]:
+        """What is known of a malicious window under robust masking, with the evidence that is its counterexample."""
+        return window_status(self.robust_masking, self.masking, self.certificate, window)
+
+    def status(self, at: Box) -> WindowStatus:
+        """What is known of a position in feature space: open where a defence has no witness that decides it."""
+        if isinstance(at, Window) and isinstance(self.defended, Masking):
+            return self.witness(at)[0]
+        position = at.top, at.left
+        if self.certificate.proved[position]:
+            return WindowStatus.CERTIFIED
+        if self.counterexample(at) is not None:
+            return WindowStatus.COUNTEREXAMPLE
+        return WindowStatus.UNDECIDED if self.certificate.undecided[position] else WindowStatus.OPEN
 
     def placements(self, patch_size: Size | None = None) -> Placements:
         """What the same defence proves for each place of a patch of pixels that the network sees, by default of the
         threat's size there; any size up to the image will do. Raises ValueError for a larger one."""
-        framing, defence = self.features.framing, self.defence
+        framing, field = self.features.framing, self.features.receptive_field
         size = self.threat.on_network(framing) if patch_size is None else patch_size
-        footprints = Footprints.of(self.features.receptive_field, size, framing.image_size)
-        return certify_placements(defence, self.masking, self.certificate, footprints, self._tolerance())
+        if not isinstance(self.defence, RobustMasking):
+            return by_positions(self.certificate, self._benign(), field, size, framing.image_size)
+        footprints = Footprints.of(field, size, framing.image_size)
+        return certify_placements(
+            self.defence, self.masking, self.certificate, footprints, self._tolerance(self.defence)
+        )
 
     def largest_patches(self, report: Report | None = None) -> Int[np.ndarray, "height width"]:
         """The side of the largest square patch around each pixel that the network sees under which the same defence
         is certified to predict the label, 0 if there is none."""
         field, image_size = self.features.receptive_field, self.features.framing.image_size
+        if not isinstance(self.defence, RobustMasking):
+            return largest_by_positions(self.certificate, field, image_size, report)
         return largest_patches(
-            self.defence, self.masking, self.certificate, field, image_size, self._tolerance(), report
+            self.defence,
+            self.masking,
+            self.certificate,
+            field,
+            image_size,
+            self._tolerance(self.defence),
+            report,
         )
 
     def sentence(self) -> str:
         """What is proved, in which space, or what is missing."""
-        certificate, windows = self.certificate, self.certificate.windows
-        patch = _wording(self.threat, self.features.framing)
-        if self.verdict is Verdict.MISCLASSIFIED:
-            return (
-                f"Nothing to certify for '{self.label}': without any patch the defended prediction is "
-                f"'{self.prediction}'."
-            )
-        if windows.covering_map:
-            return (
-                f"Nothing can be certified against a {patch}: a local logit sees {self.features.receptive_field}, so "
-                f"the patch can touch all {_times(windows.map_size)} of them; the only window is the whole map, and "
-                "no evidence is left outside it."
-            )
-        if self.verdict is Verdict.UNPROVED:
-            return (
-                f"Nothing is proved against a {patch}: the published bound is wrong for T > 0, so its certificate "
-                f"claims nothing (its margin is positive in {(certificate.margin > 0).sum()} of "
-                f"{windows.count} windows)."
-            )
-        if self.verdict is Verdict.CERTIFIED:
-            return f"No {patch} can change '{self.label}'."
-        if self.verdict is Verdict.UNDECIDED:
-            return (
-                f"Undecided against a {patch}: every margin is positive, but {certificate.undecided.sum()} "
-                f"of {windows.count} are within the tolerance, which is estimated."
-            )
-        worst = certificate.worst
-        missing = -float(certificate.margin[worst.top, worst.left])
-        lacks = f"lacks {missing:.4g} of evidence" if missing > 0 else "is no more than a tie"
-        return (
-            f"Not certified against a {patch}: {certificate.not_certified.sum()} of {windows.count} windows are not "
-            "certified. "
-            f"The worst, at row {worst.top}, column {worst.left}, {lacks} for "
-            f"'{self.label}' against '{self.rival(worst)}'."
-        )
+        return words.sentence(self)
 
-    def summary(self) -> Summary:
+    def summary(self) -> words.Summary:
         """The numbers of the analysis, for JSON; classes by name."""
-        return {
-            "schema": SCHEMA,
-            "model": self.features.model,
-            "statement": self.sentence(),
-            "patch_size": self.threat.patch_size,
-            "patch_space": self.threat.space,
-            "image_size": self.features.framing.image_size,
-            "share_seen": self.features.framing.share_seen,
-            "undefended_prediction": self.undefended_prediction,
-            "prediction": self.prediction,
-            "label": self.label,
-            "delta": self.features.delta,
-            "delta_is": "estimated",
-            **summarise(self.defence, self.certificate, self.classes),
-        }
+        return words.summary(self)
 
-    def _tolerance(self) -> float:
-        return float(self.defence.tolerance(self.features.local_logits, self.features.delta))
+    def _benign(self) -> float:
+        """The margin of the scores without a patch."""
+        scores, label = self.defended.scores, int(self.certificate.label)
+        return float(scores[label] - np.delete(scores, label).max())
+
+    def _tolerance(self, defence: RobustMasking) -> float:
+        return float(defence.tolerance(self.features.local_logits, self.features.delta))
 
     def __str__(self) -> str:
-        certificate, worst = self.certificate, self.certificate.worst
-        at = worst.top, worst.left
-        rows = (
-            ("network", f"{self.features.model}, map {_times(self.features.map_size)}"),
-            ("defence", str(self.defence)),
-            ("undefended", self.undefended_prediction),
-            ("defended", self.prediction),
-            ("label", self.label),
-            (
-                "verdict",
-                f"{self.verdict}, {certificate.proved.sum()} of {certificate.windows.count} windows proved",
-            ),
-            ("claim", str(certificate.claim)),
-            (
-                "worst window",
-                f"row {at[0]}, column {at[1]}: lower {certificate.lower[at]:.4f}, upper "
-                f"{certificate.upper[at]:.4f} ({self.rival(worst)}), margin {certificate.margin[at]:+.4f}",
-            ),
-        )
-        said = filter(None, [self.sentence(), self.features.framing.sentence()])
-        # A name may hold the end of a line.
-        return "\n".join(map(printable, [*said, *(f"  {name:<13}{value}" for name, value in rows)]))
+        return words.table(self)
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def answer(features: LocalFeatures, defence: RobustMasking) -> Answer:
-    """Algorithm 1 on local logits, and what the network says by itself; nothing is proved."""
-    logits = features.local_logits
-    return Answer(features, defence, undefended_prediction(logits), defence.predict(logits))
+def answer(
+    features: LocalFeatures, defence: Defence, model: LocalModel | None = None, report: Report | None = None
+) -> Answer:
+    """What a defence and the network by itself say; nothing is proved.
+
+    model is the network, for a defence that runs it again (PatchCleanser), with what reports how far that is.
+    """
+    values, _ = supply(defence, features, model, report)
+    return _answer(features, defence, values)
 
 
 def examine(
     features: LocalFeatures,
-    defence: RobustMasking,
+    defence: Defence,
     threat: Threat | None = None,
     label: str | None = None,
+    model: LocalModel | None = None,
+    values: InputArray | None = None,
+    report: Report | None = None,
 ) -> Analysis:
-    """Algorithms 1 and 2 on local logits; the network does not run.
+    """Prediction and certificate of any defence, of what a network saw of a photo.
 
-    threat is what the claim is worded for, by default the largest patch that the defence's window covers;
-    label the class to certify, by default the defended prediction. Raises ValueError if the window does not
-    cover the threat or does not wrap around as the map does, or if the label is no class.
+    threat is what the claim is worded for, by default the largest patch that the defence covers; label the class to
+    certify, by default the defended prediction. model is the network, for a defence that runs it again; values what
+    that gave, if it is known. Raises ValueError if the defence does not cover the threat, does not wrap around as the
+    map does, or is none of the registry's, and if the label is no class.
     """
-    threat = _covered_threat(features, defence) if threat is None else threat
-    field = features.receptive_field
-    needed = field.window_size(threat.on_network(features.framing))
-    if needed[0] > defence.window_size[0] or needed[1] > defence.window_size[1]:
-        raise ValueError(
-            f"expected a window of at least {_times(needed)} features for this patch, got "
-            f"{_times(defence.window_size)}"
-        )
-    if defence.wrapping != field.wrapping:
-        raise ValueError(f"expected wrapping = {field.wrapping} for {features.model}, got {defence.wrapping}")
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
+    wrapping = getattr(defence, "wrapping", features.receptive_field.wrapping)
+    if wrapping != features.receptive_field.wrapping:
+        raise ValueError(
+            f"expected wrapping = {features.receptive_field.wrapping} for {features.model}, got {wrapping}"
+        )
+    size = getattr(defence, "window_size", None)
+    if size is not None:
+        threat = _covered_threat(features, size, threat)
+    delta = features.delta
+    if values is None:
+        values, delta = supply(defence, features, model, report)
+    elif spec_of(defence).input.exact:
+        delta = 0.0
+    said = _answer(features, defence, values)
     index = None if label is None else features.classes.index(label)
-    logits = features.local_logits
-    said = answer(features, defence)
-    certificate = defence.certify_masking(said.masking, index, defence.tolerance(logits, features.delta))
-    return Analysis(features, defence, said.undefended, said.masking, threat, certificate)
+    if isinstance(said.defended, Masking) and isinstance(defence, RobustMasking):
+        tolerance = defence.tolerance(features.local_logits, delta)
+        certificate: Certificate = defence.certify_masking(said.defended, index, tolerance)
+    else:
+        certificate = defence.certify(values, label=index, delta=delta)
+    threat = _placed_threat(features, certificate, threat)
+    return Analysis(features, defence, values, said.undefended, said.defended, threat, certificate)
 
 
 def analyse(
     image: Image.Image | Path | str,
     model: LocalModel,
-    defence: RobustMasking,
+    defence: Defence,
     threat: Threat | None = None,
     label: str | None = None,
 ) -> Analysis:
     """`extract`, then `examine`: a photo in, predictions, masks and the certificate out."""
-    return examine(extract(image, model), defence, threat, label)
+    return examine(extract(image, model), defence, threat, label, model)
+
+
+def certify(
+    photo: Image.Image | Path | str,
+    network: LocalModel | str = "tiles",
+    patch: str | int | Size = "2%",
+    defence: str | None = None,
+    label: str | None = None,
+    settings: dict[str, Value] | None = None,
+    space: Space = Space.NETWORK,
+    report: Report | None = None,
+) -> Analysis:
+    """A photo, a network, a patch and a defence by name: what is predicted, and what is proved.
+
+    network is a name of `pg_core.MODELS`, or a network; patch a share of the area ("2%"), a side, or (height, width),
+    in pixels of the image that the network sees, or with space of the original photo. defence is a name of
+    `pg_core.DEFENCES`, by default the one that certifies most with the network, as far as it was measured; settings
+    are its parameters by name, such as {"threshold": 0.2}. Raises ValueError for what does not fit, ImageError for a
+    file that is no photo.
+
+    >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
+    """
+    model = load_model(network) if isinstance(network, str) else network
+    features = extract(photo, model)
+    image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
+    threat = Threat(patch_size(patch, image_size), space)
+    spec = defence_spec(usual_defence(model) if defence is None else defence)
+    config = configure(model, threat.on_network(features.framing), spec.checked(settings or {}))
+    return examine(features, spec.build(config), threat, label, model, report=report)
+
+
+def usual_defence(model: LocalModel) -> str:
+    """The defence that certifies most with a network, as far as it was measured; robust masking for any other."""
+    if model.name in MODELS:
+        return MODELS[model.name].defence
+    return "mask-ds" if model.receptive_field.wrapping else "masking"
+
+
+def patch_size(patch: str | int | Size, image_size: Size) -> Size:
+    """A patch in pixels (height, width): a share of the image's area as "2%", a side, or both sides.
+
+    >>> patch_size("2%", (224, 224)), patch_size(32, (224, 224))
+    ((32, 32), (32, 32))
+    """
+    if isinstance(patch, str):
+        try:
+            share = float(patch.removesuffix("%")) / 100 if patch.endswith("%") else None
+            sides = None if share is not None else [int(side) for side in patch.split("x")]
+        except ValueError:
+            share, sides = None, []
+        if share is not None and 0 < share <= 1:
+            return square(share, image_size)
+        if sides and len(sides) <= 2:
+            return sides[0], sides[-1]
+        raise ValueError(f"expected a patch such as '2%', '32' or '32x48', got {patch!r}")
+    return patch if isinstance(patch, tuple) else (patch, patch)
 
 
 def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"]) -> int:
@@ -250,57 +357,44 @@ def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"
     return int(Undefended().predict(local_logits).label)
 
 
-def summarise(
-    defence: RobustMasking, certificate: MaskingCertificate, classes: tuple[str, ...] | None = None
-) -> Summary:
-    """The certificate of one map in numbers; classes by name, or by index without names."""
-    worst = certificate.worst
-    at = worst.top, worst.left
-    rival = int(certificate.rival[at])
-    return {
-        "verdict": certificate.verdict,
-        "claim": certificate.claim,
-        "window_size": certificate.windows.window_size,
-        "map_size": certificate.windows.map_size,
-        "threshold": defence.threshold,
-        "evidence": defence.evidence.name,
-        "clip_high": None if math.isinf(defence.clip_high) else defence.clip_high,
-        "bound": defence.bound,
-        "windows": certificate.windows.count,
-        "windows_proved": int(certificate.proved.sum()),
-        "windows_not_certified": int(certificate.not_certified.sum()),
-        "windows_undecided": int(certificate.undecided.sum()),
-        "tolerance": float(certificate.tolerance[at]),
-        "smallest_margin": float(certificate.margin[at]),
-        "worst": {
-            "row": worst.top,
-            "column": worst.left,
-            "rival": rival if classes is None else classes[rival],
-            "lower": float(certificate.lower[at]),
-            "upper": float(certificate.upper[at]),
-        },
-    }
+def _answer(features: LocalFeatures, defence: Defence, values: InputArray) -> Answer:
+    undefended = undefended_prediction(features.local_logits)
+    return Answer(features, defence, values, undefended, defence.predict(values))
 
 
-def _covered_threat(features: LocalFeatures, defence: RobustMasking) -> Threat:
-    image = features.framing.image_size
-    height, width = features.receptive_field.patch_size(defence.window_size)
-    if min(height, width) < 1:
+def _covered_threat(features: LocalFeatures, window_size: Size, threat: Threat | None) -> Threat:
+    """The threat, if windows of this size cover it, or the largest that they cover."""
+    field, image = features.receptive_field, features.framing.image_size
+    if threat is None:
+        height, width = field.patch_size(window_size)
+        if min(height, width) < 1:
+            raise ValueError(
+                f"expected a window that covers a patch of 1x1 pixels, got {words.times(window_size)} "
+                "features; receptive_field.window_size(patch_size) gives the window for a patch"
+            )
+        return Threat((min(height, image[0]), min(width, image[1])))
+    needed = field.window_size(threat.on_network(features.framing))
+    if needed[0] > window_size[0] or needed[1] > window_size[1]:
         raise ValueError(
-            f"expected a window that covers a patch of 1x1 pixels, got {_times(defence.window_size)} "
-            "features; receptive_field.window_size(patch_size) gives the window for a patch"
+            f"expected a window of at least {words.times(needed)} features for this patch, got "
+            f"{words.times(window_size)}"
         )
-    return Threat((min(height, image[0]), min(width, image[1])))
+    return threat
 
 
-def _wording(threat: Threat, framing: Framing) -> str:
-    size = f"{_times(threat.patch_size)}-pixel patch anywhere on the "
-    seen = f"{_times(framing.image_size)} image the network sees"
-    if threat.space is Space.NETWORK:
-        return size + seen
-    touched = _times(threat.on_network(framing))
-    return f"{size}original {_times(framing.photo_size)} photo (at most {touched} pixels of the {seen})"
-
-
-def _times(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
+def _placed_threat(features: LocalFeatures, certificate: Certificate, threat: Threat | None) -> Threat:
+    """The threat, if the placements of a certificate cover it, or what they are placements of."""
+    positions = certificate.positions
+    if isinstance(positions, Windows):
+        if threat is None:
+            return _covered_threat(features, positions.window_size, None)
+        return threat
+    if threat is None:
+        return Threat(positions.patch_size)
+    needed = threat.on_network(features.framing)
+    if any(n > p for n, p in zip(needed, positions.patch_size, strict=True)):
+        raise ValueError(
+            f"expected a defence against patches of at least {words.times(needed)} pixels, got "
+            f"{words.times(positions.patch_size)}"
+        )
+    return threat

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from pg_core.analysis.photo import summarise, undefended_prediction
+from pg_core.analysis.photo import AN_ALERT, undefended_prediction
+from pg_core.analysis.words import summarise
 from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.datasets.local_logits import (
@@ -16,9 +17,11 @@ from pg_core.datasets.local_logits import (
     read_local_logits,
     with_values,
 )
-from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.base import ALERT, Defence, DefenceInput
+from pg_core.defences.registry import defence_spec
+from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.arrays import LocalLogits
-from pg_core.geometry import Size
+from pg_core.geometry import ReceptiveField, Size, Windows
 from pg_core.io.json import SCHEMA, as_json
 
 _EPILOG = """\
@@ -137,16 +140,13 @@ def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
 def _certified(
     options: argparse.Namespace, own: LocalLogitMap, local_logits: LocalLogits, label: int | None
 ) -> dict[str, object]:
-    defence = RobustMasking(
-        options.window_size,
-        options.threshold,
-        own.evidence,
-        options.clip_high,
-        options.bound,
-        own.wrapping,
-    )
-    masking = defence.predict(local_logits)
-    certificate = defence.certify_masking(masking, label, defence.tolerance(local_logits, own.delta))
+    defence = _defence(options, own)
+    prediction = defence.predict(local_logits)
+    certificate = defence.certify(local_logits, label, own.delta)
+    if not isinstance(certificate.positions, Windows):
+        raise ValueError(
+            f"expected a defence of windows of features for --local-logits, got {options.defence}"
+        )
     return {
         "schema": SCHEMA,
         "name": own.name,
@@ -155,12 +155,28 @@ def _certified(
         "shape": dict(zip(("classes", "rows", "columns"), own.shape, strict=True)),
         "wrapping": own.wrapping,
         "undefended_prediction": own.class_name(undefended_prediction(local_logits)),
-        "prediction": own.class_name(int(masking.label)),
+        "prediction": AN_ALERT if prediction.label == ALERT else own.class_name(int(prediction.label)),
         "label": own.class_name(int(certificate.label)),
         "delta": own.delta,
         "delta_is": own.delta_is,
         **summarise(defence, certificate, own.classes),
     }
+
+
+def _defence(options: argparse.Namespace, own: LocalLogitMap) -> Defence:
+    """The defence of maps whose network is not known: as of one whose cells see a pixel each."""
+    _, rows, columns = own.shape
+    field = (
+        ReceptiveField((rows, 1), (rows, 1), wrapping=True)
+        if own.wrapping
+        else ReceptiveField((1, 1), (1, 1))
+    )
+    spec = defence_spec(options.defence or ("mask-ds" if own.wrapping else "masking"))
+    if spec.input is not DefenceInput.LOCAL_LOGITS or spec.name == "smoothing":
+        raise ValueError(f"{spec.name} needs a photo and its network, not local logits")
+    patch = (rows, options.window_size[1]) if own.wrapping else options.window_size
+    settings = spec.checked(photo.settings(options))
+    return spec.build(DefenceConfig(field, (rows, columns), own.evidence, patch, settings))
 
 
 def _check_window(window_size: Size, own: LocalLogitMap, name: str) -> None:

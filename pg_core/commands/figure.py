@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pg_core.commands import options as values
 from pg_core.commands import photo
+from pg_core.geometry import box_at
 from pg_core.io import files
 from pg_core.plots import figure as figures
 
@@ -35,7 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--window",
         type=values.position,
         metavar="ROW,COLUMN",
-        help="the malicious window to draw, counted from 0; default: the worst",
+        help="the malicious window (or placement of the patch) to draw, counted from 0; default: the worst",
     )
     figure.add_argument(
         "-o",
@@ -57,11 +58,11 @@ def _draw(options: argparse.Namespace) -> Iterator[str]:
     files.prepare(options.output)
     analysis = photo.analysed(options)
     try:
-        window = None if options.window is None else analysis.certificate.windows.window(*options.window)
+        at = None if options.window is None else box_at(analysis.certificate.positions, *options.window)
     except IndexError as error:
         raise ValueError(f"--window: {error}") from error
     try:
-        content = figures.drawn(analysis, figures.form_of(options.output), window)
+        content = figures.drawn(analysis, figures.form_of(options.output), at)
     except ImportError as error:
         raise ValueError(str(error)) from error
     files.write({options.output: content})

@@ -4,13 +4,20 @@ import argparse
 import difflib
 import math
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pg_core.analysis.photo import Analysis, examine
+from pg_core.analysis.inputs import configure
+from pg_core.analysis.photo import Analysis, examine, usual_defence
 from pg_core.commands import options as values
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.defences.detection import ALERT_THRESHOLD
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
+from pg_core.defences.registry import DEFENCES, defence_spec
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value
+from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.io.files import regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
@@ -48,14 +55,16 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="where the patch is measured: on the image the network sees (default) or on the original photo",
     )
     command.add_argument(
-        "--threshold", type=values.threshold, default=0.0, metavar="T", help="T in [0, 1), default: 0"
+        "--defence",
+        choices=list(DEFENCES),
+        metavar="NAME",
+        help=f"{', '.join(DEFENCES)}; default: what certifies most with the network, as far as it was measured",
     )
     command.add_argument(
-        "--clip-high",
-        type=values.positive,
-        default=math.inf,
-        metavar="C",
-        help="c_h, default: infinite (c_l is 0)",
+        "--threshold", type=values.threshold, metavar="T", help="of robust masking, in [0, 1), default: 0"
+    )
+    command.add_argument(
+        "--clip-high", type=values.positive, metavar="C", help="c_h, default: infinite (c_l is 0)"
     )
     command.add_argument(
         "--evidence",
@@ -65,10 +74,15 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--bound",
         choices=list(Bound),
-        default=Bound.SOUND,
         type=Bound,
-        help="sound (default); tight: by linear programs at T > 0, attained in feature space for logits; "
-        "published: wrong for T > 0, claims nothing there, for comparison",
+        help="of robust masking: sound (default); tight: by linear programs at T > 0, attained in feature space for "
+        "logits; published: wrong for T > 0, claims nothing there, for comparison",
+    )
+    command.add_argument(
+        "--alert-threshold", type=values.threshold, metavar="τ", help="of detection, default: 0.5"
+    )
+    command.add_argument(
+        "--masks-per-axis", type=values.count, metavar="N", help="of double masking on pixels, default: 3"
     )
     command.add_argument(
         "--label", metavar="NAME", help="class to certify, name or index; default: the defended prediction"
@@ -109,16 +123,24 @@ def analysed(options: argparse.Namespace) -> Analysis:
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
     threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
-    defence = RobustMasking(
-        model.receptive_field.window_size(threat.on_network(features.framing)),
-        options.threshold,
-        EvidenceType.named(options.evidence or model.evidence),
-        options.clip_high,
-        options.bound,
-        model.receptive_field.wrapping,
-    )
+    spec = defence_spec(options.defence or usual_defence(model))
+    config = configure(model, threat.on_network(features.framing), spec.checked(settings(options)))
     label = None if options.label is None else _class_name(options.label, model.classes)
-    return examine(features, defence, threat, label)
+    with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
+        return examine(features, spec.build(config), threat, label, model, report=report)
+
+
+def settings(options: argparse.Namespace) -> dict[str, Value]:
+    """Those of a defence that the options name, by the names of its parameters."""
+    named: dict[Parameter[Any], Value] = {
+        THRESHOLD: options.threshold,
+        CLIP_HIGH: None if options.clip_high in (None, math.inf) else options.clip_high,
+        EVIDENCE: options.evidence,
+        BOUND: None if options.bound is None else options.bound.value,
+        ALERT_THRESHOLD: options.alert_threshold,
+        MASKS_PER_AXIS: options.masks_per_axis,
+    }
+    return {parameter.name: value for parameter, value in named.items() if value is not None}
 
 
 def _own_network(card: Path) -> "Network":

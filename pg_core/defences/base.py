@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from pg_core.evidence.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
-from pg_core.geometry import Positions, Window, Windows
+from pg_core.geometry import Patch, Positions, Window, Windows, box_at
 from pg_core.io.parameters import coerce_fields, member, shown
 
 ALERT = 2**31 - 1
@@ -32,6 +32,11 @@ class DefenceInput(StrEnum):
     """[3, height, width] in [0, 1], of the image that the network sees."""
     TWO_MASK_PREDICTIONS = "two-mask predictions"
     """[classes, masks, masks], for which the network runs again for every pair of masks."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether no arithmetic of a network came between: its values have no error."""
+        return self is DefenceInput.PIXELS
 
 
 class Verdict(StrEnum):
@@ -189,9 +194,9 @@ class Certificate:
         return divmod(int(first_largest(-self.margin.reshape(-1))), self.positions.shape[1])
 
     @property
-    def worst(self) -> Window:
-        """The malicious window with the smallest margin, the first on ties, of one image."""
-        return self.windows.window(*self.worst_position)
+    def worst(self) -> Window | Patch:
+        """The malicious window, or the patch, with the smallest margin, the first on ties, of one image."""
+        return box_at(self.positions, *self.worst_position)
 
     def __getitem__(self: Result, index: int) -> Result:
         """The certificate of one image of a batch."""

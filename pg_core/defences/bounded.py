@@ -206,6 +206,7 @@ SPEC = DefenceSpec(
     "The class with the largest mean of evidence that is bounded in each cell; nothing is masked.",
     DefenceInput.LOCAL_LOGITS,
     _build,
+    lambda defence: isinstance(defence, BoundedEvidence),
     "'{label}' outside the window, and the least value that evidence can have in each of its cells",
     "'{rival}' outside the window, and the largest value in each of its cells",
     (EVIDENCE, CLIP_HIGH),

@@ -224,6 +224,7 @@ SPEC = DefenceSpec(
     "Every window is masked in turn; one that makes another class confident raises an alert.",
     DefenceInput.LOCAL_LOGITS,
     _build,
+    lambda defence: isinstance(defence, MaskedDetection),
     "log of the confidence in '{label}' without the window",
     "log of τ, or of the confidence in '{rival}' if that is larger",
     (ALERT_THRESHOLD,),

@@ -31,6 +31,14 @@ def defence_spec(name: object) -> DefenceSpec:
     raise ValueError(f"expected one of {', '.join(DEFENCES)}, got {shown(name)}")
 
 
+def spec_of(defence: Defence) -> DefenceSpec:
+    """What describes a defence; raises ValueError for one that nothing describes."""
+    for spec in DEFENCES.values():
+        if spec.describes(defence):
+            return spec
+    raise ValueError(f"expected a defence out of {', '.join(DEFENCES)}, got {shown(defence)}")
+
+
 def build(name: str, config: DefenceConfig) -> Defence:
     """The defence of a name for a network, a patch and settings; raises ValueError, one sentence, if it does not fit
     the network, or if a setting is out of range."""

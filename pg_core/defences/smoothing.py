@@ -250,6 +250,7 @@ SPEC = DefenceSpec(
     "The class with most votes of bands; a patch changes the votes of the bands that it meets, and no others.",
     DefenceInput.LOCAL_LOGITS,
     _build,
+    lambda defence: isinstance(defence, Smoothing),
     "the votes of '{label}' in bands that the patch does not meet",
     "the votes of '{rival}' there, and one of each band that the patch meets, less one if it loses a tie",
     evidence=_votes,

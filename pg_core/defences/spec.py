@@ -147,9 +147,10 @@ class DefenceSpec:
     """A defence, whatever its parameters.
 
     `title` is the literature's name, `sentence` says what it does, `lower` and `upper` what its bounds mean, with
-    {label} and {rival} for the names of classes. `build` makes the defence for a configuration, or raises ValueError,
-    one sentence, if it does not fit the network. The functions are given the defence, what it looked at, what it said
-    and a position (row, column) of its certificate:
+    {label} and {rival} for the names of classes. `build` makes the defence for a configuration, or raises
+    ValueError, one sentence, if it does not fit the network; `describes` says whether a defence is of this kind.
+    The functions are given the defence, what it looked at, what it said and a position (row, column) of its
+    certificate:
 
     - evidence(defence, input): what it adds up, for each class in each cell, if it adds up anything;
     - masked(defence, prediction, label): the windows or patches that it took out for this class;
@@ -163,6 +164,7 @@ class DefenceSpec:
     sentence: str
     input: DefenceInput
     build: Callable[[DefenceConfig], Defence]
+    describes: Callable[[Any], bool]
     lower: str = "what '{label}' keeps at least"
     upper: str = "what '{rival}' reaches at most"
     parameters: tuple[Parameter[Any], ...] = ()

@@ -121,6 +121,7 @@ SPEC = DefenceSpec(
     "The class with the largest mean of local logits; one logit that the patch makes large enough decides.",
     DefenceInput.LOCAL_LOGITS,
     _build,
+    lambda defence: isinstance(defence, Undefended),
     "the logits of '{label}' outside the window, summed",
     "no bound: one logit in the window may be as large as the patch makes it",
     evidence=_logits,

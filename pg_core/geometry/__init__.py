@@ -2,7 +2,7 @@
 
 from pg_core.geometry.boxes import Box, Patch, Size, Window, cells
 from pg_core.geometry.field import ReceptiveField
-from pg_core.geometry.positions import PatchPositions, Positions
+from pg_core.geometry.positions import PatchPositions, Positions, box_at
 from pg_core.geometry.windows import Windows
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Size",
     "Window",
     "Windows",
+    "box_at",
     "cells",
 ]

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pg_core.geometry.boxes import Patch, Size
+from pg_core.geometry.boxes import Patch, Size, Window
+from pg_core.geometry.field import ReceptiveField
 from pg_core.geometry.windows import Windows
 from pg_core.io.parameters import coerce_fields
 
@@ -38,6 +39,18 @@ class PatchPositions:
     def count(self) -> int:
         return self.shape[0] * self.shape[1]
 
+    @property
+    def field(self) -> ReceptiveField:
+        """What makes positions windows: a map of single pixels, or of whole rows or columns that are alike."""
+        rows, columns = self.image_size
+        size = rows if self.rows_alike else 1, columns if self.columns_alike else 1
+        return ReceptiveField(size, size)
+
+    @property
+    def windows(self) -> Windows:
+        """The positions as windows of that map."""
+        return Windows(self.field.map_size(self.image_size), self.field.window_size(self.patch_size))
+
     def patch(self, row: int, column: int) -> Patch:
         """The patch at a position; where all rows or columns are alike, the first of them."""
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
@@ -49,6 +62,21 @@ class PatchPositions:
     def at(self, index: int) -> Patch:
         """The patch at a flat, row-major position."""
         return self.patch(*divmod(index, self.shape[1]))
+
+    def containing(self, patch: Patch) -> Patch | None:
+        """The first position whose patch contains this one, so far as its rows and columns are not all alike; None for
+        a larger patch."""
+        if any(p > k for p, k in zip(patch.size, self.patch_size, strict=True)):
+            return None
+        row = 0 if self.rows_alike else max(0, patch.bottom - self.patch_size[0])
+        return self.patch(row, 0 if self.columns_alike else max(0, patch.right - self.patch_size[1]))
+
+
+def box_at(positions: "Positions", row: int, column: int) -> Window | Patch:
+    """The window or the patch at a position; its top and left are the position again."""
+    if isinstance(positions, Windows):
+        return positions.window(row, column)
+    return positions.patch(row, column)
 
 
 Positions = Windows | PatchPositions

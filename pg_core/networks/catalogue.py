@@ -30,6 +30,8 @@ class Description:
     part: Part = Part.MIDDLE
     needs_checkpoint: bool = False
     """Whether the weights come from a file of the user's."""
+    defence: str = "masking"
+    """The sound defence that certified most where it was measured here; where it was not, robust masking."""
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -102,6 +104,7 @@ MODELS: dict[str, Description] = {
             _square(33, 11),
             EvidenceType.SHARPENED,
             "imagenette",
+            defence="feature-masking",
         ),
         Description(
             "tiles-imagenette",
@@ -119,6 +122,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
+            defence="feature-masking",
         ),
         Description(
             "cifar10-bands",
@@ -128,6 +132,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.CONFIDENCE,
             "cifar10",
             Part.WHOLE,
+            defence="feature-masking",
         ),
         Description(
             "cifar10-interval",
@@ -137,6 +142,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
+            defence="interval",
         ),
         *(_on_imagenet(*network) for network in (*_BAGNETS, _RESNET50)),
         *(_on_cifar(*network) for network in (*_BAGNETS, _RESNET50)),

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.geometry import Patch, Size, Window
+from pg_core.analysis.words import places
+from pg_core.geometry import Box, Patch, Size, Window
 from pg_core.io.parameters import member
 from pg_core.io.printable import printable
 from pg_core.photos.read import Space
@@ -74,11 +75,11 @@ _MALICIOUS = ("#d55e00", ":")
 _DETECTED = ("#56b4e9", "-")
 _FOOTPRINT = ("#cc79a7", "--")
 _CURRENT = ("#111111", "-")
+_MASKS = 12
+"""So many of what a defence took out are drawn."""
 
 
-def drawn(
-    analysis: Analysis, form: Format, window: Window | None = None, patched: Patched | None = None
-) -> bytes:
+def drawn(analysis: Analysis, form: Format, at: Box | None = None, patched: Patched | None = None) -> bytes:
     """The file of the figure, with a malicious window, by default the worst, and with a patch if there is one. Raises
     ImportError with the way to install matplotlib where there is none."""
     form = member(Format, form)
@@ -90,7 +91,7 @@ def drawn(
     data = io.BytesIO()
     with _DRAWING, rc_context(_SETTINGS):
         figure = Figure(figsize=_INCHES, layout="constrained")
-        lines = _draw(figure, analysis, window or analysis.certificate.worst, patched)
+        lines = _draw(figure, analysis, at or analysis.certificate.worst, patched)
         figure.set_figheight(_INCHES[1] + _LINE * max(0, lines - _LINES))
         figure.savefig(data, format=form.value, dpi=_DPI, metadata=_METADATA[form])
     return data.getvalue()
@@ -104,10 +105,11 @@ def form_of(path: Path) -> Format:
     return Format(ending)
 
 
-def caption(analysis: Analysis, window: Window | None = None, patched: Patched | None = None) -> str:
+def caption(analysis: Analysis, at: Box | None = None, patched: Patched | None = None) -> str:
     """What is proved, against whom, by which defence, and where it is weakest; enough to do it again. And what is
     drawn: a malicious window, by default the worst, and a patch if there is one."""
     features, certificate = analysis.features, analysis.certificate
+    what = places(certificate).capitalize()
     framing, threat = features.framing, analysis.threat
     seen = f"{_times(framing.image_size)} image that the network sees"
     where = f"the {seen}"
@@ -121,10 +123,10 @@ def caption(analysis: Analysis, window: Window | None = None, patched: Patched |
             f"Network: {features.model}, receptive field {features.receptive_field}, {_times(features.map_size)} "
             f"local features. Defence: {analysis.defence}.",
             *_predictions(analysis, patched),
-            f"Windows proved: {certificate.proved.sum()} of {certificate.windows.count}, undecided: "
+            f"{what} proved: {certificate.proved.sum()} of {certificate.positions.count}, undecided: "
             f"{certificate.undecided.sum()}.",
-            _windows(analysis, window or certificate.worst),
-            "Detected windows are solid. Windows that are not certified are crossed out, undecided ones circled.",
+            _at(analysis, at or certificate.worst),
+            f"What is masked is drawn solid. {what} that are not certified are crossed out, undecided ones circled.",
         ]
     )
 
@@ -147,29 +149,30 @@ def _predictions(analysis: Analysis, patched: Patched | None) -> list[str]:
     ]
 
 
-def _windows(analysis: Analysis, window: Window) -> str:
-    """The numbers of the window that is drawn, and where the worst is if it is another."""
+def _at(analysis: Analysis, at: Box) -> str:
+    """The numbers of the position that is drawn, and where the worst is if it is another."""
     certificate, worst = analysis.certificate, analysis.certificate.worst
-    at, lowest = (window.top, window.left), (worst.top, worst.left)
+    drawn, lowest = (at.top, at.left), (worst.top, worst.left)
+    what = places(certificate, one=True)
     numbers = (
-        f"row {at[0]}, column {at[1]}, lower {certificate.lower[at]:.4g}, upper {certificate.upper[at]:.4g} "
-        f"({analysis.rival(window)}), margin {certificate.margin[at]:+.4g}, tolerance "
-        f"{certificate.tolerance[at]:.2g} (estimated)."
+        f"row {drawn[0]}, column {drawn[1]}, lower {certificate.lower[drawn]:.4g}, upper "
+        f"{certificate.upper[drawn]:.4g} ({analysis.rival(at)}), margin {certificate.margin[drawn]:+.4g}, tolerance "
+        f"{certificate.tolerance[drawn]:.2g} (estimated)."
     )
-    if window == worst:
-        return f"Worst window (dotted): {numbers}"
+    if at == worst:
+        return f"Worst {what} (dotted): {numbers}"
     return (
-        f"Selected window (dotted; framed among the margins): {numbers} Worst window: row {lowest[0]}, column "
+        f"Selected {what} (dotted; framed among the margins): {numbers} Worst {what}: row {lowest[0]}, column "
         f"{lowest[1]}, margin {certificate.margin[lowest]:+.4g} ({analysis.rival(worst)})."
     )
 
 
-def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched | None) -> int:
+def _draw(figure: "Figure", analysis: Analysis, at: Box, patched: Patched | None) -> int:
     """Draw all panels and the caption; the number of its lines."""
     certificate = analysis.certificate
     shown: Answer = analysis if patched is None else patched.answer
     features = shown.features
-    label, rival = int(certificate.label), int(certificate.rival[window.top, window.left])
+    label, rival = int(certificate.label), int(certificate.rival[at.top, at.left])
     panels, scales = figure.subplots(2, 4, height_ratios=(24, 1))
     photo, own, other, margins = panels
     scales[0].set_axis_off()
@@ -181,28 +184,28 @@ def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched
         patch = patched.patch
         edges = map(float, (patch.top, patch.bottom, patch.left, patch.right))
         _frame(photo, Outline(*edges), _CURRENT)
-    _outline(photo, shown, window, _MALICIOUS)
+    _outline(photo, shown, at, _MALICIOUS)
     for axes, scale, index, role in ((own, scales[1], label, "label"), (other, scales[2], rival, "rival")):
         figure.colorbar(_evidence(axes, shown, index), scale, orientation="horizontal")
-        _title(axes, f"Evidence{with_patch}, {role}: {analysis.classes[index]}")
-        detected = shown.masking.window(index)
-        if detected is not None:
-            _outline(axes, shown, detected, _DETECTED)
-        _outline(axes, shown, window, _MALICIOUS)
+        what = "Local logits" if shown.evidence is None else "Evidence"
+        _title(axes, f"{what}{with_patch}, {role}: {analysis.classes[index]}")
+        for masked in shown.masked(index)[:_MASKS]:
+            _outline(axes, shown, masked, _DETECTED)
+        _outline(axes, shown, at, _MALICIOUS)
     footprint = None if patched is None else shown.footprint(patched.patch)
     for axes in (photo, own, other):
         if footprint is not None:
             _outline(axes, shown, footprint, _FOOTPRINT)
     figure.colorbar(_margins(margins, analysis), scales[3], orientation="horizontal")
-    if window != certificate.worst:
-        row, column = window.top, window.left
+    if at != certificate.worst:
+        row, column = at.top, at.left
         _frame(margins, Outline(row - 0.5, row + 0.5, column - 0.5, column + 0.5), _CURRENT)
-    _title(margins, "Margin of each window")
+    _title(margins, f"Margin of each {places(certificate, one=True)}")
     for axes in panels:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_anchor("S")
-    lines = _wrapped(caption(analysis, window, patched), _CAPTION)
+    lines = _wrapped(caption(analysis, at, patched), _CAPTION)
     # Names of classes are no formulas.
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, parse_math=False)
     return len(lines)
@@ -210,13 +213,14 @@ def _draw(figure: "Figure", analysis: Analysis, window: Window, patched: Patched
 
 def _evidence(axes: "Axes", shown: Answer, index: int) -> "AxesImage":
     features = shown.features
-    evidence = shown.masking.evidence[index]
+    added, logits = shown.evidence, features.local_logits[index].astype(np.float64)
+    evidence = logits if added is None else added[index]
     place = outline(features.receptive_field, Window(0, 0, *features.map_size))
     image = axes.imshow(
         evidence,
         extent=(place.left, place.right, place.bottom, place.top),
         cmap="cividis",
-        vmin=0.0,
+        vmin=min(0.0, float(evidence.min())),
         vmax=max(float(evidence.max()), 1e-9),
         aspect="auto" if features.receptive_field.wrapping else "equal",
     )
@@ -229,10 +233,11 @@ def _evidence(axes: "Axes", shown: Answer, index: int) -> "AxesImage":
 def _margins(axes: "Axes", analysis: Analysis) -> "AxesImage":
     certificate = analysis.certificate
     margin = certificate.margin
-    reach = max(float(np.abs(margin).max()), 1e-9)
+    # Without any bound a margin is infinite, and drawn like the largest finite one.
+    reach = max(float(np.abs(margin[np.isfinite(margin)]).max(initial=0.0)), 1e-9)
     rows, columns = margin.shape
     image = axes.imshow(
-        margin,
+        np.clip(margin, -reach, reach),
         cmap="RdBu",
         vmin=-reach,
         vmax=reach,
@@ -245,9 +250,13 @@ def _margins(axes: "Axes", analysis: Analysis) -> "AxesImage":
     return image
 
 
-def _outline(axes: "Axes", shown: Answer, window: Window, style: tuple[str, str]) -> None:
+def _outline(axes: "Axes", shown: Answer, box: Box, style: tuple[str, str]) -> None:
+    """A window where its cells lie in the image; a patch as it is."""
     features = shown.features
-    for place in outlines(features.receptive_field, window, features.framing.image_size):
+    if not isinstance(box, Window):
+        _frame(axes, Outline(*map(float, (box.top, box.bottom, box.left, box.right))), style)
+        return
+    for place in outlines(features.receptive_field, box, features.framing.image_size):
         _frame(axes, place, style)
 
 

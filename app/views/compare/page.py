@@ -27,13 +27,15 @@ def show(chosen: Choices | None) -> None:
     """All defences against the patch of the sidebar."""
     st.header("All defences, on the same window")
     slot = st.empty()
+    # Windows are picked as those of robust masking, whichever defence is chosen.
+    chosen = None if chosen is None else chosen.robust_masking
     seen = opened(chosen, slot)
     if seen is None or chosen is None:
         return
     config = defences.configuration(chosen, widgets.alert_threshold(), widgets.masks_per_axis())
     label = sidebar.certified_label()
     found = defences.comparison(chosen.photo, chosen.choice, config, label)
-    window = seen.malicious
+    window = seen.window
 
     st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
     for gone in found.not_applicable:

@@ -1,23 +1,20 @@
 """All defences on one photo; the network runs once for all of them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from app.cache.analysis import BY_DIGEST, Choice, Photo, features, network
+from app.cache.analysis import BY_DIGEST, Choice, Photo, features, network, two_mask_predictions
 from app.sidebar import Choices
 from pg_core.analysis.comparison import Comparison, DefenceResult, compare
 from pg_core.analysis.inputs import configure, supply
 from pg_core.defences.base import ALERT, Claim, DefenceInput, Verdict, in_words
 from pg_core.defences.detection import ALERT_THRESHOLD
-from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, TwoMaskPredictions, mask_set
-from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
-from pg_core.defences.registry import DEFENCES
-from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, Value
+from pg_core.defences.registry import DEFENCES, build
+from pg_core.defences.spec import DefenceConfig, Value
 from pg_core.geometry import Window
 from pg_core.io.progress import Report
 from pg_core.io.spreadsheet import Cell, comma_separated
@@ -34,12 +31,8 @@ VERDICTS = {
 
 def configuration(chosen: Choices, alert_threshold: float, masks_per_axis: int) -> DefenceConfig:
     """The settings of the sidebar, and those that only this page asks for."""
-    defence = chosen.defence
     settings: dict[str, Value] = {
-        THRESHOLD.name: defence.threshold,
-        EVIDENCE.name: defence.evidence.name,
-        CLIP_HIGH.name: None if math.isinf(defence.clip_high) else defence.clip_high,
-        BOUND.name: defence.bound.value,
+        **dict(chosen.asked.settings),
         ALERT_THRESHOLD.name: alert_threshold,
         MASKS_PER_AXIS.name: masks_per_axis,
     }
@@ -48,23 +41,17 @@ def configuration(chosen: Choices, alert_threshold: float, masks_per_axis: int) 
 
 def comparison(photo: Photo, choice: Choice, config: DefenceConfig, label: str | None) -> Comparison:
     """What every defence says of a photo; double masking if its pairs of masks have been tried."""
-    pairs = next(iter(_tried(photo, choice, mask_set(config))), None)
+    pairs = next(iter(two_mask_predictions(photo, choice, mask_set(config))), None)
     return _comparison(photo, choice, config, label, pairs is not None, pairs)
 
 
 def try_pairs(photo: Photo, choice: Choice, config: DefenceConfig, report: Report) -> None:
     """Run the network under every pair of masks, for double masking."""
-    tried = _tried(photo, choice, mask_set(config))
+    tried = two_mask_predictions(photo, choice, mask_set(config))
     if not tried:
-        kind = DefenceInput.TWO_MASK_PREDICTIONS
-        values, _ = supply(kind, features(photo, choice), network(choice), config, report)
+        defence = build("double-masking", config)
+        values, _ = supply(defence, features(photo, choice), network(choice), report)
         tried.append(values)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
-def _tried(photo: Photo, choice: Choice, masks: MaskSet) -> list[TwoMaskPredictions]:
-    """Where the predictions under pairs of masks are kept: what is cached may not draw a progress bar."""
-    return []
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)

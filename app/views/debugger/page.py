@@ -8,7 +8,7 @@ from app import sidebar
 from app.cache import analysis as cached
 from app.components.charts import chart
 from app.markup import in_markdown
-from app.opening import Opened, opened, proved
+from app.opening import Opened, about_robust_masking, opened, proved
 from app.plots import cases as case_figures
 from app.sidebar import Choices
 from app.state import tables, windows
@@ -19,6 +19,7 @@ from app.views.debugger.widgets import WhatIf
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Certificate, Claim, Verdict
 from pg_core.defences.patchguard.explain import Account, Diagnosis
+from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
 from pg_core.geometry import Window
 
@@ -35,6 +36,7 @@ _STATUSES = {
 def show(chosen: Choices | None) -> None:
     """The analysis of the sidebar's choices, window by window."""
     st.header("Why is a window not certified?")
+    chosen = about_robust_masking(chosen)
     slot = st.empty()
     seen = opened(chosen, slot)
     if seen is not None and chosen is not None:
@@ -47,18 +49,19 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     tried = controls.what_if(chosen)
     if tried.differences:
         slot = st.empty()
-        analysis = proved(chosen, tried.defence, tried.threat, base.label, slot)
+        analysis = proved(chosen, tried.asked, tried.threat, base.label, slot)
         slot.empty()
     _what_changed(base, analysis, tried)
     place = None if seen.simulation is None else seen.simulation.patch
     malicious = windows.malicious_window(analysis, place, chosen.photo)
+    assert isinstance(malicious, Window)
     told = debugging.diagnosis(analysis, malicious)
     status, witness = cached.window_status(analysis, malicious)
     st.subheader(f"The window at row {malicious.top}, column {malicious.left}")
     windows.controls(analysis, malicious, chosen.photo)
     _window(analysis, told, status)
     if status is not WindowStatus.CERTIFIED:
-        settings = chosen.choice, tried.defence, tried.threat, analysis.label
+        settings = chosen.choice, tried.asked, tried.threat, analysis.label
         _double_masking(analysis, debugging.double_masking(chosen.photo, *settings), malicious)
     _bounds(analysis, told)
     if witness is not None:
@@ -118,7 +121,7 @@ def _window(analysis: Analysis, told: Diagnosis, status: WindowStatus) -> None:
         )
         third.metric("Rival", rival, help="The class that comes closest to the label at this window.")
         st.markdown(f"**{_STATUSES[status]}.**")
-        threshold = analysis.defence.threshold
+        threshold = analysis.robust_masking.threshold
         keeps = "keeps, by the published bound, which is wrong for T > 0," if nothing else "keeps at least"
         st.markdown(
             f"- **'{label}' {keeps} {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
@@ -201,7 +204,7 @@ def _witness(analysis: Analysis, witness: Witness) -> None:
             "| class | score before | score s | case | detected window |\n|---|---:|---:|---|---|\n"
             + "\n".join(lines)
         )
-        threshold = analysis.defence.threshold
+        threshold = analysis.robust_masking.threshold
         for index in dict.fromkeys((witness.label, witness.prediction)):
             st.markdown(
                 f"- '{in_markdown(analysis.classes[index])}': {case_figures.inequality(known[index], threshold)}."
@@ -218,11 +221,11 @@ def _detected(window: Window | None) -> str:
 
 def _failing(chosen: Choices, tried: WhatIf, analysis: Analysis) -> None:
     st.subheader("All windows that are not certified")
-    settings = chosen.choice, tried.defence, tried.threat, analysis.label
+    settings = chosen.choice, tried.asked, tried.threat, analysis.label
     slot, key = st.empty(), (chosen.photo.digest, *settings)
     # Without a threshold no witness needs a program.
     waiting = sidebar.progress(slot, "Looking for a witness in every window that is not certified …", *key)
-    with waiting if tried.defence.threshold else nullcontext():
+    with waiting if tried.asked[THRESHOLD] else nullcontext():
         failing = debugging.failing(chosen.photo, *settings)
     slot.empty()
     if not failing:

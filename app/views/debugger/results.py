@@ -7,13 +7,12 @@ import numpy as np
 import streamlit as st
 
 from app.cache import analysis as cached
-from app.cache.analysis import BY_DIGEST, Choice, Photo
+from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchguard.cases import CaseEvidence, cases
 from pg_core.defences.patchguard.explain import Diagnosis, Failure, diagnose, failures
-from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import Witness
 from pg_core.geometry import Window
 from pg_core.photos.read import Threat
@@ -34,20 +33,20 @@ class Change:
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def failing(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
 ) -> tuple[Failure, ...]:
     """Every window that is not certified; a program or more for each at T > 0."""
-    analysis = cached.analysis(photo, choice, defence, threat, label)
-    return tuple(failures(analysis.defence, analysis.masking, analysis.certificate))
+    analysis = cached.analysis(photo, choice, asked, threat, label)
+    return tuple(failures(analysis.robust_masking, analysis.masking, analysis.masking_certificate))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def double_masking(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
 ) -> Certificate:
     """What double masking of the same evidence proves, which is never less at T = 0."""
-    analysis = cached.analysis(photo, choice, defence, threat, label)
-    fitted = analysis.defence
+    analysis = cached.analysis(photo, choice, asked, threat, label)
+    fitted = analysis.robust_masking
     other = FeatureMasking(fitted.window_size, fitted.evidence, fitted.clip_high, fitted.wrapping)
     features = analysis.features
     return other.certify(features.local_logits, int(analysis.certificate.label), features.delta)
@@ -55,12 +54,12 @@ def double_masking(
 
 def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:
     """How both bounds at a window come about."""
-    return diagnose(analysis.defence, analysis.masking, analysis.certificate, window)
+    return diagnose(analysis.robust_masking, analysis.masking, analysis.masking_certificate, window)
 
 
 def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, ...]:
     """The case of every class under a witness."""
-    return cases(analysis.defence, analysis.masking.evidence, witness.masking, witness.window)
+    return cases(analysis.robust_masking, analysis.masking.evidence, witness.masking, witness.window)
 
 
 def change(base: Analysis, other: Analysis) -> Change:

@@ -1,18 +1,18 @@
 """What if the settings were others: the widgets of the window debugger, and the filters of its table."""
 
-import dataclasses
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from app.cache import analysis as cached
+from app.cache.analysis import DefenceChoice
 from app.sidebar import Choices
 from pg_core.defences.patchguard.explain import Failure
-from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
+from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.photos.read import Space, Threat
 
 _BASE = "whatif-base"
@@ -24,15 +24,15 @@ _HEIGHT, _WIDTH = "whatif-height", "whatif-width"
 class WhatIf:
     """Another defence against another patch, and in words what is not as in the sidebar."""
 
-    defence: RobustMasking
+    asked: DefenceChoice
     threat: Threat
     differences: tuple[str, ...]
 
 
 def what_if(chosen: Choices) -> WhatIf:
     """T, c_h, patch size and evidence, beginning with those of the sidebar."""
-    defence, threat, state = chosen.defence, chosen.threat, st.session_state
-    base = str((chosen.choice, defence, threat))
+    asked, threat, state = chosen.asked, chosen.threat, st.session_state
+    base = str((chosen.choice, asked, threat))
     if state.get(_BASE) != base or _THRESHOLD not in state:
         _as_in_sidebar(chosen)
         state[_BASE] = base
@@ -55,13 +55,8 @@ def what_if(chosen: Choices) -> WhatIf:
     evidence = fifth.selectbox("Evidence", list(EVIDENCE_TYPES), key=_EVIDENCE)
     last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
-    field = cached.described(chosen.choice).receptive_field
-    tried = dataclasses.replace(
-        defence,
-        window_size=field.window_size(other.on_network(framing)),
-        threshold=threshold,
-        clip_high=math.inf if clip_high is None else clip_high,
-        evidence=EvidenceType.named(evidence or defence.evidence),
+    tried = replace(asked, patch_size=other.on_network(framing)).having(
+        {THRESHOLD.name: threshold, CLIP_HIGH.name: clip_high, EVIDENCE.name: evidence}
     )
     return WhatIf(tried, other, tuple(_differences(chosen, tried, other)))
 
@@ -89,22 +84,22 @@ def filtered(failures: Sequence[Failure], classes: Sequence[str]) -> list[Failur
 
 
 def _as_in_sidebar(chosen: Choices) -> None:
-    state, defence = st.session_state, chosen.defence
-    state[_THRESHOLD], state[_EVIDENCE] = defence.threshold, defence.evidence.name
-    state[_CLIP] = None if math.isinf(defence.clip_high) else defence.clip_high
+    state, asked = st.session_state, chosen.asked
+    state[_THRESHOLD], state[_EVIDENCE], state[_CLIP] = asked[THRESHOLD], asked[EVIDENCE], asked[CLIP_HIGH]
     state[_HEIGHT], state[_WIDTH] = chosen.threat.patch_size
 
 
-def _differences(chosen: Choices, tried: RobustMasking, threat: Threat) -> list[str]:
-    base = chosen.defence
+def _differences(chosen: Choices, tried: DefenceChoice, threat: Threat) -> list[str]:
+    base = chosen.asked
     pairs = (
-        ("T", f"{base.threshold:g}", f"{tried.threshold:g}"),
+        ("T", f"{base[THRESHOLD]:g}", f"{tried[THRESHOLD]:g}"),
         ("c_h", _clip(base), _clip(tried)),
         ("patch", "{}x{}".format(*chosen.threat.patch_size), "{}x{}".format(*threat.patch_size)),
-        ("evidence", str(base.evidence), str(tried.evidence)),
+        ("evidence", str(base[EVIDENCE]), str(tried[EVIDENCE])),
     )
     return [f"{name} {before} → {after}" for name, before, after in pairs if before != after]
 
 
-def _clip(defence: RobustMasking) -> str:
-    return "∞" if math.isinf(defence.clip_high) else f"{defence.clip_high:g}"
+def _clip(asked: DefenceChoice) -> str:
+    clip_high = asked[CLIP_HIGH]
+    return "∞" if clip_high is None else f"{clip_high:g}"

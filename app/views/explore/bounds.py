@@ -5,15 +5,16 @@ from streamlit.delta_generator import DeltaGenerator
 from app import sidebar
 from app.sidebar import Choices
 from app.views.explore import results as bounds
+from pg_core.defences.patchguard.spec import THRESHOLD
 
 
 def tell(slot: DeltaGenerator, chosen: Choices, label: str | None) -> None:
     """Fill the slot; where programs have to be solved first, it says so meanwhile."""
-    threshold = chosen.defence.threshold
+    threshold = chosen.asked[THRESHOLD]
     if threshold == 0:
         slot.caption("At T = 0 the published, the sound and the tight bound are the same in every window.")
         return
-    key = chosen.choice, chosen.defence, chosen.threat, label
+    key = chosen.choice, chosen.asked, chosen.threat, label
     solving = "Comparing the bounds: a linear program for each window that the sound one refuses …"
     with sidebar.progress(slot, solving, chosen.photo.digest, *key):
         found = bounds.compared(chosen.photo, *key)

@@ -18,9 +18,12 @@ from app.state import patch, windows
 from app.views.explore import bounds, exports
 from app.views.explore.scores import in_words, scores
 from pg_core.analysis.photo import Analysis, Answer
+from pg_core.analysis.words import places
 from pg_core.defences.base import Claim, Verdict
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.geometry import Patch, Window
+from pg_core.geometry import Box, Patch, Window
 from pg_core.io.json import as_json
 from pg_core.photos.read import Space
 from pg_core.plots.figure import Format
@@ -36,7 +39,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     asked = opening.classes(chosen, slot)
     if chosen is None or asked is None:
         return
-    clean = cached.analysis(chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label)
+    clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
     _verdict(slot, clean)
     # Filled last: the tight bound may take a moment.
     about_bounds = st.empty()
@@ -56,8 +59,8 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     _photo_alone(clean)
     left, right = st.columns(2, gap="large")
     with left:
-        _window(clean, seen.malicious, chosen)
-        st.page_link(debugger, label="Why? Take this window to the debugger")
+        _position(clean, seen.malicious, chosen)
+        st.page_link(debugger, label="Why? Take this to the debugger")
         if seen.simulation is not None:
             _patched(clean, seen.shown, seen.simulation.patch)
     with right:
@@ -65,7 +68,8 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     links.write(chosen, asked.label, asked.shown, seen.simulation, windows.picked(clean, chosen.photo))
     _export(clean, chosen, seen)
     _help()
-    bounds.tell(about_bounds, chosen, asked.label)
+    if THRESHOLD in chosen.asked.spec.parameters:
+        bounds.tell(about_bounds, chosen, asked.label)
 
 
 def _about_its_photo() -> None:
@@ -104,7 +108,7 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
     proved = None
     if place is not None:
         proved = patches.placements(
-            chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label, place.size
+            chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
         )
     return scene_of(seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved)
 
@@ -133,59 +137,63 @@ def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
 
 def _photo_alone(clean: Analysis) -> None:
     certificate = clean.certificate
-    worst = certificate.worst
+    worst = certificate.worst_position
     columns = st.columns(4)
     columns[0].metric("Undefended prediction", in_markdown(clean.undefended_prediction))
     columns[1].metric("Defended prediction", in_markdown(clean.prediction))
-    columns[2].metric("Windows proved", f"{certificate.proved.sum()} of {certificate.windows.count}")
+    what = places(certificate).capitalize()
+    columns[2].metric(f"{what} proved", f"{certificate.proved.sum()} of {certificate.positions.count}")
     columns[3].metric(
         "Smallest margin",
-        f"{certificate.margin[worst.top, worst.left]:+.3f}",
+        f"{certificate.margin[worst]:+.3f}",
         help="Where something is claimed, a margin above the tolerance, which is estimated, is a proof: "
-        f"{certificate.tolerance[worst.top, worst.left]:.2g} here.",
+        f"{certificate.tolerance[worst]:.2g} here.",
     )
 
 
-def _window(clean: Analysis, malicious: Window, chosen: Choices) -> None:
-    certificate = clean.certificate
-    at = malicious.top, malicious.left
-    label, rival = in_markdown(clean.label), in_markdown(clean.rival(malicious))
-    st.subheader("Malicious window")
+def _position(clean: Analysis, malicious: Box, chosen: Choices) -> None:
+    """The numbers of the malicious window or the placement that is looked at, in the terms of the defence."""
+    certificate, told = clean.certificate, clean.explanation(malicious)
+    names = {"label": in_markdown(clean.label), "rival": in_markdown(clean.rival(malicious))}
+    window = isinstance(malicious, Window)
+    st.subheader("Malicious window" if window else "Placement of the patch")
     windows.controls(clean, malicious, chosen.photo)
     nothing = certificate.claim is Claim.NOTHING
-    keeps = "keeps by the published bound, which is wrong for T > 0" if nothing else "keeps at least"
-    rows = (
-        ("t", f"evidence for '{label}' outside the window", certificate.outside[at]),
-        ("m", "the most that another window holds of it", certificate.other[at]),
-        ("lower", f"what '{label}' {keeps}", certificate.lower[at]),
-        ("upper", f"what the rival '{rival}' can reach", certificate.upper[at]),
-        (
-            "margin",
-            "lower - upper; " + ("nothing is claimed" if nothing else "certified if above the tolerance"),
-            certificate.margin[at],
-        ),
-    )
-    table = "\n".join(f"| {name} | {meaning} | {value:.4f} |" for name, meaning, value in rows)
-    st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
+    lower, upper = (words.format(**names) for words in (clean.spec.lower, clean.spec.upper))
+    if nothing and isinstance(clean.defence, RobustMasking):
+        lower = f"what '{names['label']}' keeps by the published bound, which is wrong for T > 0"
+    rows = [(f"'{names['label']}': {in_markdown(term.name)}", term.value) for term in told.lower.terms[:-1]]
+    rows += [(f"**lower**: {lower}", told.lower.bound)]
+    rows += [(f"'{names['rival']}': {in_markdown(term.name)}", term.value) for term in told.upper.terms[:-1]]
+    rows += [(f"**upper**: {upper}", told.upper.bound)]
+    ends = "nothing is claimed" if nothing else "certified if above the tolerance"
+    rows += [(f"**margin**: lower - upper; {ends}", told.margin)]
+    table = "\n".join(f"| {meaning} | {value:.4f} |" for meaning, value in rows)
+    st.markdown(f"| | value |\n|---|---:|\n{table}")
     st.write(_in_feature_space(clean, malicious))
 
 
-def _in_feature_space(clean: Analysis, malicious: Window) -> str:
-    status, witness = cached.window_status(clean, malicious)
+def _in_feature_space(clean: Analysis, malicious: Box) -> str:
+    status, found = clean.status(malicious), clean.counterexample(malicious)
+    what = "window" if isinstance(malicious, Window) else "patch"
+    if status is WindowStatus.CERTIFIED and clean.certificate.claim is Claim.LABEL_OR_ALERT:
+        return f"✔ **Certified**: no content of this {what} changes the prediction without an alert."
     if status is WindowStatus.CERTIFIED:
-        return "✔ **Certified**: no content of this window changes the prediction."
-    if witness is not None:
-        scores = witness.scores
+        return f"✔ **Certified**: no content of this {what} changes the prediction."
+    if found is not None:
+        winner, scores = int(found.prediction.label), found.prediction.scores
         return (
-            "✘ **Feature-space counterexample**: there is evidence for this window with which Algorithm 1, run on it, "
-            f"predicts '{in_markdown(clean.classes[witness.prediction])}' ({scores[witness.prediction]:.4f}) instead "
-            f"of '{in_markdown(clean.label)}' ({scores[witness.label]:.4f}). Whether pixels can bring it about is "
+            f"✘ **Feature-space counterexample**: there is evidence for this {what} with which the defence, run on "
+            f"it, predicts '{in_markdown(clean.classes[winner])}' ({scores[winner]:.4f}) instead "
+            f"of '{in_markdown(clean.label)}' ({scores[found.label]:.4f}). Whether pixels can bring it about is "
             "another question."
         )
     if status is WindowStatus.TIED:
         return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."
     if status is WindowStatus.UNDECIDED:
         return "? **Undecided**: the margin is positive, but within the tolerance, which is estimated."
+    if clean.spec.witness is None:
+        return "? **Open**: no certificate; whether there is a counterexample is *not known*."
     return "? **Open**: neither a certificate nor a counterexample."
 
 
@@ -201,7 +209,7 @@ def _patched(clean: Analysis, shown: Answer, patch: Patch) -> None:
     right.metric(
         "With the defence",
         in_markdown(shown.prediction),
-        _change(int(shown.masking.label), int(clean.masking.label)),
+        _change(int(shown.defended.label), int(clean.defended.label)),
     )
     where = f"Patch of {patch.height}x{patch.width} pixels at row {patch.top}, column {patch.left}. "
     if footprint is None:

@@ -1,12 +1,13 @@
 """How many windows each of the three bounds proves: published, sound, tight."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from app.cache.analysis import BY_DIGEST, Choice, Photo, analysis
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo, analysis
+from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import BOUND
 from pg_core.photos.read import Threat
 
 
@@ -25,11 +26,12 @@ class Compared:
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_DIGEST)
 def compared(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
 ) -> Compared:
     """The three bounds on a photo; for the tight one, linear programs are solved. The defence's own is ignored."""
     certificates = [
-        analysis(photo, choice, replace(defence, bound=bound), threat, label).certificate for bound in Bound
+        analysis(photo, choice, asked.having({BOUND.name: bound.value}), threat, label).certificate
+        for bound in Bound
     ]
     published, sound, tight = (found.margin > found.tolerance for found in certificates)
     counts = (published, sound, tight, published & ~sound, tight & ~sound)

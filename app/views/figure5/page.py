@@ -5,7 +5,7 @@ import streamlit as st
 from app.components.board import board_canvas
 from app.components.charts import chart
 from app.markup import in_markdown
-from app.opening import Opened, opened
+from app.opening import Opened, about_robust_masking, opened
 from app.plots import cases as figures
 from app.sidebar import Choices
 from app.state import board as choices_of_board
@@ -31,6 +31,7 @@ def show(chosen: Choices | None) -> None:
     _toy()
     st.header("The same on the photo")
     slot = st.empty()
+    chosen = about_robust_masking(chosen)
     seen = opened(chosen, slot)
     if seen is not None and chosen is not None:
         _photo(seen, chosen)
@@ -114,14 +115,14 @@ def _table(evidence: CaseEvidence) -> str:
 
 def _photo(seen: Opened, chosen: Choices) -> None:
     clean, shown = seen.clean, seen.shown
-    windows.controls(clean, seen.malicious, chosen.photo)
+    windows.controls(clean, seen.window, chosen.photo)
     _outgrown(seen)
-    options = casework.fillings(clean, shown, seen.footprint, seen.malicious)
+    options = casework.fillings(clean, shown, seen.footprint, seen.window)
     filling = widgets.filling(options)
-    filled = casework.filled(clean, shown, seen.footprint, seen.malicious, filling)
-    if filled.window != seen.malicious:
+    filled = casework.filled(clean, shown, seen.footprint, seen.window, filling)
+    if filled.window != seen.window:
         st.info(
-            f"The patch does not lie in the window at row {seen.malicious.top}, column {seen.malicious.left}: this is "
+            f"The patch does not lie in the window at row {seen.window.top}, column {seen.window.left}: this is "
             f"the one that contains it, at row {filled.window.top}, column {filled.window.left}."
         )
     rows = casework.case_table(clean, filled)
@@ -146,7 +147,7 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         st.markdown(
             f"#### '{in_markdown(clean.classes[index])}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
         )
-        st.markdown(f"**{figures.inequality(evidence, clean.defence.threshold)}.**")
+        st.markdown(f"**{figures.inequality(evidence, clean.robust_masking.threshold)}.**")
         st.markdown(_table(evidence))
     st.caption(_said(seen, filled, filling))
 

@@ -66,7 +66,7 @@ def filled(
     elif filling is Filling.WITNESS:
         _, witness = cached.window_status(clean, window)
         masking = masking if witness is None else witness.masking
-    return Filled(window, masking, cases(clean.defence, clean.masking.evidence, masking, window))
+    return Filled(window, masking, cases(clean.robust_masking, clean.masking.evidence, masking, window))
 
 
 def case_table(clean: Analysis, filled: Filled) -> list[dict[str, object]]:

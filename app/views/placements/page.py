@@ -16,6 +16,7 @@ from app.views.placements import widgets as choices_of_placements
 from app.views.placements.widgets import Map
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Claim
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placed, Placements
 from pg_core.geometry import Patch
 
@@ -39,7 +40,7 @@ def show(chosen: Choices | None) -> None:
     if asked is None or chosen is None:
         return
     slot.empty()
-    key = chosen.photo, chosen.choice, chosen.defence, chosen.threat, asked.label
+    key = chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label
     clean = cached.analysis(*key)
     if clean.certificate.claim is Claim.NOTHING:
         st.info("The published bound is wrong for T > 0; the maps of this page use the sound one.")
@@ -56,7 +57,7 @@ def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
     left, right = st.columns([3, 2], gap="large")
     with right:
         size = choices_of_placements.patch_size(clean.features.framing.image_size, chosen.patch_size)
-        found = patches.placements(chosen.photo, chosen.choice, chosen.defence, chosen.threat, label, size)
+        found = patches.placements(chosen.photo, chosen.choice, chosen.asked, chosen.threat, label, size)
         patch = choices_of_placements.placement(found)
         placed = found.at(patch.top, patch.left)
         st.markdown(_reading(clean, patch, placed))
@@ -87,7 +88,7 @@ def _reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
         return words
     footprint = placed.footprint
     label, rival = in_markdown(clean.label), in_markdown(clean.classes[placed.rival])
-    if placed.finding is Finding.NOT_CERTIFIED and clean.defence.threshold == 0:
+    if placed.finding is Finding.NOT_CERTIFIED and _attained(clean):
         words = (
             "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level."
         )
@@ -96,6 +97,11 @@ def _reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
         f"{patch.left}. '{label}' keeps at least {placed.lower:.4f}, '{rival}' reaches at most "
         f"{placed.upper:.4f}: margin **{placed.margin:+.4f}**."
     )
+
+
+def _attained(clean: Analysis) -> bool:
+    """Whether what is not certified is not, in feature space: of robust masking at T = 0."""
+    return isinstance(clean.defence, RobustMasking) and clean.defence.threshold == 0
 
 
 def _counts(clean: Analysis, found: Placements) -> None:
@@ -154,7 +160,7 @@ def _largest(clean: Analysis, sides: computed.Sides, chosen: Choices) -> None:
         )
         exact = (
             "At T = 0 no larger square is safe in feature space."
-            if clean.defence.threshold == 0
+            if _attained(clean)
             else "At T > 0 the sides are proved, and a larger square may be safe too."
         )
         st.markdown(

@@ -8,9 +8,8 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Int
 
-from app.cache.analysis import BY_DIGEST, Choice, Photo, analysis
+from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo, analysis
 from pg_core.analysis.photo import Analysis
-from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Placements, largest_inside
 from pg_core.geometry import Patch
 from pg_core.io.progress import Progress, Report
@@ -32,12 +31,12 @@ class Extremes:
 
 
 def largest_patches(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None, report: Report
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None, report: Report
 ) -> Sides:
     """The side of the largest certified square around each pixel; found once for a photo and a defence."""
-    kept = _kept_sides(photo, choice, defence, threat, label)
+    kept = _kept_sides(photo, choice, asked, threat, label)
     if not kept:
-        kept.append(analysis(photo, choice, defence, threat, label).largest_patches(report))
+        kept.append(analysis(photo, choice, asked, threat, label).largest_patches(report))
     return kept[0]
 
 
@@ -75,7 +74,7 @@ def in_words(progress: Progress) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
 def _kept_sides(
-    photo: Photo, choice: Choice, defence: RobustMasking, threat: Threat, label: str | None
+    photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
 ) -> list[Sides]:
     """A place to keep the one result in: inside a cached function, progress could not be shown."""
     return []

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components.charts import chart
 from app.markup import in_markdown
-from app.opening import Opened, opened
+from app.opening import Opened, about_robust_masking, opened
 from app.sidebar import Choices
 from app.state import board as choices_of_board
 from app.views.steps import figure as figures
@@ -15,6 +15,7 @@ from app.views.steps import widgets as controls
 from app.views.steps.results import Algorithm, Scene, Subject
 from pg_core.defences.base import Claim
 from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.spec import BOUND
 from pg_core.defences.patchguard.trace import Line, Step
 
 _BOARDS = (Scene.COUNTEREXAMPLE, Scene.ATTACKED, Scene.BOARD, Scene.PAINTED)
@@ -23,6 +24,7 @@ _BOARDS = (Scene.COUNTEREXAMPLE, Scene.ATTACKED, Scene.BOARD, Scene.PAINTED)
 def show(chosen: Choices | None) -> None:
     """Choose what runs, then watch it run."""
     st.header("Step through the algorithms")
+    chosen = about_robust_masking(chosen)
     slot = st.empty()
     seen = opened(chosen, slot)
     left, right = st.columns(2)
@@ -30,10 +32,10 @@ def show(chosen: Choices | None) -> None:
         algorithm = controls.algorithm()
     scenes = running.board_scenes(algorithm)
     if seen is not None:
-        scenes = [*running.photo_scenes(algorithm, seen.clean, seen.shown, seen.malicious), *scenes]
+        scenes = [*running.photo_scenes(algorithm, seen.clean, seen.shown, seen.window), *scenes]
     with right:
         scene = controls.scene(scenes)
-    subject = _subject(seen, scene, Bound.SOUND if chosen is None else chosen.defence.bound)
+    subject = _subject(seen, scene, Bound.SOUND if chosen is None else Bound(chosen.asked[BOUND]))
     key = running.name_of(algorithm, scene, subject)
 
     # A fragment keeps its pace until the page runs again.
@@ -53,7 +55,7 @@ def show(chosen: Choices | None) -> None:
 def _subject(seen: Opened | None, scene: Scene, bound: Bound) -> Subject:
     if seen is None or scene in _BOARDS:
         return running.board_subject(choices_of_board.board(), scene, bound)
-    return running.photo_subject(seen.clean, seen.shown, seen.malicious, scene)
+    return running.photo_subject(seen.clean, seen.shown, seen.window, scene)
 
 
 def _step(algorithm: Algorithm, subject: Subject, steps: tuple[Step, ...], at: int) -> None:

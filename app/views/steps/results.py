@@ -85,7 +85,9 @@ def photo_subject(clean: Analysis, shown: Answer, window: Window, scene: Scene) 
             labels.append(witness.rival)
     order = np.argsort(-masking.scores, kind="stable")[:3].tolist()
     labels = list(dict.fromkeys([*labels, int(masking.label), *order]))[:3]
-    return Subject(clean.classes, logits, clean.defence, masking, clean.certificate, window, tuple(labels))
+    return Subject(
+        clean.classes, logits, clean.robust_masking, masking, clean.masking_certificate, window, tuple(labels)
+    )
 
 
 def board_subject(board: Board, scene: Scene, bound: Bound) -> Subject:

@@ -287,6 +287,7 @@ SPEC = DefenceSpec(
     "The network is computed on intervals that hold whatever the patch may show.",
     DefenceInput.PIXELS,
     _build,
+    lambda defence: isinstance(defence, IntervalBounds),
     "the least lead of '{label}' over '{rival}', whatever the pixels of the patch",
     "0: the label must be ahead",
 )

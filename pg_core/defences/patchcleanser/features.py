@@ -233,6 +233,7 @@ SPEC = DefenceSpec(
     "Two rounds of masks, all windows of the map; a class stands if no second mask contradicts it. Derived here.",
     DefenceInput.LOCAL_LOGITS,
     _build,
+    lambda defence: isinstance(defence, FeatureMasking),
     "the lead of '{label}' over '{rival}' in evidence outside the window",
     "the most of this lead that the best other window takes, from both",
     (EVIDENCE, CLIP_HIGH),

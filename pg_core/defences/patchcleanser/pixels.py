@@ -166,6 +166,7 @@ SPEC = DefenceSpec(
     "Two rounds of grey masks on the image, one of which hides the patch, for any classifier.",
     DefenceInput.TWO_MASK_PREDICTIONS,
     _build,
+    lambda defence: isinstance(defence, PatchCleanser),
     "the logit of '{label}' under the worst pair of a mask that hides the patch and any other",
     "the logit of '{rival}' under the same two masks",
     (MASKS_PER_AXIS,),

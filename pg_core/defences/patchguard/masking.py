@@ -78,6 +78,11 @@ class MaskingCertificate(Certificate):
     outside: WindowValues
     other: WindowValues
 
+    @property
+    def worst(self) -> Window:
+        """The malicious window with the smallest margin, the first on ties, of one image."""
+        return self.windows.window(*self.worst_position)
+
 
 @dataclass(frozen=True, slots=True)
 class RobustMasking:

@@ -1,0 +1,181 @@
+"""The words and numbers that say what an analysis found, for people, terminals and JSON."""
+
+import math
+from typing import TYPE_CHECKING
+
+from pg_core.defences.base import Certificate, Claim, Defence, Verdict
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.registry import spec_of
+from pg_core.geometry import Size, Windows
+from pg_core.io.json import SCHEMA
+from pg_core.io.printable import printable
+from pg_core.photos.read import Framing, Space, Threat
+
+if TYPE_CHECKING:
+    from pg_core.analysis.photo import Analysis
+
+Summary = dict[str, object]
+"""Numbers and words only, as JSON takes them."""
+
+
+def places(certificate: Certificate, one: bool = False) -> str:
+    """What the positions of a certificate are called."""
+    what = "window" if isinstance(certificate.positions, Windows) else "placement"
+    return what if one else f"{what}s"
+
+
+def sentence(analysis: "Analysis") -> str:
+    """What is proved, in which space, or what is missing."""
+    certificate, positions = analysis.certificate, analysis.certificate.positions
+    patch = _threat(analysis.threat, analysis.features.framing)
+    what, label = places(certificate), analysis.label
+    if analysis.verdict is Verdict.ALERT:
+        return f"Nothing to certify for '{label}': without any patch the defence raises an alert."
+    if analysis.verdict is Verdict.MISCLASSIFIED:
+        return (
+            f"Nothing to certify for '{label}': without any patch the defended prediction is "
+            f"'{analysis.prediction}'."
+        )
+    if isinstance(positions, Windows) and positions.covering_map:
+        return (
+            f"Nothing can be certified against a {patch}: a local logit sees {analysis.features.receptive_field}, so "
+            f"the patch can touch all {times(positions.map_size)} of them; the only window is the whole map, and "
+            "no evidence is left outside it."
+        )
+    if analysis.verdict is Verdict.UNPROVED and not isinstance(analysis.defence, RobustMasking):
+        return f"Nothing is proved against a {patch}: {analysis.spec.title} claims nothing."
+    if analysis.verdict is Verdict.UNPROVED:
+        return (
+            f"Nothing is proved against a {patch}: the published bound is wrong for T > 0, so its certificate "
+            f"claims nothing (its margin is positive in {(certificate.margin > 0).sum()} of "
+            f"{positions.count} {what})."
+        )
+    if analysis.verdict is Verdict.CERTIFIED:
+        alert = " without an alert" if certificate.claim is Claim.LABEL_OR_ALERT else ""
+        return f"No {patch} can change '{label}'{alert}."
+    if analysis.verdict is Verdict.UNDECIDED:
+        return (
+            f"Undecided against a {patch}: every margin is positive, but {certificate.undecided.sum()} "
+            f"of {positions.count} are within the tolerance, which is estimated."
+        )
+    row, column = certificate.worst_position
+    missing = -float(certificate.margin[row, column])
+    of_evidence = " of evidence" if isinstance(analysis.defence, RobustMasking) else ""
+    lacks = f"lacks {missing:.4g}{of_evidence}" if missing > 0 else "is no more than a tie"
+    return (
+        f"Not certified against a {patch}: {certificate.not_certified.sum()} of {positions.count} {what} are not "
+        "certified. "
+        f"The worst, at row {row}, column {column}, {lacks} for '{label}' against "
+        f"'{analysis.rival(certificate.worst)}'."
+    )
+
+
+def summary(analysis: "Analysis") -> Summary:
+    """The numbers of the analysis, for JSON; classes by name."""
+    features, threat = analysis.features, analysis.threat
+    return {
+        "schema": SCHEMA,
+        "model": features.model,
+        "statement": sentence(analysis),
+        "patch_size": threat.patch_size,
+        "patch_space": threat.space,
+        "image_size": features.framing.image_size,
+        "share_seen": features.framing.share_seen,
+        "undefended_prediction": analysis.undefended_prediction,
+        "prediction": analysis.prediction,
+        "label": analysis.label,
+        "delta": features.delta,
+        "delta_is": "estimated",
+        **summarise(analysis.defence, analysis.certificate, analysis.classes),
+    }
+
+
+def summarise(defence: Defence, certificate: Certificate, classes: tuple[str, ...] | None = None) -> Summary:
+    """The certificate of one image or map in numbers; classes by name, or by index without names. A bound that is
+    infinite is null."""
+    at, positions, what = certificate.worst_position, certificate.positions, places(certificate)
+    rival = int(certificate.rival[at])
+    where: Summary = (
+        {"window_size": positions.window_size, "map_size": positions.map_size}
+        if isinstance(positions, Windows)
+        else {"placements_of": positions.patch_size}
+    )
+    return {
+        "verdict": certificate.verdict,
+        "claim": certificate.claim,
+        "defence": spec_of(defence).name,
+        "settings": str(defence),
+        **where,
+        **(_of_robust_masking(defence) if isinstance(defence, RobustMasking) else {}),
+        what: positions.count,
+        f"{what}_proved": int(certificate.proved.sum()),
+        f"{what}_not_certified": int(certificate.not_certified.sum()),
+        f"{what}_undecided": int(certificate.undecided.sum()),
+        "tolerance": float(certificate.tolerance[at]),
+        "smallest_margin": finite(certificate.margin[at]),
+        "worst": {
+            "row": at[0],
+            "column": at[1],
+            "rival": rival if classes is None else classes[rival],
+            "lower": finite(certificate.lower[at]),
+            "upper": finite(certificate.upper[at]),
+        },
+    }
+
+
+def table(analysis: "Analysis") -> str:
+    """The sentence, and under it the settings and numbers."""
+    certificate, features = analysis.certificate, analysis.features
+    at, what = certificate.worst_position, places(certificate)
+    rows = (
+        ("network", f"{features.model}, map {times(features.map_size)}"),
+        ("defence", str(analysis.defence)),
+        ("undefended", analysis.undefended_prediction),
+        ("defended", analysis.prediction),
+        ("label", analysis.label),
+        (
+            "verdict",
+            f"{analysis.verdict}, {certificate.proved.sum()} of {certificate.positions.count} {what} proved",
+        ),
+        ("claim", str(certificate.claim)),
+        (
+            f"worst {places(certificate, one=True)}",
+            f"row {at[0]}, column {at[1]}: lower {certificate.lower[at]:.4f}, upper "
+            f"{certificate.upper[at]:.4f} ({analysis.rival(certificate.worst)}), margin {certificate.margin[at]:+.4f}",
+        ),
+    )
+    said = filter(None, [sentence(analysis), features.framing.sentence()])
+    # A name may hold the end of a line.
+    return "\n".join(map(printable, [*said, *(f"  {name:<15} {value}" for name, value in rows)]))
+
+
+def finite(value: float) -> float | None:
+    """A number as JSON takes it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def times(size: Size) -> str:
+    """A size as it is written.
+
+    >>> times((32, 48))
+    '32x48'
+    """
+    return f"{size[0]}x{size[1]}"
+
+
+def _of_robust_masking(defence: RobustMasking) -> Summary:
+    return {
+        "threshold": defence.threshold,
+        "evidence": defence.evidence.name,
+        "clip_high": finite(defence.clip_high),
+        "bound": defence.bound,
+    }
+
+
+def _threat(threat: Threat, framing: Framing) -> str:
+    size = f"{times(threat.patch_size)}-pixel patch anywhere on the "
+    seen = f"{times(framing.image_size)} image the network sees"
+    if threat.space is Space.NETWORK:
+        return size + seen
+    touched = times(threat.on_network(framing))
+    return f"{size}original {times(framing.photo_size)} photo (at most {touched} pixels of the {seen})"
