@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pg_core.defences.base import Certificate, Claim, Defence, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import spec_of
+from pg_core.defences.undefended import Undefended
 from pg_core.geometry import Size, Windows
 from pg_core.io.json import SCHEMA
 from pg_core.io.printable import printable
@@ -42,8 +43,10 @@ def sentence(analysis: "Analysis") -> str:
             f"the patch can touch all {times(positions.map_size)} of them; the only window is the whole map, and "
             "no evidence is left outside it."
         )
+    if analysis.verdict is Verdict.UNPROVED and isinstance(analysis.defence, Undefended):
+        return f"Nothing is proved against a {patch}: without a defence nothing is claimed."
     if analysis.verdict is Verdict.UNPROVED and not isinstance(analysis.defence, RobustMasking):
-        return f"Nothing is proved against a {patch}: {analysis.spec.title} claims nothing."
+        return f"Nothing is proved against a {patch}: certificates of {analysis.spec.title} claim nothing."
     if analysis.verdict is Verdict.UNPROVED:
         return (
             f"Nothing is proved against a {patch}: the published bound is wrong for T > 0, so its certificate "
