@@ -7,6 +7,7 @@ from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predi
 from pg_core.defences.patchcleanser.pixels import mask_set
 from pg_core.defences.spec import DefenceConfig, Value
 from pg_core.geometry import Size
+from pg_core.io.parameters import member
 from pg_core.io.progress import Report
 from pg_core.networks.base import LocalModel
 from pg_core.photos.inference import LocalFeatures
@@ -41,9 +42,9 @@ def supply(
     """The array that a defence looks at, and the largest error of a value of it.
 
     Local logits and pixels are there already; for two-mask predictions the network runs again for every pair of masks,
-    and must be given.
+    and must be given. Raises ValueError without it, and for a kind that is none.
     """
-    match kind:
+    match member(DefenceInput, kind):
         case DefenceInput.LOCAL_LOGITS:
             return features.local_logits, features.delta
         case DefenceInput.PIXELS:
