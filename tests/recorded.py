@@ -18,13 +18,16 @@ import numpy as np
 
 import pg_core
 from pg_core.datasets.folders import labelled_photos
-from pg_core.defences.registry import Fitting, Kind
+from pg_core.defences.registry import build
+from pg_core.defences.spec import DefenceConfig
+from pg_core.evidence.types import EvidenceType
 from pg_core.networks import IMAGENETTE, imagenet_classes
 
 RECORDED = Path(__file__).with_name("recorded.json")
 MAPS, PHOTOS = 400, 100
 """Random maps; photos of each of the two data sets."""
 _THRESHOLDS = (0.0, 0.0, 0.1, 0.2, 0.45)
+_CLIP_HIGH = (None, None, 0.75)
 _BOUNDS = ("sound", "tight", "published")
 _EVIDENCE = ("logits", "confidence", "prediction", "sharpened")
 _OF_MAPS = ("undefended", "masking", "mask-ds", "clipping", "smoothing", "detection", "feature-masking")
@@ -65,21 +68,23 @@ def of_maps(count=MAPS):
             else pg_core.ReceptiveField((5, 5), (2, 2))
         )
         image_size = (columns, columns) if bands else (2 * rows + 3, 2 * columns + 3)
-        fitting = Fitting(
+        config = DefenceConfig(
             field,
             image_size,
-            _EVIDENCE[number % 4 if not bands else number // 4 % 4],
+            EvidenceType.named(_EVIDENCE[number % 4 if not bands else number // 4 % 4]),
             (patch, patch),
-            threshold=_THRESHOLDS[int(random.integers(len(_THRESHOLDS)))],
-            clip_high=float(random.choice([math.inf, math.inf, 0.75])),
-            bound=_BOUNDS[int(random.integers(3))],
-            alert_threshold=float(random.choice([0.3, 0.5, 0.9])),
+            {
+                "threshold": _THRESHOLDS[int(random.integers(len(_THRESHOLDS)))],
+                "clip_high": _CLIP_HIGH[int(random.integers(len(_CLIP_HIGH)))],
+                "bound": _BOUNDS[int(random.integers(3))],
+                "alert_threshold": float(random.choice([0.3, 0.5, 0.9])),
+            },
         )
         label = None if number % 3 else int(random.integers(classes))
         delta = 0.0 if number % 2 else 1e-3
         for name in _OF_MAPS:
             try:
-                defence = fitting.defence(Kind(name))
+                defence = build(name, config)
             except ValueError:
                 continue
             yield f"map {number}, {name}", said(defence, maps, label, delta)
@@ -92,9 +97,9 @@ def of_photos(folder, network, patch):
     photos = labelled_photos(folder, model.classes, tuple(names[index] for index in IMAGENETTE))
     for photo in islice(photos, PHOTOS):
         seen = pg_core.extract(photo.path, model)
-        fitting = Fitting(model.receptive_field, model.image_size, model.evidence, (patch, patch))
+        config = DefenceConfig(model.receptive_field, model.image_size, model.evidence, (patch, patch))
         for name in ("undefended", "masking", "detection", "feature-masking"):
-            found = said(fitting.defence(Kind(name)), seen.local_logits, photo.label, seen.delta)
+            found = said(build(name, config), seen.local_logits, photo.label, seen.delta)
             yield f"{network}, {photo.name}, {name}", found
 
 

@@ -27,9 +27,9 @@ class Parameter(Generic[ValueT]):
     title: str
     help: str = field(compare=False)
     default: ValueT
-    low: float = -float("inf")
-    high: float = float("inf")
-    step: float | None = None
+    low: float | int = -float("inf")
+    high: float | int = float("inf")
+    step: float | int | None = None
     choices: Collection[str] | None = field(default=None, compare=False)
     """May be added to while the program runs."""
 
@@ -174,6 +174,9 @@ class DefenceSpec:
         None
     )
     witness: Callable[[Any, InputArray, Any, Any, tuple[int, int]], Prediction | None] | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
 
     def checked(self, settings: Mapping[str, Value]) -> dict[str, Value]:
         """The settings, if this defence has such parameters with such values; raises ValueError otherwise."""

@@ -15,10 +15,12 @@ from app.views.compare.figure import MARKS, WINDOWS, in_words, maps, title
 from app.views.compare.page import _conclusion
 from app.views.compare.results import Reckoning
 from pg_core import FeatureMasking, Patch, ReceptiveField, Window, extract
-from pg_core.analysis.comparison import Contender, line_up
+from pg_core.analysis.comparison import DefenceResult, compare
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
-from pg_core.defences.registry import TITLES, Fitting, Kind
+from pg_core.defences.patchcleanser.pixels import mask_set
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType
 from tests.app.test_page import field
 from tests.colours import Colours
@@ -32,8 +34,9 @@ def found():
     values = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     values[..., 0] = np.maximum(values[..., 0], 140)
     features = extract(Image.fromarray(values), Colours())
-    fitting = Fitting(features.receptive_field, (48, 64), Colours.evidence, (16, 16), clip_high=10.0)
-    return line_up(features, fitting)
+    settings = {"clip_high": 10.0}
+    config = DefenceConfig(features.receptive_field, (48, 64), Colours.evidence, (16, 16), settings)
+    return compare(features, config)
 
 
 WINDOW = Window(2, 1, 6, 6)
@@ -42,8 +45,8 @@ WINDOW = Window(2, 1, 6, 6)
 def test_every_defence_has_a_map_of_its_signs_with_the_same_window_marked(found):
     figure = maps(found, WINDOW)
     drawn = [trace for trace in figure.data if trace.meta == WINDOWS]
-    assert len(drawn) == len(found.contenders)
-    for one, trace in zip(found.contenders, drawn, strict=True):
+    assert len(drawn) == len(found.results)
+    for one, trace in zip(found.results, drawn, strict=True):
         assert np.array_equal(trace.z, one.relative)
         assert trace.coloraxis == "coloraxis"
         assert trace.customdata[2][1][3:].tolist() == [2, 1]
@@ -51,28 +54,30 @@ def test_every_defence_has_a_map_of_its_signs_with_the_same_window_marked(found)
         assert trace.customdata[2][1][1] == found.features.classes[one.certificate.rival[2, 1]]
     assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-1, 1)
     marked = [shape for shape in figure.layout.shapes if shape.name == "current"]
-    assert [(shape.x0, shape.y0) for shape in marked] == [(0.5, 1.5)] * len(found.contenders)
+    assert [(shape.x0, shape.y0) for shape in marked] == [(0.5, 1.5)] * len(found.results)
     assert len([shape for shape in figure.layout.shapes if shape.name == "malicious"]) == 1
     crosses = [trace for trace in figure.data if trace.type == "scatter" and "x" in trace.marker.symbol]
-    for one, trace in zip(found.contenders, crosses, strict=True):
+    for one, trace in zip(found.results, crosses, strict=True):
         assert len(trace.x) == one.certificate.not_certified.sum()
 
 
 def test_titles_and_words_tell_what_the_colours_tell(found):
-    for one in found.contenders:
-        assert title(one).endswith(TITLES[one.kind])
+    for one in found.results:
+        assert title(one).endswith(DEFENCES[one.name].title)
         assert title(one).startswith("✔") == bool(one.certificate.certified)
     words = in_words(found, WINDOW)
     assert "row 2, column 1" in words
-    assert all(TITLES[one.kind] in words for one in found.contenders)
+    assert all(DEFENCES[one.name].title in words for one in found.results)
 
 
 def test_a_map_of_many_places_shows_the_worst_of_each_block(found):
-    fitted = Fitting(found.features.receptive_field, (48, 64), Colours.evidence, (4, 4), masks_per_axis=2)
-    pairs = two_mask_predictions(mean_logits(Colours()), found.features.pixels, fitted.masks)
-    crowded = line_up(found.features, fitted, kinds=[Kind.DOUBLE_MASKING], pairs=pairs)
-    (one,) = crowded.contenders
-    assert one.certificate.windows.shape == (45, 61)
+    config = DefenceConfig(
+        found.features.receptive_field, (48, 64), Colours.evidence, (4, 4), {"masks_per_axis": 2}
+    )
+    pairs = two_mask_predictions(mean_logits(Colours()), found.features.pixels, mask_set(config))
+    crowded = compare(found.features, config, names=["double-masking"], two_mask=pairs)
+    (one,) = crowded.results
+    assert one.certificate.positions.shape == (45, 61)
     (trace,) = [trace for trace in maps(crowded, Window(0, 0, 4, 4)).data if trace.meta is not None]
     assert trace.meta != WINDOWS
     assert (trace.dx, trace.x0) == (2, 0.5)
@@ -103,9 +108,9 @@ def test_a_window_that_wraps_is_drawn_on_both_sides_of_the_photo():
 
 def test_the_csv_has_a_line_for_every_window_of_every_defence(found):
     rows = list(csv.DictReader(io.StringIO(defences.lines(found))))
-    assert len(rows) == sum(one.certificate.windows.count for one in found.contenders)
+    assert len(rows) == sum(one.certificate.positions.count for one in found.results)
     for row in rows[::7]:
-        one = next(one for one in found.contenders if one.kind == row["defence"])
+        one = next(one for one in found.results if one.name == row["defence"])
         at = int(row["row"]), int(row["column"])
         assert float(row["margin"]) == one.certificate.margin[at]
         assert row["rival"] == found.features.classes[one.certificate.rival[at]]
@@ -133,16 +138,19 @@ def rows(app):
 
 def test_the_page_has_a_row_for_each_defence_with_its_verdict_and_its_time(page):
     by_name = {row["Defence"]: row for row in rows(page)}
-    assert set(by_name) == {TITLES[kind] for kind in Kind}
-    masking = by_name[TITLES[Kind.MASKING]]
+    assert set(by_name) == {spec.title for spec in DEFENCES.values()}
+    masking = by_name[DEFENCES["masking"].title]
     assert masking["Prediction"] == "cat"
     assert masking["Verdict"] == "✔ certified"
     assert masking["Proved"] == "16 of 16 windows"
     assert masking["Time"].endswith(" ms")
-    assert by_name[TITLES[Kind.UNDEFENDED]]["Proved"] == "0 of 16 windows"
-    assert by_name[TITLES[Kind.UNDEFENDED]]["Verdict"] == "? unproved"
-    assert by_name[TITLES[Kind.DETECTION]]["Verdict"] in ("✔ certified: label or alert", "✘ not certified")
-    assert by_name[TITLES[Kind.MASK_DS]]["Verdict"] == "does not apply"
+    assert by_name[DEFENCES["undefended"].title]["Proved"] == "0 of 16 windows"
+    assert by_name[DEFENCES["undefended"].title]["Verdict"] == "? unproved"
+    assert by_name[DEFENCES["detection"].title]["Verdict"] in (
+        "✔ certified: label or alert",
+        "✘ not certified",
+    )
+    assert by_name[DEFENCES["mask-ds"].title]["Verdict"] == "does not apply"
     assert any("needs a network of column bands" in box.value for box in page.caption)
 
 
@@ -163,27 +171,27 @@ def test_two_defences_that_differ_are_explained_in_numbers(page):
     assert not page.exception
     told = [box.value for box in page.markdown]
     assert any("| margin | lower - upper, for the window at row" in text for text in told)
-    page.selectbox(key="lineup-One defence").select(Kind.MASKING).run()
-    page.selectbox(key="lineup-Another").select(Kind.UNDEFENDED).run()
+    page.selectbox(key="comparison-One defence").select("masking").run()
+    page.selectbox(key="comparison-Another").select("undefended").run()
     assert not page.exception
     told = [box.value for box in page.markdown]
     assert any("no bound: one logit in the window" in text for text in told)
     assert any(text.startswith("**Robust masking** proves") or "Neither" in text for text in told)
-    page.selectbox(key="lineup-Another").select(Kind.MASKING).run()
+    page.selectbox(key="comparison-Another").select("masking").run()
     assert any("Choose two different defences" in box.value for box in page.markdown)
 
 
 def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
     by_name = {row["Defence"]: row for row in rows(page)}
-    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Verdict"] == "not run"
+    assert by_name[DEFENCES["double-masking"].title]["Verdict"] == "not run"
     page.number_input(key="masks-per-axis").set_value(2).run()
     assert any("it needs 10 more runs of the network" in box.value for box in page.caption)
     next(button for button in page.button if button.label.startswith("Run the network")).click().run()
     assert not page.exception
     by_name = {row["Defence"]: row for row in rows(page)}
-    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Prediction"] == "cat"
-    assert by_name[TITLES[Kind.DOUBLE_MASKING]]["Proved"].endswith(" of 148225 places")
-    page.selectbox(key="lineup-One defence").select(Kind.DOUBLE_MASKING).run()
+    assert by_name[DEFENCES["double-masking"].title]["Prediction"] == "cat"
+    assert by_name[DEFENCES["double-masking"].title]["Proved"].endswith(" of 148225 places")
+    page.selectbox(key="comparison-One defence").select("double-masking").run()
     assert any("the patch at pixel row" in box.value for box in page.markdown)
     page.number_input(key="masks-per-axis").set_value(3).run()
     assert any("it needs 45 more runs" in box.value for box in page.caption)
@@ -192,23 +200,27 @@ def test_double_masking_runs_when_it_is_asked_to_and_joins_the_others(page):
 def test_pairs_that_others_drive_out_of_the_cache_are_not_missed(monkeypatch):
     photo, choice = cached.sample("coffee"), Choice("tiles-coarse")
     model = cached.network(choice)
-    fitting = Fitting(model.receptive_field, model.image_size, model.evidence, (64, 64), masks_per_axis=2)
-    defences.try_pairs(photo, choice, fitting.masks, lambda progress: None)
+    config = DefenceConfig(
+        model.receptive_field, model.image_size, model.evidence, (64, 64), {"masks_per_axis": 2}
+    )
+    defences.try_pairs(photo, choice, config, lambda progress: None)
 
-    def network(asked):
+    def features(*asked):
         defences._tried.clear()
-        return cached.network(asked)
+        return cached.features(*asked)
 
-    monkeypatch.setattr(defences, "network", network)
-    found = defences.lineup(photo, choice, fitting, None)
-    assert Kind.DOUBLE_MASKING in [one.kind for one in found.contenders]
-    found = defences.lineup(photo, choice, fitting, None)
-    assert Kind.DOUBLE_MASKING in [gone.kind for gone in found.absent]
+    monkeypatch.setattr(defences, "features", features)
+    found = defences.comparison(photo, choice, config, None)
+    assert "double-masking" in [one.name for one in found.results]
+    found = defences.comparison(photo, choice, config, None)
+    assert "double-masking" in [gone.name for gone in found.not_applicable]
 
 
 def test_the_threshold_of_an_alert_reaches_detection(page):
     def margin():
-        return next(row for row in rows(page) if row["Defence"] == TITLES[Kind.DETECTION])["Smallest margin"]
+        return next(row for row in rows(page) if row["Defence"] == DEFENCES["detection"].title)[
+            "Smallest margin"
+        ]
 
     before = margin()
     page.slider(key="alert-threshold").set_value(0.99).run()
@@ -219,9 +231,9 @@ def test_the_threshold_of_an_alert_reaches_detection(page):
 def test_a_window_that_double_masking_does_not_prove_is_shown_with_its_witness(page):
     page.selectbox(key="network").select("cifar10").run()
     page.number_input(key="share").set_value(12.0).run()
-    page.selectbox(key="lineup-One defence").select(Kind.FEATURE_MASKING).run()
+    page.selectbox(key="comparison-One defence").select("feature-masking").run()
     assert not page.exception
-    own = next(row for row in rows(page) if row["Defence"] == TITLES[Kind.FEATURE_MASKING])
+    own = next(row for row in rows(page) if row["Defence"] == DEFENCES["feature-masking"].title)
     assert (own["Verdict"], own["This window"]) == ("✘ not certified", "✘ not proved")
     told = next(box.value for box in page.caption if box.value.startswith("double masking on features"))
     assert "feature-space counterexample" in told
@@ -231,7 +243,7 @@ def test_a_window_of_negative_margin_without_a_witness_is_not_known():
     logits = np.array([[[6.0, -4, -2, 0, -4]], [[4.0, 0, -4, 4, -6]]])
     defence = FeatureMasking((1, 2), EvidenceType.CONFIDENCE)
     certificate = defence.certify(logits, 0)
-    one = Contender(Kind.FEATURE_MASKING, defence, defence.predict(logits), certificate, 0.0)
+    one = DefenceResult("feature-masking", defence, logits, defence.predict(logits), certificate, 0.0)
     reckoned = Reckoning("the window at column 1", "cat", "dog", 0.0, 0.2, -0.2, 0.0, None)
     assert "not known" in _conclusion(one, reckoned)
     assert "counterexample" not in _conclusion(one, reckoned)

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from pg_core.datasets.folders import LabelledPhoto
-from pg_core.defences.registry import Fitting, Kind
-from pg_core.evaluation.run import Trial, judge
+from pg_core.defences.base import DefenceInput
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import DefenceConfig
+from pg_core.evaluation.run import EvaluationCase, judge
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField
 
@@ -28,26 +30,28 @@ def main() -> int:
     local_logits[np.arange(PHOTOS), labels] += 2
     photos = [LabelledPhoto(Path(), str(index), int(label)) for index, label in enumerate(labels)]
     missed = False
-    for kind in (kind for kind in Kind if not kind.sees_pairs):
-        fitting = Fitting(ReceptiveField((17, 17), (8, 8)), (224, 224), EvidenceType.LOGITS, (32, 32))
+    for name, spec in DEFENCES.items():
+        if spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+            continue
+        config = DefenceConfig(ReceptiveField((17, 17), (8, 8)), (224, 224), EvidenceType.LOGITS, (32, 32))
         try:
-            trial = Trial(fitting.patch_size, kind, fitting.defence(kind))
+            case = EvaluationCase(config.patch_size, name, spec.build(config))
         except ValueError as error:
-            print(f"{kind}: {error}")
+            print(f"{name}: {error}")
             continue
         start = time.perf_counter()
         outcomes = [
             outcome
             for first in range(0, PHOTOS, TOGETHER)
             for outcome in judge(
-                local_logits[first : first + TOGETHER], photos[first : first + TOGETHER], [trial], 1e-6
+                local_logits[first : first + TOGETHER], photos[first : first + TOGETHER], [case], 1e-6
             )
         ]
         seconds = time.perf_counter() - start
         missed |= seconds >= TARGET
         certified = sum(outcome.results[0].verdict == "certified" for outcome in outcomes)
         print(
-            f"{PHOTOS} maps of {SIDE}x{SIDE}x{CLASSES}, {trial.defence}: {seconds:.2f} s "
+            f"{PHOTOS} maps of {SIDE}x{SIDE}x{CLASSES}, {case.defence}: {seconds:.2f} s "
             f"(target {TARGET:g} s, {'MISSED' if seconds >= TARGET else 'reached'}), {certified} certified"
         )
     return int(missed)

@@ -32,7 +32,8 @@ from pg_core import (
     extract,
     update,
 )
-from pg_core.analysis.comparison import Absent, line_up
+from pg_core.analysis.comparison import NotApplicable, compare
+from pg_core.analysis.inputs import supply
 from pg_core.analysis.photo import analyse
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
@@ -49,17 +50,18 @@ from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placed
 from pg_core.defences.patchguard.trace import Line, Step, algorithm_2
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.defences.registry import Fitting, Kind
+from pg_core.defences.registry import build, defence_spec
 from pg_core.defences.smoothing import Smoothing
+from pg_core.defences.spec import DefenceConfig
 from pg_core.defences.undefended import Undefended
-from pg_core.evaluation.outcomes import DefenceResult
+from pg_core.evaluation.outcomes import CaseResult
 from pg_core.evaluation.published import read
 from pg_core.evaluation.results import Setting
-from pg_core.evaluation.run import Trial, fitted_trials
+from pg_core.evaluation.run import EvaluationCase, evaluation_cases
 from pg_core.evaluation.table import as_published, table_4
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import evidence_error
-from pg_core.evidence.types import EvidenceType
+from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
 from pg_core.networks.own import OwnNetwork
@@ -72,10 +74,12 @@ MAP = np.random.default_rng(0).normal(size=(3, 4, 5))
 MAP[1] += 2
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
 WRONG = "magic"
+FEW_MASKS = {"masks_per_axis": 2}
 
 
 def words():
-    """Every parameter of a public function or value that is a member of an enumeration: its name, and which."""
+    """Every parameter of a public function or value that is one of a few values with names, a member of an enumeration
+    or a type of evidence: its name, and the values."""
     for module in pkgutil.walk_packages(pg_core.__path__, "pg_core."):
         if module.name.endswith("__main__"):
             continue
@@ -100,7 +104,9 @@ def _words_of(name, value):
 
 def _enumerations(annotation):
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        yield annotation
+        yield tuple(annotation)
+    elif annotation is EvidenceType:
+        yield tuple(EVIDENCE_TYPES.values())
     elif get_origin(annotation) not in (dict, Mapping):  # a key finds its equal
         for part in get_args(annotation):
             yield from _enumerations(part)
@@ -109,9 +115,9 @@ def _enumerations(annotation):
 def examples():
     """A value of each class with such a field, by the name of the class."""
     features, field = extract(PHOTO, Colours()), ReceptiveField((12, 12), (4, 4))
-    fitting = Fitting(field, (48, 64), EvidenceType.LOGITS, (8, 8))
+    config = DefenceConfig(field, (48, 64), EvidenceType.LOGITS, (8, 8))
     robust = RobustMasking((2, 2))
-    (contender,) = line_up(features, fitting, kinds=[Kind.MASKING]).contenders
+    (result,) = compare(features, config, names=["masking"]).results
     values = (
         robust,
         BoundedEvidence((2, 2)),
@@ -119,18 +125,19 @@ def examples():
         FeatureMasking((2, 2)),
         Smoothing.columns((8, 8), 2, (2, 2)),
         PatchCleanser(MaskSet((8, 8), (2, 2))),
-        fitting,
+        config,
         robust.certify(MAP),
         Undefended().certify(MAP),
         CaseEvidence(Case.EXACT, *np.zeros(8)),
         next(iter(as_published(read()))),
         Account(0, Branch.OTHER, *np.zeros(6)),
         Failure(Window(0, 0, 1, 1), 0, 0.0, 0.0, WindowStatus.OPEN),
-        Trial((8, 8), Kind.MASKING, robust),
+        EvaluationCase((8, 8), "masking", robust),
         features,
         Threat((8, 8)),
-        contender,
-        Absent(Kind.MASKING, "why"),
+        result,
+        result.spec,
+        NotApplicable("masking", "why"),
         Stated(),
         LocalLogitMap(
             Path("maps.npz"),
@@ -144,7 +151,7 @@ def examples():
         ),
         MODELS["tiles"],
         OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
-        DefenceResult(0, Verdict.CERTIFIED, 0.0),
+        CaseResult(0, Verdict.CERTIFIED, 0.0),
         Placed(Finding.CERTIFIED, 0.0),
         Setting((8, 8), "masking", 0.0, Claim.LABEL, "all of it"),
         Step(Line.CLASSES, 0, ()),
@@ -154,7 +161,7 @@ def examples():
 
 def calls(known):
     """What comes of a word as each parameter of a function, by the name of both."""
-    features, fitting = known["LocalFeatures"], known["Fitting"]
+    features, config = known["LocalFeatures"], known["DefenceConfig"]
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
     listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
 
@@ -165,7 +172,7 @@ def calls(known):
             "mean": (0, 0, 0),
             "deviation": (1, 1, 1),
         }
-        made = Network("mine", None, ("cat", "dog"), (48, 64), fitting.receptive_field, **given | changed)
+        made = Network("mine", None, ("cat", "dog"), (48, 64), config.receptive_field, **given | changed)
         return made.evidence, made.part
 
     return {
@@ -174,15 +181,15 @@ def calls(known):
         "evidence_error.evidence": lambda word: evidence_error(MAP, word, math.inf, 0.1),
         "Board.lower.bound": COUNTEREXAMPLE.lower,
         "table_4.data": lambda word: table_4(as_published(read()), word),
-        "Fitting.defence.kind": fitting.defence,
-        "fitted_trials.kinds": lambda word: fitted_trials(fitting, [(8, 8)], [word]),
         "drawn.form": lambda word: drawn(analysis, word),
+        "supply.kind": lambda word: (
+            supply(word, features, Colours(), replace(config, settings=FEW_MASKS))[0].shape
+        ),
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
         "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,
         "framed.part": lambda word: framed(PHOTO, (32, 32), word).pixels,
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),
-        "line_up.kinds": lambda word: line_up(features, fitting, kinds=[word]).absent,
         "algorithm_2.bound": algorithm_2,
         "in_words.claim": partial(in_words, "certified"),
         "Network.__init__.evidence": lambda word: network(evidence=word),
@@ -307,12 +314,18 @@ def equals():
     return [[(hash(value), repr(value)) for value in pair] for pair in pairs]
 
 
-def scalars():
+def scalars(examples):
     """What comes of a number or a word in the place of another, by the expression."""
     robust = RobustMasking((2, 2))
     batch = np.stack([MAP, MAP])
     masking = robust.predict(MAP)
+    config, features = examples["DefenceConfig"], examples["LocalFeatures"]
     expressions = {
+        "a name of no defence": lambda: defence_spec(WRONG),
+        "a number for a defence": lambda: build(1, config),
+        "a name of no defence to compare": lambda: compare(features, config, names=[WRONG]),
+        "a name of no defence to measure": lambda: evaluation_cases(config, [(8, 8)], [WRONG]),
+        "a list for a type of evidence": lambda: EvidenceType.named(["logits"]),
         "a window of fractions": lambda: RobustMasking((2.0, 2)),
         "a window of truth values": lambda: RobustMasking((True, True)),
         "one number for a window": lambda: RobustMasking(2),
@@ -352,7 +365,7 @@ def main():
     functions = calls(known)
     parameters = {
         name: {
-            "words": [with_word(known, functions, name, str(member.value)) for member in kind],
+            "words": [with_word(known, functions, name, str(member)) for member in kind],
             "members": [with_word(known, functions, name, member) for member in kind],
             "wrong": with_word(known, functions, name, WRONG),
         }
@@ -370,7 +383,7 @@ def main():
                 "words": parameters,
                 "arrays": arrays,
                 "pixels": pixels(),
-                "scalars": scalars(),
+                "scalars": scalars(known),
                 "equals": equals(),
             }
         )

@@ -5,46 +5,50 @@ import math
 import numpy as np
 import pytest
 
-from pg_core.defences.base import Defence
+from pg_core.defences.base import Defence, DefenceInput
 from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
-from pg_core.defences.registry import TITLES, Fitting, Kind
+from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.smoothing import Smoothing
+from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Windows
 
 BAGNET = ReceptiveField((17, 17), (8, 8))
 
 
-def fitting(evidence=EvidenceType.LOGITS, **parameters):
-    return Fitting(BAGNET, (224, 224), evidence, (32, 32), **parameters)
+def config(evidence=EvidenceType.LOGITS, **settings):
+    return DefenceConfig(BAGNET, (224, 224), evidence, (32, 32), settings)
 
 
-OF_BANDS = {Kind.MASK_DS, Kind.SMOOTHING}
-OF_LOGITS = [kind for kind in Kind if not (kind.sees_pixels or kind.sees_pairs)]
-BANDS = ReceptiveField((32, 4), (32, 1), wrapping=True)
+OF_BANDS = {"mask-ds", "smoothing"}
+OF_LOGITS = [name for name, spec in DEFENCES.items() if spec.input is DefenceInput.LOCAL_LOGITS]
+BANDS = DefenceConfig(
+    ReceptiveField((32, 4), (32, 1), wrapping=True), (32, 32), EvidenceType.CONFIDENCE, (5, 5)
+)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind not in OF_BANDS])
-def test_every_defence_has_a_title_and_is_fitted_to_the_patch(kind):
-    defence = fitting().defence(kind)
+@pytest.mark.parametrize("name", [name for name in OF_LOGITS if name not in OF_BANDS])
+def test_every_defence_has_a_title_and_is_fitted_to_the_patch(name):
+    defence = build(name, config())
     assert isinstance(defence, Defence)
     assert defence.window_size == (6, 6)
-    assert TITLES[kind]
+    assert DEFENCES[name].title
+    assert DEFENCES[name].sentence.endswith(".")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OF_LOGITS if kind not in (Kind.MASKING, Kind.SMOOTHING)])
-def test_windows_wrap_around_the_map_of_bands(kind):
-    defence = Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(kind)
+@pytest.mark.parametrize("name", [name for name in OF_LOGITS if name not in ("masking", "smoothing")])
+def test_windows_wrap_around_the_map_of_bands(name):
+    defence = build(name, BANDS)
     certificate = defence.certify(np.random.default_rng(0).normal(size=(3, 1, 32)))
     assert certificate.windows == Windows((1, 32), (1, 8), wrapping=True)
 
 
 def test_parameters_reach_robust_masking():
-    made = fitting(threshold=0.2, clip_high=3.0, bound=Bound.TIGHT).defence(Kind.MASKING)
+    made = build("masking", config(threshold=0.2, clip_high=3.0, bound="tight"))
     assert made == RobustMasking((6, 6), 0.2, EvidenceType.LOGITS, 3.0, Bound.TIGHT)
 
 
@@ -57,39 +61,39 @@ def test_parameters_reach_robust_masking():
     ],
 )
 def test_evidence_without_a_range_is_squashed_as_published(evidence, clip_high, squashing):
-    made = fitting(evidence, clip_high=clip_high).defence(Kind.CLIPPING)
+    made = build("clipping", config(evidence, clip_high=None if math.isinf(clip_high) else clip_high))
     assert made == BoundedEvidence((6, 6), squashing, evidence, clip_high)
 
 
 def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="Mask-DS needs a network of column bands"):
-        fitting().defence(Kind.MASK_DS)
+        build("mask-ds", config())
     with pytest.raises(ValueError, match="smoothing needs a network of column bands"):
-        fitting().defence(Kind.SMOOTHING)
+        build("smoothing", config())
     with pytest.raises(ValueError, match="choose mask-ds"):
-        Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(Kind.MASKING)
+        build("masking", BANDS)
     with pytest.raises(ValueError, match="interval bounds need the layers"):
-        fitting().defence(Kind.INTERVAL)
+        build("interval", config())
 
 
 def test_interval_bounds_are_those_of_the_layers_against_the_patch():
     layers = Layers("small", (2, 2), (), (Dense(np.eye(3, 12), np.zeros(3)),))
     field = ReceptiveField((2, 2), (1, 1))
-    made = Fitting(field, (2, 2), EvidenceType.LOGITS, (1, 1), layers=layers).defence(Kind.INTERVAL)
+    made = build("interval", DefenceConfig(field, (2, 2), EvidenceType.LOGITS, (1, 1), network=layers))
     assert made == IntervalBounds(layers, (1, 1))
 
 
 def test_smoothing_counts_the_bands_that_the_network_sees():
-    made = Fitting(BANDS, (32, 32), EvidenceType.CONFIDENCE, (5, 5)).defence(Kind.SMOOTHING)
+    made = build("smoothing", BANDS)
     assert made == Smoothing((32, 32), (32, 4), (5, 5))
     assert int(made.met.max()) == 8
 
 
 def test_an_alert_is_raised_above_the_threshold_given():
-    assert fitting(alert_threshold=0.9).defence(Kind.DETECTION) == MaskedDetection((6, 6), 0.9)
+    assert build("detection", config(alert_threshold=0.9)) == MaskedDetection((6, 6), 0.9)
 
 
-def test_double_masking_has_masks_for_the_patch_and_sees_pairs_of_them():
-    made = fitting(masks_per_axis=4).defence(Kind.DOUBLE_MASKING)
-    assert Kind.DOUBLE_MASKING.sees_pairs
+def test_double_masking_has_masks_for_the_patch_and_looks_at_predictions_under_two():
+    made = build("double-masking", config(masks_per_axis=4))
+    assert DEFENCES["double-masking"].input is DefenceInput.TWO_MASK_PREDICTIONS
     assert made.masks == MaskSet((224, 224), (32, 32), 4)

@@ -1,119 +1,230 @@
-"""Measured beside published: every point says where it comes from, and Table 4 holds what belongs together."""
+"""All defences on one image: the same answers as alone, one run of the network, and signs that can be compared."""
 
-import csv
-import io
-from dataclasses import replace
-
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
-from pg_core.defences.base import Claim
-from pg_core.evaluation import published
-from pg_core.evaluation import table as comparison
-from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
-from pg_core.evaluation.table import Data, Origin
-from pg_core.geometry import ReceptiveField
-from pg_core.networks import CIFAR10, IMAGENETTE, imagenet_classes
-
-NETTE = tuple(imagenet_classes()[index] for index in IMAGENETTE)
-WEIGHTS = "ab" * 32
-
-
-def evaluation(*runs, classes=NETTE, image_size=(224, 224), model="imagenette", n=200):
-    settings = tuple(Setting(size, name, threshold, claim, "p") for size, name, threshold, claim in runs)
-    configuration = Configuration(
-        model, classes, image_size, ReceptiveField((9, 9), (8, 8)), WEIGHTS, settings, ()
-    )
-    accuracies = tuple(
-        Accuracy(
-            setting,
-            Proportion(180, n),
-            None if setting.claim is Claim.NOTHING else Proportion(150, n),
-            tuple({} for _ in classes),
-        )
-        for setting in settings
-    )
-    return Evaluation(configuration, "imagenette/val", "cd" * 32, 0.0, Proportion(190, n), accuracies)
+from pg_core import LocalFeatures, RobustMasking, Verdict, extract
+from pg_core.analysis.comparison import Comparison, DefenceResult, Positions, compare
+from pg_core.defences.base import Certificate, Claim, Prediction
+from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
+from pg_core.defences.patchcleanser.pixels import mask_set
+from pg_core.defences.registry import DEFENCES, build
+from pg_core.defences.spec import DefenceConfig
+from pg_core.geometry import Patch, PatchPositions, ReceptiveField, Window
+from pg_core.photos.read import frame
+from tests.colours import Colours
 
 
-NETTE_RUNS = evaluation(
-    ((32, 32), "masking", 0.0, Claim.LABEL),
-    ((32, 32), "masking", 0.2, Claim.LABEL),
-    ((32, 32), "masking", 0.3, Claim.NOTHING),
-    ((32, 32), "clipping", None, Claim.LABEL),
-    ((48, 48), "masking", 0.0, Claim.LABEL),
-    ((32, 32), "detection", None, Claim.LABEL_OR_ALERT),
-    ((32, 32), "undefended", None, Claim.NOTHING),
-)
-SHIPPED = {"imagenette": WEIGHTS}
+@pytest.fixture(scope="module")
+def features():
+    values = np.random.default_rng(0).integers(0, 100, (48, 64, 3), np.uint8)
+    values[..., 0] += 120
+    return extract(Image.fromarray(values), Colours())
 
 
-def points(shipped=SHIPPED, *evaluations):
-    return comparison.measured(evaluations or (NETTE_RUNS,), shipped) + comparison.as_published(
-        published.read()
+def config_of(features, patch_size=(8, 8), **settings):
+    return DefenceConfig(
+        features.receptive_field, features.framing.image_size, Colours.evidence, patch_size, settings
     )
 
 
-def test_table_4_sets_what_was_measured_before_what_was_published_for_the_same_patch_and_defence():
-    table = [point for point in comparison.table_4(points(), Data.IMAGENETTE) if point.patch_per_cent > 1.5]
-    assert [(point.defence, point.origin) for point in table[1:6]] == [
-        ("masking", Origin.MEASURED),
-        ("masking", Origin.PUBLISHED),
-        ("mask-ds", Origin.PUBLISHED),
-        ("clipping", Origin.MEASURED),
-        ("clipping", Origin.PUBLISHED),
-    ]
-    assert all(not point.threshold and point.patch != "48x48" for point in table)
-    assert str(table[1].certified) == "75.0 [68.6, 80.5]"
-    assert str(table[2].certified) == "86.7"
+def test_every_defence_is_in_the_comparison_or_says_in_a_sentence_why_not(features):
+    found = compare(features, config_of(features))
+    names = [one.name for one in found.results] + [gone.name for gone in found.not_applicable]
+    assert sorted(names) == sorted(DEFENCES)
+    assert {"undefended", "masking", "clipping"} <= {one.name for one in found.results}
+    reasons = {gone.name: gone.reason for gone in found.not_applicable}
+    assert "needs a network of column bands" in reasons["mask-ds"]
+    assert "was trained for" in reasons["interval"]
+    assert "it needs 45 more runs of the network" in reasons["double-masking"]
 
 
-def test_a_bound_that_claims_nothing_is_no_point_and_a_network_without_a_defence_is_one():
-    found = comparison.measured([NETTE_RUNS], SHIPPED)
-    assert len(found) == 6
-    by_defence = {point.defence: point.in_words for point in found}
-    assert by_defence["undefended"] == ("90.0 [85.1, 93.4]", "nothing is claimed")
-    assert by_defence["detection"] == ("90.0 [85.1, 93.4]", "75.0 [68.6, 80.5] (label or alert)")
-    assert by_defence["clipping"] == ("90.0 [85.1, 93.4]", "75.0 [68.6, 80.5]")
+@pytest.mark.parametrize("label", [None, "red", "blue"])
+def test_a_defence_says_in_the_comparison_what_it_says_alone(features, label):
+    settings = {"threshold": 0.1, "clip_high": 5.0}
+    found = compare(features, config_of(features, **settings), label)
+    index = None if label is None else features.classes.index(label)
+    for one in found.results:
+        defence = build(one.name, config_of(features, **settings))
+        alone = defence.certify(features.local_logits, label=index, delta=features.delta)
+        assert str(one.defence) == str(defence)
+        assert one.prediction.label == defence.predict(features.local_logits).label
+        assert np.array_equal(one.certificate.margin, alone.margin)
+        assert one.certificate.verdict is alone.verdict
+        assert one.seconds > 0
 
 
-@pytest.mark.parametrize("shipped", [{}, {"imagenette": "00" * 32}, {"other": WEIGHTS}])
-def test_other_weights_than_the_shipped_ones_are_named(shipped):
-    assert {point.origin for point in comparison.measured([NETTE_RUNS], shipped)} == {Origin.OTHER_WEIGHTS}
-    without = replace(NETTE_RUNS, configuration=replace(NETTE_RUNS.configuration, weights_sha256=None))
-    assert {point.origin for point in comparison.measured([without], SHIPPED)} == {Origin.OTHER_WEIGHTS}
+def test_the_network_does_not_run():
+    model = Colours()
+    seen = extract(Image.new("RGB", (64, 48), "red"), model)
+    runs = len(model.seen)
+    found = compare(seen, config_of(seen))
+    assert len(model.seen) == runs
+    masking = next(one for one in found.results if one.name == "masking")
+    assert masking.certificate.verdict is Verdict.CERTIFIED
 
 
-def test_native_and_enlarged_patches_of_cifar_are_told_apart():
-    native = evaluation(((5, 5), "interval", None, Claim.LABEL), classes=CIFAR10, image_size=(32, 32))
-    large = evaluation(((30, 30), "interval", None, Claim.LABEL), classes=CIFAR10, image_size=(192, 192))
-    measured = comparison.measured((native, large), {})
-    assert [point.image for point in measured] == ["32x32 (native)", "192x192 (enlarged)"]
-    for point in measured:
-        table = comparison.table_4((*comparison.as_published(published.read()), point), Data.CIFAR10)
-        beside = [other for other in table if other.defence == "interval" and other.patch_per_cent > 1]
-        assert [other.origin for other in beside] == [Origin.OTHER_WEIGHTS, Origin.PUBLISHED]
+def test_double_masking_takes_part_once_its_pairs_of_masks_have_been_tried(features):
+    config = config_of(features, masks_per_axis=2)
+    pairs = two_mask_predictions(mean_logits(Colours()), features.pixels, mask_set(config))
+    found = compare(features, config, names=["double-masking"], two_mask=pairs)
+    (one,) = found.results
+    alone = build("double-masking", config).certify(pairs, delta=features.delta)
+    assert np.array_equal(one.certificate.margin, alone.margin)
+    assert one.certificate.positions == PatchPositions((48, 64), (8, 8))
+    assert np.array_equal(one.values, pairs)
+    assert one.certificate.certified
+    assert all(found.proves(one, found.windows.at(index)) for index in range(found.windows.count))
 
 
-def test_csv_holds_every_number_of_every_point():
-    table = points()
-    rows = list(csv.DictReader(io.StringIO(comparison.as_csv(table))))
-    assert len(rows) == len(table)
-    for row, point in zip(rows, table, strict=True):
-        assert row["origin"] == point.origin
-        assert row["certified"] == ("" if point.certified is None else str(point.certified.per_cent))
-        if point.n is not None:
-            assert (float(row["clean_low"]), float(row["clean_high"])) == point.clean.interval
-        assert row["claim"] == point.claim
+def test_a_label_that_is_no_class_is_refused(features):
+    with pytest.raises(ValueError, match="expected one of the 3 classes, got 'pink'"):
+        compare(features, config_of(features), "pink")
 
 
-def test_latex_has_a_row_for_every_point_with_its_source_and_no_bare_per_cent():
-    table = comparison.table_4(points(), Data.IMAGENETTE)
-    lines = comparison.as_latex(table).splitlines()
-    rows = [line for line in lines if line.endswith(r"\\")][1:]
-    assert len(rows) == len(table)
-    for row, point in zip(rows, table, strict=True):
-        assert str(point.origin) in row
-        assert row.count(" & ") == 5
-        assert "%" not in row.replace(r"\%", "")
-        assert (r"infeasible" in row) == (point.clean is None)
+@given(st.sampled_from([(4, 4), (8, 8), (20, 12)]), st.sampled_from([0.0, 0.3]))
+def test_relative_margins_keep_their_sign_and_their_order(features, patch_size, threshold):
+    for one in compare(features, config_of(features, patch_size, threshold=threshold)).results:
+        margin, relative = one.certificate.margin, one.relative
+        assert relative.shape == margin.shape
+        assert np.array_equal(np.sign(relative), np.sign(margin))
+        assert np.abs(relative).max() == 1
+        order = np.argsort(margin, axis=None, kind="stable")
+        assert (np.diff(relative.reshape(-1)[order]) >= 0).all()
+
+
+def test_a_window_without_any_bound_is_a_whole_unit_below_zero(features):
+    found = compare(features, config_of(features), names=["undefended"])
+    (undefended,) = found.results
+    assert not found.proves(undefended, found.windows.at(0))
+    assert (undefended.relative == -1).all()
+
+
+def test_two_defences_that_differ_are_found_and_the_undefended_one_only_if_no_other_fails(features):
+    found = compare(features, config_of(features, (16, 16), clip_high=30.0))
+    by_name = {one.name: one for one in found.results}
+    masking = by_name["masking"]
+    different = 0
+    for at in np.ndindex(masking.certificate.windows.shape):
+        window = masking.certificate.windows.window(*at)
+        proving = {one.name for one in found.results if found.proves(one, window)}
+        pair = found.differing(window)
+        if not proving:
+            assert pair is None
+            continue
+        one, other = pair
+        assert found.proves(one, window)
+        assert not found.proves(other, window)
+        others = set(by_name) - proving - {"undefended"}
+        assert (other.name == "undefended") == (not others)
+        different += bool(others)
+    assert different > 0
+
+
+def test_a_bound_that_is_not_sound_proves_no_window(features):
+    settings = {"threshold": 0.2, "bound": "published"}
+    found = compare(features, config_of(features, **settings), names=["masking"])
+    (masking,) = found.results
+    assert isinstance(masking, DefenceResult)
+    assert (masking.certificate.margin > 0).any()
+    windows = masking.certificate.windows
+    assert not any(found.proves(masking, windows.window(*at)) for at in np.ndindex(windows.shape))
+
+
+def test_a_network_of_bands_has_windows_that_wrap():
+    field = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    for_bands = DefenceConfig(field, (32, 32), Colours.evidence, (5, 5))
+    assert build("mask-ds", for_bands).wrapping
+    with pytest.raises(ValueError, match="Mask-DS"):
+        build("masking", for_bands)
+
+
+def placed(features, patch_size, margin_of):
+    """A result that certifies places of the patch in pixels, with a margin for each."""
+    positions = PatchPositions(features.framing.image_size, patch_size)
+    margin = np.array(
+        [
+            [margin_of(row, column) for column in range(positions.shape[1])]
+            for row in range(positions.shape[0])
+        ]
+    )
+    return result(positions, margin)
+
+
+def result(positions, margin):
+    zero = np.zeros(positions.shape)
+    rival, label = np.ones(positions.shape, np.int64), np.array(0)
+    certificate = Certificate(Claim.LABEL, positions, label, label, margin, zero, rival, zero)
+    prediction = Prediction(label, np.zeros(3))
+    return DefenceResult("masking", RobustMasking((1, 1)), np.zeros((3, 1, 1)), prediction, certificate, 0.0)
+
+
+@pytest.mark.parametrize("patch_size", [(8, 8), (5, 11), (1, 1)])
+def test_a_window_is_proved_by_a_defence_of_places_iff_all_places_whose_footprint_lies_in_it_are(
+    features, patch_size
+):
+    generator = np.random.default_rng(1)
+    chances = generator.random((48, 64)) - 0.02
+    one = placed(features, patch_size, lambda row, column: chances[row, column])
+    found = Comparison(features, config_of(features, patch_size), (one,))
+    field, map_size = features.receptive_field, features.map_size
+    boxes = {
+        at: field.footprint(Patch(*at, *patch_size), map_size)
+        for at in np.ndindex(one.certificate.positions.shape)
+    }
+    verdicts = set()
+    for index in range(0, found.windows.count, 3):
+        window = found.windows.at(index)
+        inside = []
+        for (row, column), box in boxes.items():
+            if (
+                box is not None
+                and window.top <= box.top
+                and box.bottom <= window.bottom
+                and window.left <= box.left
+                and box.right <= window.right
+            ):
+                inside.append((row, column))
+        proved = bool(inside) and all(chances[at] > 0 for at in inside)
+        verdicts.add(proved)
+        assert found.proves(one, window) == proved
+        assert set(np.ndindex(*found.positions(one, window).size)) == {
+            (row - inside[0][0], column - inside[0][1]) for row, column in inside
+        }
+        at = found.worst_at(one, window)
+        assert chances[at] == min(chances[place] for place in inside)
+        assert found.windows.window(window.top, window.left) == window
+    assert verdicts == {True, False}
+
+
+def test_a_place_stands_for_a_window_that_contains_its_footprint(features):
+    one = placed(features, (8, 8), lambda row, column: 1.0)
+    found = Comparison(features, config_of(features), (one,))
+    for row, column in ((0, 0), (17, 23), (40, 56)):
+        window = found.window_at(one, row, column)
+        box = found.positions(one, window)
+        assert box.top <= row < box.bottom
+        assert box.left <= column < box.right
+
+
+def test_places_of_bands_are_columns_around_the_edge():
+    pixels = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)
+    field = ReceptiveField((32, 4), (32, 1), wrapping=True)
+    logits = np.random.default_rng(1).normal(size=(3, 1, 32)).astype(np.float32)
+    framing = frame((32, 32), (32, 32))
+    seen = LocalFeatures("bands", ("a", "b", "c"), field, framing, pixels, logits, 0.0)
+    bands = DefenceConfig(field, (32, 32), Colours.evidence, (5, 5))
+    one = result(PatchPositions((32, 32), (5, 5), rows_alike=True), np.arange(28.0)[None])
+    found = Comparison(seen, bands, (one,))
+    assert found.windows.wrapping
+    for column in range(28):
+        window = found.window_at(one, 0, column)
+        assert window == Window(0, (column - 3) % 32, 1, 8)
+        assert found.positions(one, window) == Positions(0, column, 1, 1)
+        assert found.worst_at(one, window) == (0, column)
+    # A patch does not wrap: the windows around the edge that would need one hold no place.
+    assert found.positions(one, found.windows.window(0, 28)) is None
+    assert not found.proves(one, found.windows.window(0, 28))

@@ -74,7 +74,7 @@ def test_a_batch_is_its_images_one_by_one(defence, seen):
             np.testing.assert_allclose(ours, getattr(certificate, name), rounding, rounding)
             assert ours.ndim == getattr(certificate, name).ndim
         assert certificates[n].verdict is certificate.verdict
-        assert certificates[n].worst == certificate.worst
+        assert certificates[n].worst_position == certificate.worst_position
 
 
 @every
@@ -86,7 +86,7 @@ def test_prediction_and_certificate_have_one_shape_and_one_answer(defence, seen)
     np.testing.assert_array_equal(certificate.label[settled], prediction.label[settled])
     assert prediction.scores.shape == (len(seen), classes)
     for name in ("lower", "upper", "margin", "rival", "tolerance", "not_certified", "undecided"):
-        assert getattr(certificate, name).shape == (len(seen), *certificate.windows.shape)
+        assert getattr(certificate, name).shape == (len(seen), *certificate.positions.shape)
     assert (certificate.rival != certificate.label[:, None, None]).all()
     assert ((certificate.rival >= 0) & (certificate.rival < classes)).all()
     assert (certificate.tolerance >= 0).all()

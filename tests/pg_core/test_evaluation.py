@@ -14,9 +14,9 @@ from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds,
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
-from pg_core.defences.registry import Fitting, Kind
+from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.run import evaluate, fitted_trials, judge
+from pg_core.evaluation.run import evaluate, evaluation_cases, judge
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.networks import CIFAR10
@@ -49,13 +49,13 @@ class Means:
         return pixels.reshape(channels, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
 
 
-def fitting_of(model, **parameters):
-    return Fitting(model.receptive_field, model.image_size, model.evidence, (1, 1), **parameters)
+def config_of(model, network=None, **settings):
+    return DefenceConfig(model.receptive_field, model.image_size, model.evidence, (1, 1), settings, network)
 
 
-FITTING = fitting_of(Means())
-KINDS = (Kind.UNDEFENDED, Kind.MASKING, Kind.CLIPPING)
-TRIALS = fitted_trials(FITTING, ((4, 4), (8, 8)), KINDS, (0.0, 0.1))
+CONFIG = config_of(Means())
+NAMES = ("undefended", "masking", "clipping")
+CASES = evaluation_cases(CONFIG, ((4, 4), (8, 8)), NAMES, (0.0, 0.1))
 
 
 @pytest.fixture
@@ -86,18 +86,18 @@ def test_wilson_intervals_are_the_published_ones(count, n, low, high):
 
 def test_one_pass_answers_for_all_patch_sizes_and_thresholds(photos):
     model = Means()
-    evaluation = evaluate(model, photos, TRIALS)
+    evaluation = evaluate(model, photos, CASES)
     assert model.images == len(photos) == evaluation.n
-    assert [run.setting for run in evaluation.runs] == [trial.setting for trial in TRIALS]
-    assert len(set(TRIALS)) == len(TRIALS) == 2 * (len(KINDS) + 1)
+    assert [run.setting for run in evaluation.runs] == [case.setting for case in CASES]
+    assert len(set(CASES)) == len(CASES) == 2 * (len(NAMES) + 1)
 
 
 def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
     model = Means()
-    evaluation = evaluate(model, photos, TRIALS)
-    for run, trial in zip(evaluation.runs, TRIALS, strict=True):
-        defence = trial.defence
-        assert run.setting == trial.setting
+    evaluation = evaluate(model, photos, CASES)
+    for run, case in zip(evaluation.runs, CASES, strict=True):
+        defence = case.defence
+        assert run.setting == case.setting
         assert defence.window_size == model.receptive_field.window_size(run.setting.patch_size)
         certificates = []
         for photo in photos:
@@ -122,10 +122,10 @@ def test_a_batch_is_judged_like_its_photos(photos):
     logits = np.random.default_rng(3).normal(size=(len(photos), 3, 8, 8))
     logits[np.arange(len(photos)), [photo.label for photo in photos]] += 0.7
     logits[0, photos[0].label] -= 2
-    together = judge(logits, photos, TRIALS)
-    alone = [judge(logits[i : i + 1], photos[i : i + 1], TRIALS)[0] for i in range(len(photos))]
+    together = judge(logits, photos, CASES)
+    alone = [judge(logits[i : i + 1], photos[i : i + 1], CASES)[0] for i in range(len(photos))]
     assert list(together) == alone
-    verdicts = {ruling.verdict for outcome in together for ruling in outcome.results}
+    verdicts = {result.verdict for outcome in together for result in outcome.results}
     assert verdicts >= {Verdict.CERTIFIED, Verdict.NOT_CERTIFIED, Verdict.MISCLASSIFIED}
 
 
@@ -136,8 +136,8 @@ def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos
     sums = np.kron(np.eye(3), np.full((1, 16), 1 / 16))
     tiles = (Convolution(kernel, np.zeros(3), 8),)
     layers = Layers("means", (32, 32), tiles, (Dense(sums, np.zeros(3)),))
-    trials = fitted_trials(fitting_of(Means(), layers=layers), ((8, 8),), (Kind.MASKING, Kind.INTERVAL))
-    evaluation = evaluate(Means(), photos, trials)
+    cases = evaluation_cases(config_of(Means(), network=layers), ((8, 8),), ("masking", "interval"))
+    evaluation = evaluate(Means(), photos, cases)
     certificates = []
     for photo in photos:
         pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
@@ -146,14 +146,14 @@ def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos
     assert (run.setting.defence, run.setting.threshold) == ("interval", None)
     assert run.certified.count == sum(bool(certificate.certified) for certificate in certificates) > 0
     assert run.clean.count == evaluation.undefended.count
-    assert evaluation.runs[0] == evaluate(Means(), photos, trials[:1]).runs[0]
+    assert evaluation.runs[0] == evaluate(Means(), photos, cases[:1]).runs[0]
 
 
 def test_double_masking_is_measured_on_what_the_network_says_under_every_pair_of_masks(photos):
     model = Means()
-    trials = fitted_trials(fitting_of(model, masks_per_axis=2), ((8, 8),), (Kind.DOUBLE_MASKING,))
-    (run,) = evaluate(model, photos, trials).runs
-    masks = trials[0].defence.masks
+    cases = evaluation_cases(config_of(model, masks_per_axis=2), ((8, 8),), ("double-masking",))
+    (run,) = evaluate(model, photos, cases).runs
+    masks = cases[0].defence.masks
     assert model.images == len(photos) * (1 + masks.count * (masks.count + 1) // 2)
     certificates = []
     for photo in photos:
@@ -181,7 +181,7 @@ class Alarm:
 
 
 def test_an_alert_on_a_clean_photo_is_counted_by_its_name_and_as_wrong(photos):
-    (plain,) = fitted_trials(FITTING, ((4, 4),))
+    (plain,) = evaluation_cases(CONFIG, ((4, 4),))
     before = evaluate(Means(), photos, [plain]).runs[0]
     after = evaluate(Means(), photos, [replace(plain, defence=Alarm(plain.defence))]).runs[0]
     assert before.verdicts[1:] == after.verdicts[1:]
@@ -192,7 +192,7 @@ def test_an_alert_on_a_clean_photo_is_counted_by_its_name_and_as_wrong(photos):
 
 def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path):
     lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Means(), photos, TRIALS, tmp_path / "whole.jsonl")
+    whole = evaluate(Means(), photos, CASES, tmp_path / "whole.jsonl")
     first = Means()
 
     def kill(progress):
@@ -200,12 +200,12 @@ def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(first, photos, TRIALS, lines, report=kill)
+        evaluate(first, photos, CASES, lines, report=kill)
     with lines.open("a") as file:
         file.write('{"photo": "red/2.png", "lab')  # cut short
     second = Means()
     seen = []
-    resumed = evaluate(second, photos, TRIALS, lines, report=seen.append)
+    resumed = evaluate(second, photos, CASES, lines, report=seen.append)
     assert (first.images, second.images) == (4, len(photos) - 4)
     assert seen[0].done == 5
     assert resumed == whole
@@ -217,33 +217,33 @@ def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path)
 @pytest.mark.parametrize("written", [0, 7, -1])
 def test_a_run_killed_before_its_first_outcome_goes_on(photos, tmp_path, written):
     lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Means(), photos, TRIALS, lines)
+    whole = evaluate(Means(), photos, CASES, lines)
     content = lines.read_bytes()
     first = content[: content.index(b"\n") + 1]
     lines.write_bytes(first if written < 0 else first[:written])
     for _ in range(2):
-        assert evaluate(Means(), photos, TRIALS, lines) == whole
+        assert evaluate(Means(), photos, CASES, lines) == whole
         assert lines.read_bytes() == content
 
 
-def test_kept_local_logits_answer_for_other_trials_without_the_network(photos, tmp_path):
-    evaluate(Means(), photos, TRIALS[:1], logits=tmp_path)
+def test_kept_local_logits_answer_for_other_cases_without_the_network(photos, tmp_path):
+    evaluate(Means(), photos, CASES[:1], logits=tmp_path)
     again = Means()
-    assert evaluate(again, photos, TRIALS, logits=tmp_path) == evaluate(Means(), photos, TRIALS)
+    assert evaluate(again, photos, CASES, logits=tmp_path) == evaluate(Means(), photos, CASES)
     assert again.images == 0
     retrained = Means()
-    evaluate(retrained, photos, TRIALS, weights_sha256="other", logits=tmp_path)
+    evaluate(retrained, photos, CASES, weights_sha256="other", logits=tmp_path)
     assert retrained.images == len(photos)
 
 
 def test_damaged_or_missing_local_logits_are_computed_again(photos, tmp_path):
-    whole = evaluate(Means(), photos, TRIALS, logits=tmp_path)
+    whole = evaluate(Means(), photos, CASES, logits=tmp_path)
     one, two, three, *_ = sorted(tmp_path.glob("*.npz"))
     one.write_bytes(one.read_bytes()[:-30])
     two.unlink()
     three.write_bytes(b"")
     again = Means()
-    assert evaluate(again, photos, TRIALS, logits=tmp_path) == whole
+    assert evaluate(again, photos, CASES, logits=tmp_path) == whole
     assert again.images == 3
 
 
@@ -265,9 +265,9 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
         Image.new("RGB", (32, 32), "white").save(tmp_path / "test" / name / "0000.jpg")
     model = Small()
     photos = labelled_photos(tmp_path / "test", CIFAR10)
-    trials = fitted_trials(fitting_of(model), ((2, 2), (5, 5)))
-    assert [trial.defence.window_size for trial in trials] == [(6, 6), (9, 9)]
-    evaluation = evaluate(model, photos, trials)
+    cases = evaluation_cases(config_of(model), ((2, 2), (5, 5)))
+    assert [case.defence.window_size for case in cases] == [(6, 6), (9, 9)]
+    evaluation = evaluate(model, photos, cases)
     for run in evaluation.runs:
         assert (run.clean.count, run.certified.count) == (1, 1)
         assert run.verdicts[CIFAR10.index("truck")] == {Verdict.CERTIFIED: 1}
@@ -276,22 +276,22 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
 
 def test_lines_of_another_configuration_are_refused_and_kept(photos, tmp_path):
     lines = tmp_path / "lines.jsonl"
-    evaluate(Means(), photos[:1], TRIALS, lines)
+    evaluate(Means(), photos[:1], CASES, lines)
     before = lines.read_text()
     with pytest.raises(ValueError, match="settings"):
-        evaluate(Means(), photos, TRIALS[:1], lines)
+        evaluate(Means(), photos, CASES[:1], lines)
     with pytest.raises(ValueError, match="weights_sha256"):
-        evaluate(Means(), photos, TRIALS, lines, weights_sha256="0" * 64)
+        evaluate(Means(), photos, CASES, lines, weights_sha256="0" * 64)
     assert lines.read_text() == before
     for content in ("photo,label\n", "photo,label", "[]\n", '{"configuration": 1}\n'):
         (tmp_path / "other.jsonl").write_text(content)
         with pytest.raises(ValueError, match="not the lines of an evaluation"):
-            evaluate(Means(), photos, TRIALS, tmp_path / "other.jsonl")
+            evaluate(Means(), photos, CASES, tmp_path / "other.jsonl")
         assert (tmp_path / "other.jsonl").read_text() == content
 
 
 def test_the_summary_is_json_with_every_interval(photos):
-    summary = json.loads(json.dumps(evaluate(Means(), photos, TRIALS, weights_sha256="ab").summary()))
+    summary = json.loads(json.dumps(evaluate(Means(), photos, CASES, weights_sha256="ab").summary()))
     assert summary["n"] == len(photos)
     assert summary["configuration"]["weights_sha256"] == "ab"
     for run in summary["runs"]:

@@ -11,7 +11,7 @@ from pg_core.datasets.folders import labelled_photos, other_files, readable
 from pg_core.evaluation.results import read as results_read
 from pg_core.evaluation.run import evaluate
 from pg_core.photos.read import SUFFIXES, ImageError
-from tests.pg_core.test_evaluation import TRIALS, Means
+from tests.pg_core.test_evaluation import CASES, Means
 
 CLASSES = ("cat", "dog")
 OF_SYSTEMS = ("._a.jpg", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini", ".hidden.png")
@@ -81,7 +81,7 @@ def test_readable_photos_are_told_from_the_others(folder):
 def test_an_unreadable_photo_is_named_with_its_folder_and_ends_the_evaluation(folder):
     (folder / "cat" / "1.png").write_bytes(b"no photo")
     with pytest.raises(ImageError, match=r"^cat/1\.png: This is text"):
-        evaluate(Means(), labelled_photos(folder, CLASSES), TRIALS)
+        evaluate(Means(), labelled_photos(folder, CLASSES), CASES)
 
 
 @pytest.mark.parametrize("logits", [False, True])
@@ -90,10 +90,10 @@ def test_skipped_photos_are_counted_and_the_others_measured_as_without_them(fold
     (folder / "cat" / "1.png").write_bytes(b"no photo")
     (folder / "dog" / "0.png").unlink()
     kept = tmp_path / "kept" if logits else None
-    evaluation = evaluate(Means(), photos, TRIALS, logits=kept, skip_unreadable=True)
+    evaluation = evaluate(Means(), photos, CASES, logits=kept, skip_unreadable=True)
     assert evaluation.n == 2
     assert evaluation.unreadable == ("cat/1.png", "dog/0.png")
-    alone = evaluate(Means(), [photo for photo in photos if photo.name not in evaluation.unreadable], TRIALS)
+    alone = evaluate(Means(), [photo for photo in photos if photo.name not in evaluation.unreadable], CASES)
     assert evaluation.runs == alone.runs
     assert evaluation.photos_sha256 == alone.photos_sha256
 
@@ -103,9 +103,9 @@ def test_a_run_goes_on_with_a_photo_that_has_been_repaired(folder, tmp_path):
     path = folder / "cat" / "1.png"
     whole = path.read_bytes()
     path.write_bytes(b"no photo")
-    assert evaluate(Means(), photos, TRIALS, lines, skip_unreadable=True).n == 3
+    assert evaluate(Means(), photos, CASES, lines, skip_unreadable=True).n == 3
     path.write_bytes(whole)
-    assert evaluate(Means(), photos, TRIALS, lines, skip_unreadable=True) == evaluate(Means(), photos, TRIALS)
+    assert evaluate(Means(), photos, CASES, lines, skip_unreadable=True) == evaluate(Means(), photos, CASES)
 
 
 def test_if_no_photo_can_be_read_there_is_no_result(folder):
@@ -113,13 +113,13 @@ def test_if_no_photo_can_be_read_there_is_no_result(folder):
     for photo in photos:
         photo.path.write_bytes(b"no photo")
     with pytest.raises(ImageError, match="None of 4 photos can be read"):
-        evaluate(Means(), photos, TRIALS, skip_unreadable=True)
+        evaluate(Means(), photos, CASES, skip_unreadable=True)
 
 
 def test_a_summary_with_what_was_passed_over_is_read_back(folder, tmp_path):
     photos = labelled_photos(folder, CLASSES)
     (folder / "cat" / "1.png").write_bytes(b"no photo")
-    evaluation = evaluate(Means(), photos, TRIALS, skip_unreadable=True)
+    evaluation = evaluate(Means(), photos, CASES, skip_unreadable=True)
     path = tmp_path / "run.json"
     path.write_text(json.dumps(evaluation.summary()))
     assert results_read(path).unreadable == ("cat/1.png",)

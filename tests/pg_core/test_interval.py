@@ -71,7 +71,7 @@ def test_logits_and_bounds_are_the_literal_ones_at_every_placement(drawn):
     label = int(logits.argmax())
     certificate = defence.certify(image)
     assert certificate.label == certificate.prediction == label
-    for row, column in np.ndindex(certificate.windows.shape):
+    for row, column in np.ndindex(certificate.positions.shape):
         leads = interval.least_leads(image, layers, label, (row, column, *defence.patch_size))
         rest = np.delete(leads, label)
         scale = np.abs(leads).max() + 1
@@ -84,7 +84,7 @@ def test_logits_and_bounds_are_the_literal_ones_at_every_placement(drawn):
 def test_no_content_of_the_patch_gets_below_the_bounds(drawn):
     defence, image, random = made(drawn)
     certificate = defence.certify(image)
-    label, (rows, columns) = int(certificate.label), certificate.windows.shape
+    label, (rows, columns) = int(certificate.label), certificate.positions.shape
     for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)}:
         contents = random.random((40, len(image), *defence.patch_size))
         contents[:20] = random.integers(0, 2, contents[:20].shape)

@@ -14,7 +14,7 @@ from pg_core.evaluation.results import read
 from pg_core.evaluation.run import evaluate
 from pg_core.photos.read import ImageError
 from tests.colours import Colours
-from tests.pg_core.test_resuming import TRIALS
+from tests.pg_core.test_resuming import CASES
 
 NO_TEXT = os.fsdecode(b"caf\xe9\x1b[31m")
 """The name of a file as an old system writes it, which is no UTF-8, and with a control character."""
@@ -141,12 +141,12 @@ def test_a_name_that_is_no_text_is_measured_kept_and_read_back(tmp_path):
         paint(tmp_path / "val" / name / f"{NO_TEXT}.png", 0)
     photos = labelled_photos(tmp_path / "val", Colours.classes)
     lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Colours(), photos, TRIALS, lines)
+    whole = evaluate(Colours(), photos, CASES, lines)
     before = lines.read_bytes()
-    assert evaluate(Colours(), photos, TRIALS, lines) == whole
+    assert evaluate(Colours(), photos, CASES, lines) == whole
     assert lines.read_bytes() == before
     (tmp_path / "val" / "red" / f"{NO_TEXT}.png").unlink()
-    left = evaluate(Colours(), [photo for photo in photos if photo.label], TRIALS, lines)
+    left = evaluate(Colours(), [photo for photo in photos if photo.label], CASES, lines)
     summary = tmp_path / "summary.json"
     summary.write_text(json.dumps(left.summary()))
     assert read(summary).missing == (f"red/{NO_TEXT}.png",)

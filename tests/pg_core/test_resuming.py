@@ -10,15 +10,16 @@ from PIL import Image
 
 import pg_core
 from pg_core.datasets.folders import labelled_photos
-from pg_core.defences.registry import Fitting, Kind
-from pg_core.evaluation.run import evaluate, fitted_trials
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import DefenceConfig
+from pg_core.evaluation.run import evaluate, evaluation_cases
 from pg_core.io.files import FileError
 from pg_core.networks import load_model
 from tests.colours import Colours
 from tests.limits import full_after
 
-FITTING = Fitting(Colours.receptive_field, Colours.image_size, Colours.evidence, (4, 4))
-TRIALS = fitted_trials(FITTING, ((4, 4), (8, 8)), (Kind.MASKING,))
+CONFIG = DefenceConfig(Colours.receptive_field, Colours.image_size, Colours.evidence, (4, 4))
+CASES = evaluation_cases(CONFIG, ((4, 4), (8, 8)), ("masking",))
 
 
 NOISE = np.random.default_rng(0).random((3, *Colours.image_size), np.float32)
@@ -61,13 +62,13 @@ def folder(tmp_path):
 def lines(folder, tmp_path):
     """The lines of a run over all of the folder."""
     path = tmp_path / "lines.jsonl"
-    evaluate(Counting(), photos_in(folder), TRIALS, path)
+    evaluate(Counting(), photos_in(folder), CASES, path)
     return path
 
 
 def resumed(folder, lines):
     model = Counting()
-    return evaluate(model, photos_in(folder), TRIALS, lines), model.photos
+    return evaluate(model, photos_in(folder), CASES, lines), model.photos
 
 
 def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, lines):
@@ -75,7 +76,7 @@ def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, lines):
     evaluation, measured = resumed(folder, lines)
     assert (measured, evaluation.changed, evaluation.missing) == (1, ("green/1.png",), ())
     assert "1 changed photo measured again: green/1.png" in str(evaluation)
-    fresh = evaluate(Counting(), photos_in(folder), TRIALS)
+    fresh = evaluate(Counting(), photos_in(folder), CASES)
     assert (evaluation.runs, evaluation.photos_sha256) == (fresh.runs, fresh.photos_sha256)
     again, measured = resumed(folder, lines)
     assert (again, measured) == (fresh, 0)
@@ -100,7 +101,7 @@ def test_a_photo_that_is_missing_is_named_and_not_counted(folder, lines):
 
 def test_photos_that_were_not_asked_for_are_not_called_missing(folder, lines):
     model = Counting()
-    evaluation = evaluate(model, photos_in(folder)[:2], TRIALS, lines)
+    evaluation = evaluate(model, photos_in(folder)[:2], CASES, lines)
     assert (model.photos, evaluation.n, evaluation.missing) == (0, 2, ())
 
 
@@ -124,7 +125,7 @@ def test_a_folder_that_was_renamed_goes_on_from_its_lines(folder, lines):
 
 def test_the_hash_of_photos_is_of_names_contents_and_labels(folder):
     def told():
-        return evaluate(Counting(), photos_in(folder), TRIALS).photos_sha256
+        return evaluate(Counting(), photos_in(folder), CASES).photos_sha256
 
     first = told()
     assert told() == first
@@ -137,23 +138,23 @@ def test_the_hash_of_photos_is_of_names_contents_and_labels(folder):
 
 
 def test_the_configuration_says_versions_and_the_device(folder):
-    told = evaluate(Counting("cuda: some card"), photos_in(folder), TRIALS).summary()["configuration"]
+    told = evaluate(Counting("cuda: some card"), photos_in(folder), CASES).summary()["configuration"]
     assert told["device"] == "cuda: some card"
     assert told["versions"]["pg_core"] == pg_core.__version__
     for library in ("torch", "torchvision", "numpy", "scipy", "pillow"):
         assert told["versions"][library] == version(library)
     assert load_model("cifar10", "cpu").device == "cpu"
-    assert evaluate(Colours(), photos_in(folder), TRIALS).configuration.device is None
+    assert evaluate(Colours(), photos_in(folder), CASES).configuration.device is None
 
 
 def test_lines_and_local_logits_of_another_device_are_not_used(folder, lines, tmp_path):
     photos, kept = photos_in(folder), tmp_path / "kept"
     with pytest.raises(ValueError, match="device"):
-        evaluate(Counting("cuda: some card"), photos, TRIALS, lines)
-    evaluate(Counting(), photos, TRIALS, logits=kept)
+        evaluate(Counting("cuda: some card"), photos, CASES, lines)
+    evaluate(Counting(), photos, CASES, logits=kept)
     same, other = Counting(), Counting("cuda: some card")
     for model in (same, other):
-        evaluate(model, photos, TRIALS, logits=kept)
+        evaluate(model, photos, CASES, logits=kept)
     assert (same.photos, other.photos) == (0, len(photos))
 
 
@@ -216,7 +217,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("kind", SPOILT)
 def test_a_spoilt_line_costs_that_line_alone_and_is_left_out_of_the_file(folder, lines, kind):
-    fresh = evaluate(Counting(), photos_in(folder), TRIALS)
+    fresh = evaluate(Counting(), photos_in(folder), CASES)
     content = lines.read_bytes().split(b"\n")
     content[2] = SPOILT[kind](content[2])
     lines.write_bytes(b"\n".join(content))
@@ -243,12 +244,12 @@ def test_a_verdict_that_the_margin_contradicts_is_spoilt(folder, lines, margin):
 
 
 def test_every_line_that_a_run_writes_is_taken_again(folder, tmp_path):
-    kinds = [kind for kind in Kind if kind not in (Kind.MASK_DS, Kind.SMOOTHING, Kind.INTERVAL)]
-    trials = fitted_trials(FITTING, ((4, 4), (32, 32)), kinds, (0.0, 0.3))
+    names = [name for name in DEFENCES if name not in ("mask-ds", "smoothing", "interval")]
+    cases = evaluation_cases(CONFIG, ((4, 4), (32, 32)), names, (0.0, 0.3))
     path, model = tmp_path / "all.jsonl", Counting()
-    first = evaluate(model, photos_in(folder), trials, path)
+    first = evaluate(model, photos_in(folder), cases, path)
     before, model.photos = path.read_bytes(), 0
-    again = evaluate(model, photos_in(folder), trials, path)
+    again = evaluate(model, photos_in(folder), cases, path)
     assert (again, model.photos, path.read_bytes()) == (first, 0, before)
 
 
@@ -294,5 +295,5 @@ def test_an_interrupt_says_how_many_photos_are_kept_and_where(folder, lines, tmp
         ({"logits": tmp_path / "kept"}, f"2 of 6 photos are kept in {tmp_path / 'kept'}"),
     ):
         with pytest.raises(KeyboardInterrupt) as stopped:
-            evaluate(Counting(), photos_in(folder), TRIALS, report=stop, **options)
+            evaluate(Counting(), photos_in(folder), CASES, report=stop, **options)
         assert str(stopped.value) == words

@@ -47,7 +47,7 @@ def spelt_out(defence, local_logits):
 
 def position(defence, at):
     """Where in the certificate a placement stands: an axis without ends has one position."""
-    return tuple(min(i, n - 1) for i, n in zip(at, defence.windows.shape, strict=True))
+    return tuple(min(i, n - 1) for i, n in zip(at, defence.positions.shape, strict=True))
 
 
 def test_the_docstring_examples_are_true():
@@ -59,7 +59,7 @@ def test_the_blocks_that_meet_a_patch_are_counted_pixel_by_pixel(drawn):
     defence, local_logits, _ = drawn
     _, met = spelt_out(defence, local_logits)
     counted = defence.met
-    assert counted.shape == defence.windows.shape
+    assert counted.shape == defence.positions.shape
     for at, bands in met.items():
         assert counted[position(defence, at)] == len(bands)
 

@@ -1,6 +1,6 @@
 """How long all defences take on one photo, the network included, with the network for ImageNette.
 
-    python -m tests.benchmarks.bench_lineup
+    python -m tests.benchmarks.bench_comparison
 
 Prints medians and exits with 1 beyond the target: 3 s on 2 quiet cores. PatchCleanser, which runs the network for each
 pair of masks, is not among them.
@@ -13,8 +13,9 @@ import time
 import torch
 
 from pg_core import extract, load_model, sample_path
-from pg_core.analysis.comparison import line_up
-from pg_core.defences.registry import TITLES, Fitting
+from pg_core.analysis.comparison import compare
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType
 from pg_core.photos.read import decode, square
 
@@ -28,24 +29,24 @@ def main() -> int:
     patch = square(0.02, model.image_size)
     slowest = 0.0
     for evidence in (EvidenceType.CONFIDENCE, EvidenceType.LOGITS):
-        fitting = Fitting(model.receptive_field, model.image_size, evidence, patch)
+        config = DefenceConfig(model.receptive_field, model.image_size, evidence, patch)
         whole, seeing, each = [], [], []
         for _ in range(RUNS):
             start = time.perf_counter()
             features = extract(decode(data), model)
             seen = time.perf_counter()
-            found = line_up(features, fitting)
+            found = compare(features, config)
             whole.append(time.perf_counter() - start)
             seeing.append(seen - start)
-            each.append({one.kind: one.seconds for one in found.contenders})
+            each.append({one.name: one.seconds for one in found.results})
         total, network = statistics.median(whole), statistics.median(seeing)
         slowest = max(slowest, total)
         print(
             f"imagenette, {evidence}, map {features.map_size}, patch {patch}, {torch.get_num_threads()} threads: "
             f"{total:.2f} s for {len(each[0])} defences, {network:.2f} s of it for photo and network"
         )
-        for kind in each[0]:
-            print(f"  {TITLES[kind]}: {1000 * statistics.median(run[kind] for run in each):.1f} ms")
+        for name in each[0]:
+            print(f"  {DEFENCES[name].title}: {1000 * statistics.median(run[name] for run in each):.1f} ms")
     return 0 if slowest <= TARGET else 1
 
 
