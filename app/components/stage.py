@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.components.charts import PLOTLY_URL, component
+from app.components.component import PLOTLY_URL, component
 from app.plots import style
 from app.plots.stage import maps_of, stage
 from pg_core.analysis.photo import Analysis, Answer
@@ -52,14 +52,7 @@ def patch_canvas(
     """
     features, windows = clean.features, clean.masking.windows
     field = features.receptive_field
-    component(
-        "stage",
-        "stage_geometry",
-        "draggable",
-        "courier",
-        "stage_panels",
-        "stage_words",
-    )(
+    component("stage")(
         key=key,
         data={
             "plotly": PLOTLY_URL,
