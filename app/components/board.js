@@ -2,15 +2,9 @@
 // of each edit. Python sends back what Algorithm 1 makes of it: the detected window and the regions.
 // Boxes are [top, left, height, width] in cells.
 
-const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+import { ARROWS } from './draggable.js';
 
-export default function (component) {
-  const root = component.parentElement.querySelector('.pg-board');
-  const board = (root.pgBoard ??= createBoard(root));
-  board.apply(component.data, component.setTriggerValue);
-}
-
-function createBoard(root) {
+export default function createBoard(root) {
   root.innerHTML = '<div class="pg-grid" role="grid" aria-label="Evidence of the class. Type a digit to set a cell; '
     + 'Shift and the arrow keys move the malicious window."></div><div class="pg-live" role="status" aria-live="polite"></div>';
   const [grid, live] = root.children;
@@ -145,7 +139,7 @@ function createBoard(root) {
   });
   grid.addEventListener('pointercancel', () => { stroke = drag = null; show(); });
   grid.addEventListener('keydown', (event) => {
-    const cell = event.target.closest('.pg-square'), step = KEYS[event.key];
+    const cell = event.target.closest('.pg-square'), step = ARROWS[event.key];
     if (!cell || event.altKey || ((event.ctrlKey || event.metaKey) && event.key !== 'z')) return;
     const [row, column] = (active = cell.at), value = data.values[row][column];
     if (step && event.shiftKey) move(data.window[0] + step[0], data.window[1] + step[1]);
@@ -161,7 +155,7 @@ function createBoard(root) {
     event.stopPropagation();
   });
 
-  board.apply = (fresh, setTriggerValue) => {
+  board.apply = (fresh, { setTriggerValue }) => {
     send = setTriggerValue;
     data = structuredClone(fresh);
     build();
@@ -169,5 +163,6 @@ function createBoard(root) {
     if (live.textContent !== fresh.spoken) live.textContent = fresh.spoken;
     board.applied += 1;
   };
+  board.destroy = () => {};                         // nothing of it goes on without its node
   return board;
 }

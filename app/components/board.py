@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.components.charts import component
+from app.components.component import component
 from pg_core.defences.patchguard.boards import Board
 from pg_core.defences.patchguard.cases import regions
 from pg_core.geometry import Window

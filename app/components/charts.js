@@ -1,16 +1,12 @@
-// One figure of app/charts.py; without a figure, Plotly is fetched ahead of time.
+// One figure of charts.py; without a figure, Plotly and the modules of the stage are fetched ahead of time.
 
-export default function (component) {
-  const root = component.parentElement.querySelector('.pg-charts');
-  const chart = (root.pgChart ??= createChart(root));
-  chart.apply(component.data);
-  return () => setTimeout(() => { if (!root.isConnected) chart.destroy(); }, 0);
-}
+import { loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
 
-function createChart(root) {
+export default function createChart(root) {
   let data = null, drawn = '', Plotly = null;
   const draw = async () => {
     Plotly = await loadPlotly(data.plotly);
+    if (!data.figure) await import('./stage.js');
     if (!data.figure || !root.clientWidth) return;
     const wanted = [data.figure, root.clientWidth, themeOf(root)].join('|');
     if (wanted === drawn) return;

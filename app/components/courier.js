@@ -2,7 +2,7 @@
 
 const PATIENCE = 5000;                              // ms after which a message counts as lost with its connection
 
-function courier(deliver) {
+export function courier(deliver) {
   let waiting = null, underWay = null, sequence = 0, timer = 0;
 
   function flush() {

@@ -1,12 +1,9 @@
 // A photo out of which a sticker is cut, of cutter.py: drag a box on it, or take and resize the one there.
 
-export default function (component) {
-  const root = component.parentElement.querySelector('.pg-cutter');
-  const cutter = (root.pgCutter ??= createCutter(root));
-  cutter.apply(component.data, component);
-}
+import { courier } from './courier.js';
+import { draggable } from './draggable.js';
 
-function createCutter(root) {
+export default function createCutter(root) {
   root.innerHTML = '<div class="pg-source"><img alt="" draggable="false"><div class="pg-cut"><div class="pg-cut-handle"></div></div></div>';
   const source = root.firstChild, [image, cut] = source.children;
   cut.tabIndex = 0;
@@ -72,6 +69,10 @@ function createCutter(root) {
     post.acknowledge(data.acknowledged);
     image.src = data.picture;
     if (!corner && !hold.active && post.idle) move(data.cut);
+  };
+  cutter.destroy = () => {
+    hold.stop();
+    post.stop();
   };
   return cutter;
 }

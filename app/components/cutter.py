@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.components.charts import component
+from app.components.component import component
 from pg_core.geometry import Box, Size
 
 
@@ -11,7 +11,7 @@ def sticker_cutter(
 ) -> None:
     """Show a picture (a data URL) of a photo of this size in pixels, and call back when another box of at least
     `smallest` pixels a side is cut: `cut` of the state under the key then holds it, with the number of the message."""
-    component("cutter", "stage_geometry", "draggable", "courier")(
+    component("cutter")(
         key=key,
         data={
             "picture": picture,

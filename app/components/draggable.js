@@ -1,12 +1,14 @@
 // A box of pixels on a picture that a person takes: by mouse, pen, finger, wheel and keys.
-// It leaves out what the box is for: `move` is told of every new box, `rest` once it has come to rest.
+// Not here: what the box is for. `move` is told of every new box, `rest` once it has come to rest.
 
-const KEY_PAUSE = 250;                              // ms after the last key or turn of the wheel
+import { sameBox } from './stage_geometry.js';
+
+export const KEY_PAUSE = 250;                              // ms after the last key or turn of the wheel
 const LARGE_STEP = 8;                               // pixels, with Shift
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 // options: box() and bounds() in pixels, smallest side, pixelAt(event) as [row, column], move(box), rest().
-function draggable(element, handle, options) {
+export function draggable(element, handle, options) {
   const held = { active: false };
   let grip = null, before = null, timer = 0, turned = 0;
 

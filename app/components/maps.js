@@ -2,16 +2,12 @@
 // in every map of windows, and tells Python what was picked: the number of the map (0: by key, in positions of windows),
 // row and column.
 
+import { ARROWS } from './draggable.js';
+import { loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
+
 const GAP = 18, HEAD = 26, FOOT = 64, SIDE = 8;   // pixels between, above, below and beside the panels
 
-export default function (component) {
-  const root = component.parentElement.querySelector('.pg-maps');
-  const maps = (root.pgMaps ??= createMaps(root));
-  maps.apply(component.data, component.setTriggerValue);
-  return () => setTimeout(() => { if (!root.isConnected) maps.destroy(); }, 0);
-}
-
-function createMaps(root) {
+export default function createMaps(root) {
   root.innerHTML = '<div class="pg-maps-plot"></div><div class="pg-marks" aria-hidden="true"></div>'
     + '<div class="pg-live" role="status" aria-live="polite"></div>';
   root.tabIndex = 0;
@@ -102,7 +98,7 @@ function createMaps(root) {
   }
 
   root.addEventListener('keydown', (event) => {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = ARROWS[event.key];
     if (!step || !Plotly) return;
     event.preventDefault();
     event.stopPropagation();
@@ -113,7 +109,7 @@ function createMaps(root) {
   const resized = new ResizeObserver(() => { if (data) draw(); });
   resized.observe(root);
 
-  maps.apply = (fresh, setTriggerValue) => {
+  maps.apply = (fresh, { setTriggerValue }) => {
     data = fresh;
     send = setTriggerValue;
     maps.picked = fresh.picked;

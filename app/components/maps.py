@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
-from app.components.charts import PLOTLY_URL, component
+from app.components.component import PLOTLY_URL, component
 from pg_core.geometry import Size, Window
 
 

@@ -2,8 +2,10 @@
 
 // Fetched once for the page, from the browser's cache where it has it (the address names the version), and run from a
 // Blob: a script element would be refused where .js is served as plain text.
-function loadPlotly(url) {
-  window.pgPlotly ??= fetch(new URL(url, document.baseURI), { cache: 'force-cache' })
+let loading = null;
+
+export function loadPlotly(url) {
+  loading ??= fetch(new URL(url, document.baseURI), { cache: 'force-cache' })
     .then((reply) => { if (!reply.ok) throw new Error(`${reply.status} for ${url}`); return reply.text(); })
     .then((text) => new Promise((resolve, reject) => {
       const script = document.createElement('script');
@@ -12,12 +14,12 @@ function loadPlotly(url) {
       script.onerror = () => reject(new Error('Plotly could not be started'));
       document.head.appendChild(script);
     }))
-    .catch((error) => { window.pgPlotly = null; throw error; });
-  return window.pgPlotly;
+    .catch((error) => { loading = null; throw error; });
+  return loading;
 }
 
 // The figure in the text and tool bar colours of the theme that is on.
-function themed(root, layout) {
+export function themed(root, layout) {
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   layout.font = { ...layout.font, color: css('--st-text-color'), family: css('--st-font') };
   layout.modebar = { bgcolor: 'rgba(0,0,0,0)', color: css('--st-text-color'), activecolor: css('--st-primary-color') };
@@ -25,8 +27,8 @@ function themed(root, layout) {
   return layout;
 }
 
-const themeOf = (root) => getComputedStyle(root).getPropertyValue('--st-text-color').trim();
-const TOOLS = {
+export const themeOf = (root) => getComputedStyle(root).getPropertyValue('--st-text-color').trim();
+export const TOOLS = {
   responsive: false,
   displaylogo: false,
   // Named one by one: the default bar also offers to send the figure to another host.

@@ -4,18 +4,17 @@
 // place where the patch came to rest, Plotly stays as it is, and what moves is drawn over it: the patch and its
 // outlines at once, the maps of cells for the place that the network answered for last.
 
+import { courier } from './courier.js';
+import { ARROWS, draggable, KEY_PAUSE } from './draggable.js';
+import { loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
+import { cellSpans, float64, footprintOf, sameBox, windowContaining, wrapped } from './stage_geometry.js';
+import { arrange, framed, paint, PANELS, placesOf, styled } from './stage_panels.js';
+import { inASentence, provedAt, readout } from './stage_words.js';
+
 const CELL = 'cell';
 const WINDOW = 'window';
 
-export default function (component) {
-  const root = component.parentElement.querySelector('.pg-stage');
-  const stage = (root.pgStage ??= createStage(root));
-  stage.apply(component.data, component);
-  // The cleanup also runs for calls that were merely overtaken; the panels go only with their node.
-  return () => setTimeout(() => { if (!root.isConnected) stage.destroy(); }, 0);
-}
-
-function createStage(root) {
+export default function createStage(root) {
   root.innerHTML = '<div class="pg-note">Drawing the panels …</div><div class="pg-plot"></div><div class="pg-over"></div>'
     + '<div class="pg-compare"><span>without patch</span><input type="range" min="0" max="100" value="0" step="any"'
     + ' aria-label="How much of the photo is shown without the patch, per cent"><span>with</span>'

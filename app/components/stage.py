@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.components.charts import PLOTLY_URL, component
+from app.components.component import PLOTLY_URL, component
 from app.plots import style
 from app.plots.stage import maps_of, stage
 from pg_core.analysis.photo import Analysis, Answer
@@ -62,14 +62,7 @@ def patch_canvas(
         whole = Windows(features.map_size, (1, 1))
         cells = stage_in(field, image_size, whole)
         certified = stage_in(positions.field, image_size, positions.windows)
-    component(
-        "stage",
-        "stage_geometry",
-        "draggable",
-        "courier",
-        "stage_panels",
-        "stage_words",
-    )(
+    component("stage")(
         key=key,
         data={
             "plotly": PLOTLY_URL,

@@ -1,7 +1,7 @@
 // Where the four panels of the stage lie, and what the browser draws over them itself: outlines, and maps of cells.
 // Panels 1 to 3 have axes in pixels of the image, panel 4 in positions of windows.
 
-const PANELS = [1, 2, 3, 4];
+export const PANELS = [1, 2, 3, 4];
 const GAP = 22, TITLE = 30, BAR = 40, SIDE = 8;     // pixels between, above, below and beside the panels
 const FOOT = 26;                                    // for the tool bar, below all of them
 const PHONE = 480, TABLET = 800;                    // widths below which the panels are stacked, or in pairs
@@ -10,7 +10,7 @@ const suffixOf = (panel) => (panel === 1 ? '' : panel);
 
 // The places of the panels and of the words for a picture of a height per width. In pairs the words come last.
 // `heightOfWords` says how high they are for a width: nothing else may lie there.
-function placesOf(width, height, ratio, heightOfWords) {
+export function placesOf(width, height, ratio, heightOfWords) {
   const inner = width - 2 * SIDE, below = TITLE + BAR;
   if (width < PHONE) {
     const side = Math.max(120, inner), step = side * ratio + below, words = heightOfWords(side);
@@ -43,7 +43,7 @@ function placesOf(width, height, ratio, heightOfWords) {
 }
 
 // The figure with its axes, titles and colour bars at these places.
-function arrange(figure, places, width, ratio) {
+export function arrange(figure, places, width, ratio) {
   const { layout } = figure, inner = width - 2 * SIDE;
   layout.width = width;
   layout.height = places.height;
@@ -65,7 +65,7 @@ function arrange(figure, places, width, ratio) {
 }
 
 // One panel on the page: a frame that cuts off what lies outside the axes, which follow zoom and pan.
-function framed(panel, plot, parent) {
+export function framed(panel, plot, parent) {
   const frame = document.createElement('div');
   frame.className = 'pg-frame';
   frame.dataset.panel = panel;
@@ -103,13 +103,13 @@ function framed(panel, plot, parent) {
 }
 
 // An outline in the line style that the figure gives to its shape of this name.
-function styled(element, shape) {
+export function styled(element, shape) {
   const styles = { dot: 'dotted', dash: 'dashed', solid: 'solid' };
   element.style.border = `${shape.line.width}px ${styles[shape.line.dash] ?? 'solid'} ${shape.line.color}`;
 }
 
 // The cells of a heat map on a canvas of one pixel each, in the colours and the range of the trace.
-function paint(canvas, values, [rows, columns], trace) {
+export function paint(canvas, values, [rows, columns], trace) {
   const stops = trace.colorscale.map(([at, colour]) => [at, [1, 3, 5].map((index) => parseInt(colour.slice(index, index + 2), 16))]);
   canvas.height = rows;
   canvas.width = columns;

@@ -1,10 +1,12 @@
 // What is known of the patch where it is now, in words: what is proved, without the server; what the network says,
 // for the place that it has answered for last. Numbers are shown for the place that they belong to, or not at all.
 
+import { float64, footprintOf, sameBox } from './stage_geometry.js';
+
 const SIGNS = { certified: '✔', unseen: '✔', 'not certified': '✘', undecided: '?' };
 
 // What is proved of a placement, out of the table of distinct footprints; nothing for a patch of another size.
-function provedAt(box, placements, stage) {
+export function provedAt(box, placements, stage) {
   if (!placements || box[2] !== placements.size[0] || box[3] !== placements.size[1]) return { finding: null };
   placements.margins ??= float64(placements.margin);
   const footprint = footprintOf(box, stage);
@@ -27,7 +29,7 @@ const place = ([top, left]) => `row ${top}, column ${left}`;
 const range = (first, count, all) => (count === 1 ? `${first}` : `${first}–${(first + count - 1) % all}`);
 
 // Terms and their meaning, as HTML.
-function readout(box, placement, data, scene) {
+export function readout(box, placement, data, scene) {
   const [, , height, width] = box, { answer } = data, { footprint, window: snapped } = placement;
   const beyond = height > scene.certified[0] || width > scene.certified[1];
   const lines = [
@@ -60,7 +62,7 @@ function proved({ finding, margin, rival, note }) {
 }
 
 // For the ear: position, prediction and margin.
-function inASentence(box, placement, { answer }) {
+export function inASentence(box, placement, { answer }) {
   const { finding, margin, rival, note } = placement, against = rival ? ` against ${rival}` : '';
   const margins = finding === null ? '' : `, ${finding}${note}, margin ${signed(margin)}${against}`;
   const prediction = sameBox(answer.patch, box) ? `prediction ${answer.defended}` : 'the network has not answered yet';

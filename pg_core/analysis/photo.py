@@ -24,6 +24,7 @@ from pg_core.defences.undefended import Undefended
 from pg_core.evidence.arrays import EvidenceMap
 from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints
+from pg_core.io.parameters import member
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
@@ -317,7 +318,7 @@ def certify(
     >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
     """
     model = load_model(network) if isinstance(network, str) else network
-    features = extract(photo, model)
+    features, space = extract(photo, model), member(Space, space)
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     threat = Threat(patch_size(patch, image_size), space)
     spec = defence_spec(usual_defence(model) if defence is None else defence)

@@ -27,7 +27,7 @@ BUSY = (0, 50)
 FRAMES, ANSWERS, RELEASE = 30, 10, 400
 
 WATCH = """() => {
-    const root = document.querySelector('.pg-stage'), stage = root.pgStage;
+    const root = document.querySelector('.pg-stage'), stage = root.pgComponent;
     const plot = root.querySelector('.pg-plot'), patch = root.querySelector('.pg-patch');
     const watch = { frames: [], remounts: 0, blank: 0, answers: stage.answers, released: 0, answered: 0 };
     window.watch = watch;
@@ -66,10 +66,10 @@ def drag(page: Page) -> dict[str, float]:
         page.mouse.move(x + reach * math.sin(3 * angle), y + reach * math.sin(2 * angle))
     page.mouse.move(x + reach / 2, y + reach / 3)
     taken = time.perf_counter() - start
-    box = page.evaluate("document.querySelector('.pg-stage').pgStage.box")
+    box = page.evaluate("document.querySelector('.pg-stage').pgComponent.box")
     page.mouse.up()
     page.wait_for_function("window.watch.settled")
-    if page.evaluate("document.querySelector('.pg-stage').pgStage.box") != box:
+    if page.evaluate("document.querySelector('.pg-stage').pgComponent.box") != box:
         raise RuntimeError(f"the drag ended at another place than its last move, {box}")
     watch = page.evaluate("window.watch")
     frames = watch["frames"]

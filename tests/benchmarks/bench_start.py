@@ -34,7 +34,7 @@ def main() -> int:
             title = time.perf_counter() - start
             page.get_by_text("Smallest margin").wait_for(timeout=120_000)
             verdict = time.perf_counter() - start
-            page.wait_for_function("document.querySelector('.pg-stage')?.pgStage?.draws > 0")
+            page.wait_for_function("document.querySelector('.pg-stage')?.pgComponent?.draws > 0")
             panels = time.perf_counter() - start
             paints = page.evaluate(
                 "performance.getEntriesByName('first-contentful-paint').map((e) => e.startTime)"

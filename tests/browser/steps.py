@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 VERDICT = re.compile(r"Certified\.|Not certified|Undecided|Nothing")
-STAGE = "document.querySelector('.pg-stage').pgStage"
+STAGE = "document.querySelector('.pg-stage').pgComponent"
 
 
 def verdict(page: Page):
@@ -22,11 +22,11 @@ def metric(page: Page, name: str):
 
 def wait_for_panels(page: Page) -> None:
     expect(verdict(page)).to_be_visible()
-    page.wait_for_function("document.querySelector('.pg-stage')?.pgStage?.draws > 0")
+    page.wait_for_function("document.querySelector('.pg-stage')?.pgComponent?.draws > 0")
 
 
 def drawn(page: Page) -> int:
-    return page.evaluate("document.querySelector('.pg-stage').pgStage.draws")
+    return page.evaluate("document.querySelector('.pg-stage').pgComponent.draws")
 
 
 def choose_sample(page: Page, name: str) -> None:

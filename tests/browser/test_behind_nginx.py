@@ -198,7 +198,7 @@ def test_a_photo_is_analysed_the_patch_dragged_and_an_export_taken_through_the_p
     before = drawn(page)
     upload(page, "mirrored.png", png(Image.open(sample_path("coffee")).transpose(Image.Transpose.ROTATE_180)))
     expect(verdict(page)).to_contain_text("espresso")
-    page.wait_for_function(f"document.querySelector('.pg-stage').pgStage.draws > {before}")
+    page.wait_for_function(f"document.querySelector('.pg-stage').pgComponent.draws > {before}")
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()

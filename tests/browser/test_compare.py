@@ -7,7 +7,7 @@ pytestmark = pytest.mark.browser
 
 
 def maps(page: Page):
-    page.wait_for_function("document.querySelector('.pg-maps')?.pgMaps?.draws > 0")
+    page.wait_for_function("document.querySelector('.pg-maps')?.pgComponent?.draws > 0")
     return page.locator(".pg-maps")
 
 

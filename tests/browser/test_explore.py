@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from app.components.charts import PLOTLY_URL
+from app.components.component import PLOTLY_URL
 from pg_core import sample_path
 from tests.browser.conftest import ROOT
 from tests.browser.steps import (
@@ -75,7 +75,7 @@ def test_a_click_on_the_margin_map_makes_that_window_the_malicious_one(open_page
     page.mouse.click(*at_panel(page, 4, 3, 2))
     expect(page.get_by_label("Row", exact=True)).to_have_value("3")
     expect(page.get_by_label("Column", exact=True)).to_have_value("2")
-    page.wait_for_function(f"document.querySelector('.pg-stage').pgStage.draws > {before}")
+    page.wait_for_function(f"document.querySelector('.pg-stage').pgComponent.draws > {before}")
     shapes = page.evaluate("document.querySelector('.pg-plot').layout.shapes")
     current = next(shape for shape in shapes if shape["name"] == "current")
     assert (current["y0"], current["x0"]) == (2.5, 1.5)
@@ -97,7 +97,7 @@ def test_the_pointed_at_cell_is_marked_in_every_panel(open_page):
     expect(page.locator(".pg-cell")).to_have_count(3)
     expect(page.locator(".pg-field")).to_have_count(1)
     expect(page.locator(".pg-windows[data-panel='4']")).to_have_count(1)
-    assert page.evaluate("document.querySelector('.pg-stage').pgStage.hovered") == {
+    assert page.evaluate("document.querySelector('.pg-stage').pgComponent.hovered") == {
         "kind": "cell",
         "row": 5,
         "column": 7,

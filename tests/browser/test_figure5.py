@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 def wait_for_board(page: Page) -> None:
     """Until the four examples above the board are drawn, too, and nothing moves any more."""
     page.wait_for_function(
-        "document.querySelector('.pg-board')?.pgBoard?.applied > 0"
+        "document.querySelector('.pg-board')?.pgComponent?.applied > 0"
         " && document.querySelectorAll('.js-plotly-plot').length >= 4"
     )
 

@@ -1,6 +1,7 @@
 """The formulas and tables of the stage, run in Chromium, against the library on drawn networks and maps."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pg_core.geometry.footprints import Footprints
 from tests.browser.conftest import ROOT
 
 pytestmark = pytest.mark.browser
+NOWHERE = "http://modules.invalid"
 SLOW = settings(
     max_examples=40,
     deadline=None,
@@ -23,10 +25,19 @@ SLOW = settings(
 
 @pytest.fixture(scope="module")
 def code(chromium):
-    """A page with nothing on it but the functions of the stage."""
+    """A page with nothing on it, and the functions of two modules of the stage."""
     page = chromium.new_page()
-    for name in ("stage_geometry", "stage_words"):
-        page.add_script_tag(content=(ROOT / "app" / "components" / f"{name}.js").read_text())
+    page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
+    page.route(
+        f"{NOWHERE}/*.js",
+        lambda route: route.fulfill(path=ROOT / "app" / "components" / Path(route.request.url).name),
+    )
+    page.goto(f"{NOWHERE}/")
+    page.evaluate(
+        """async () => {
+            for (const name of ['stage_geometry', 'stage_words']) Object.assign(window, await import(`/${name}.js`));
+        }"""
+    )
     yield page
     page.close()
 

@@ -33,8 +33,7 @@ from pg_core import (
     update,
 )
 from pg_core.analysis.comparison import NotApplicable, compare
-from pg_core.analysis.inputs import supply
-from pg_core.analysis.photo import analyse
+from pg_core.analysis.photo import analyse, certify
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.defences.base import Claim, Verdict, in_words
@@ -182,9 +181,7 @@ def calls(known):
         "Board.lower.bound": COUNTEREXAMPLE.lower,
         "table_4.data": lambda word: table_4(as_published(read()), word),
         "drawn.form": lambda word: drawn(analysis, word),
-        "supply.kind": lambda word: (
-            supply(word, features, Colours(), replace(config, settings=FEW_MASKS))[0].shape
-        ),
+        "certify.space": lambda word: certify(PHOTO, Colours(), 8, space=word).threat,
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
         "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,

@@ -181,7 +181,7 @@ def test_the_summary_is_json_and_agrees_with_the_certificate(evidence, bound):
     worst = told["worst"]
     assert worst["lower"] - worst["upper"] == pytest.approx(told["smallest_margin"])
     assert worst["rival"] in model.classes
-    assert told["evidence"] == evidence
+    assert told["evidence"] == evidence.name
     assert told["bound"] == bound
     assert told["clip_high"] == 3.0
 
