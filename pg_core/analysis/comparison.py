@@ -6,6 +6,7 @@ pixels: a window is proved by the latter if every place whose footprint lies in 
 again, on masked images, takes part when it is given what came of that.
 """
 
+import html
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +15,23 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core.analysis.inputs import supply
-from pg_core.defences.base import Certificate, Claim, Defence, DefenceInput, InputArray, Prediction
+from pg_core.defences.base import (
+    ALERT,
+    Certificate,
+    Claim,
+    Defence,
+    DefenceInput,
+    InputArray,
+    Prediction,
+    in_words,
+)
 from pg_core.defences.patchcleanser.pixels import TwoMaskPredictions, mask_set
 from pg_core.defences.registry import DEFENCES, defence_spec
 from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.evidence.arrays import first_largest
 from pg_core.geometry import Box, Patch, Window, Windows
 from pg_core.io.parameters import coerce_fields
+from pg_core.io.printable import printable
 from pg_core.photos.inference import LocalFeatures
 
 
@@ -86,6 +97,20 @@ class Comparison:
         """The malicious windows of the map of local logits."""
         field = self.config.receptive_field
         return Windows(self.features.map_size, self.config.window_size, field.wrapping)
+
+    def __str__(self) -> str:
+        """A line for each defence."""
+        lines = [f"{one.spec.title}: {_verdict(self, one)}" for one in self.results]
+        return "\n".join([*lines, *(f"{gone.name}: {gone.reason}" for gone in self.not_applicable)])
+
+    def _repr_html_(self) -> str:
+        """A row for each defence, for a notebook."""
+        rows = [(one.spec.title, *_row(self, one)) for one in self.results]
+        head = ("defence", "prediction", "verdict", "proved", "smallest margin")
+        cells = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+        )
+        return f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{cells}</table>"
 
     def positions(self, one: DefenceResult, window: Window) -> Positions | None:
         """Where in the certificate of a defence a malicious window lies: its own position, or all places of the patch
@@ -192,3 +217,17 @@ def compare(
         seconds = time.perf_counter() - start
         results.append(DefenceResult(spec.name, defence, values, prediction, certificate, seconds))
     return Comparison(features, config, tuple(results), tuple(not_applicable))
+
+
+def _row(found: Comparison, one: DefenceResult) -> tuple[str, str, str, str]:
+    certificate, label = one.certificate, int(one.prediction.label)
+    prediction = "an alert" if label == ALERT else found.features.classes[label]
+    what = "windows" if isinstance(certificate.positions, Windows) else "placements"
+    proved = f"{certificate.proved.sum()} of {certificate.positions.count} {what}"
+    verdict = in_words(certificate.verdict, certificate.claim)
+    return prediction, verdict, proved, f"{certificate.margin.min():+.4g}"
+
+
+def _verdict(found: Comparison, one: DefenceResult) -> str:
+    prediction, verdict, proved, margin = _row(found, one)
+    return printable(f"{prediction}, {verdict}, {proved} proved, smallest margin {margin}")

@@ -4,8 +4,11 @@ Every question about thresholds, patches and labels is answered from what the ne
 Not here: the words, see `pg_core.analysis.words`, and several defences at once, see `pg_core.analysis.comparison`.
 """
 
+import base64
+import html
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -25,11 +28,16 @@ from pg_core.evidence.arrays import EvidenceMap
 from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints
 from pg_core.io.parameters import member
+from pg_core.io.printable import printable
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
 from pg_core.photos.inference import LocalFeatures, extract
 from pg_core.photos.read import Space, Threat, square
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 AN_ALERT = "an alert"
 
@@ -226,11 +234,39 @@ class Analysis(Answer):
     def _tolerance(self, defence: RobustMasking) -> float:
         return float(defence.tolerance(self.features.local_logits, self.features.delta))
 
+    def plot(self, at: Box | None = None) -> "Figure":
+        """Photo, evidence and margins as a matplotlib figure, with a window or a placement, by default the worst."""
+        from pg_core.plots.figure import plot
+
+        return plot(self, at)
+
+    def plot_margins(self, ax: "Axes | None" = None) -> "Axes":
+        """The margin of each window or placement, on these matplotlib axes or new ones."""
+        from pg_core.plots.figure import plot_margins
+
+        return plot_margins(self, ax)
+
+    def _repr_html_(self) -> str:
+        """The picture and the numbers, for a notebook; the numbers alone without matplotlib."""
+        from pg_core.plots.figure import Format, drawn
+
+        text = html.escape(str(self))
+        try:
+            picture = base64.b64encode(drawn(self, Format.PNG)).decode()
+        except ImportError:
+            return f"<pre>{text}</pre>"
+        alt = html.escape(self.sentence(), quote=True)
+        return f'<img style="max-width: 100%" src="data:image/png;base64,{picture}" alt="{alt}"><pre>{text}</pre>'
+
     def __str__(self) -> str:
         return words.table(self)
 
     def __repr__(self) -> str:
-        return str(self)
+        certificate = self.certificate
+        proved = (
+            f"{certificate.proved.sum()} of {certificate.positions.count} {words.places(certificate)} proved"
+        )
+        return printable(f"Analysis({self.label!r} {self.verdict}, {proved}, {self.defence})")
 
 
 def answer(

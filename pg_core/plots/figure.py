@@ -6,6 +6,8 @@ photo without it. The same input gives the same bytes. Drawn by matplotlib, whic
 
 import io
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -80,21 +82,49 @@ _MASKS = 12
 
 
 def drawn(analysis: Analysis, form: Format, at: Box | None = None, patched: Patched | None = None) -> bytes:
-    """The file of the figure, with a malicious window, by default the worst, and with a patch if there is one. Raises
+    """The file of the figure, with a position, by default the worst, and with a patch if there is one. Raises
     ImportError with the way to install matplotlib where there is none."""
-    form = member(Format, form)
-    try:
-        from matplotlib import rc_context
+    form, data = member(Format, form), io.BytesIO()
+    figure = plot(analysis, at, patched)
+    with _settings():
+        figure.savefig(data, format=form.value, dpi=_DPI, metadata=_METADATA[form])
+    return data.getvalue()
+
+
+def plot(analysis: Analysis, at: Box | None = None, patched: Patched | None = None) -> "Figure":
+    """Photo, evidence and margins as a matplotlib figure, with a malicious window or a placement of the patch, by
+    default the worst, and with a patch if there is one. Raises ImportError where there is no matplotlib."""
+    with _settings():
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("figures need matplotlib: python -m pip install matplotlib") from error
-    data = io.BytesIO()
-    with _DRAWING, rc_context(_SETTINGS):
+
         figure = Figure(figsize=_INCHES, layout="constrained")
         lines = _draw(figure, analysis, at or analysis.certificate.worst, patched)
         figure.set_figheight(_INCHES[1] + _LINE * max(0, lines - _LINES))
-        figure.savefig(data, format=form.value, dpi=_DPI, metadata=_METADATA[form])
-    return data.getvalue()
+    return figure
+
+
+def plot_margins(analysis: Analysis, axes: "Axes | None" = None) -> "Axes":
+    """The margin of each window or placement, on these axes or new ones; blue is positive, red negative, a cross not
+    certified, a circle undecided. Raises ImportError where there is no matplotlib."""
+    with _settings():
+        if axes is None:
+            from matplotlib.figure import Figure
+
+            axes = Figure(layout="constrained").subplots()
+        image = _margins(axes, analysis)
+        axes.figure.colorbar(image, ax=axes)
+        _title(axes, f"Margin of each {places(analysis.certificate, one=True)}")
+    return axes
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise ImportError("figures need matplotlib: python -m pip install matplotlib") from error
+    with _DRAWING, rc_context(_SETTINGS):
+        yield
 
 
 def form_of(path: Path) -> Format:

@@ -160,7 +160,7 @@ def examples():
 
 def calls(known):
     """What comes of a word as each parameter of a function, by the name of both."""
-    features, config = known["LocalFeatures"], known["DefenceConfig"]
+    config = known["DefenceConfig"]
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
     listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
 

@@ -7,6 +7,7 @@ malicious window, and the programs behind the tight bound, see `pg_core.defences
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -26,7 +27,7 @@ from pg_core.evidence.arrays import (
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import evidence_error
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Size, Window, Windows
+from pg_core.geometry import ReceptiveField, Size, Window, Windows
 from pg_core.io.parameters import coerce_fields, shown
 
 
@@ -84,6 +85,16 @@ class MaskingCertificate(Certificate):
         return self.windows.window(*self.worst_position)
 
 
+class ForPatches(Protocol):
+    """What `RobustMasking.for_patch` asks of a network."""
+
+    @property
+    def receptive_field(self) -> ReceptiveField: ...
+
+    @property
+    def evidence(self) -> EvidenceType: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RobustMasking:
     """PatchGuard's defence: for each class, remove the window with suspiciously much evidence.
@@ -106,6 +117,13 @@ class RobustMasking:
         if not 0 <= self.threshold < 1:
             raise ValueError(f"expected 0 <= threshold < 1, got {self.threshold}")
         scale((1, 1), self.evidence, self.clip_high)
+
+    @classmethod
+    def for_patch(cls, network: ForPatches, patch_size: Size) -> "RobustMasking":
+        """Robust masking for a network, and for patches of so many pixels (height, width) of the image that it
+        sees: its windows, its evidence, and whether they wrap around. Other settings by `dataclasses.replace`."""
+        field = network.receptive_field
+        return cls(field.window_size(patch_size), evidence=network.evidence, wrapping=field.wrapping)
 
     @property
     def claim(self) -> Claim:
