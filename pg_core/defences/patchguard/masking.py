@@ -7,7 +7,7 @@ malicious window, and the programs behind the tight bound, see `pg_core.defences
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -85,6 +85,7 @@ class MaskingCertificate(Certificate):
         return self.windows.window(*self.worst_position)
 
 
+@runtime_checkable
 class ForPatches(Protocol):
     """What `RobustMasking.for_patch` asks of a network."""
 
