@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from pg_core.defences.base import Certificate, Defence, DefenceInput, InputArray, Prediction
+from pg_core.defences.base import ALERT, Certificate, Defence, DefenceInput, InputArray, Prediction
 from pg_core.evidence.arrays import EvidenceMap
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Box, ReceptiveField, Size
@@ -221,7 +221,10 @@ class DefenceSpec:
             return None
         found = self.witness(defence, values, prediction, certificate, position)
         label = int(certificate.label)
-        return None if found is None or int(found.label) == label else Counterexample(label, found)
+        # An alert is no class; where it is all that a patch brings about, detection keeps what it claims.
+        if found is None or int(found.label) in (label, ALERT):
+            return None
+        return Counterexample(label, found)
 
     def __repr__(self) -> str:
         return f"DefenceSpec({self.name})"

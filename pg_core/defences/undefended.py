@@ -101,9 +101,8 @@ def _witness(
     """One logit of the window is as large as the rival needs."""
     attacked = np.array(local_logits, np.float64)
     rival, window = int(certificate.rival[position]), certificate.windows.window(*position)
-    lead = np.ptp(attacked.sum(axis=(-2, -1)))
-    row, columns = window.top, window.left % attacked.shape[-1]
-    attacked[rival, row, columns] += 1.0 + 2.0 * lead
+    enough = 1.0 + 2.0 * np.abs(attacked).sum()
+    attacked[rival, window.top, window.left] += enough
     return defence.predict(attacked)
 
 

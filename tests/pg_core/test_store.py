@@ -9,7 +9,7 @@ from pg_core.evaluation.run import evaluate
 from pg_core.evaluation.store import Kept, Store
 from pg_core.io.files import FileError
 from tests.limits import full_after
-from tests.pg_core.test_evaluation import TRIALS, Means
+from tests.pg_core.test_evaluation import CASES, Means
 from tests.pg_core.test_resuming import paint, photos_in
 
 SHAPE = (3, 2, 4)
@@ -93,11 +93,11 @@ def test_an_evaluation_measures_again_what_was_damaged_and_keeps_it(tmp_path):
         paint(tmp_path / "val" / name / "0.png", 0)
         paint(tmp_path / "val" / name / "1.png", len(name))
     photos, kept = photos_in(tmp_path / "val"), tmp_path / "kept"
-    whole = evaluate(Means(), photos, TRIALS, logits=kept)
+    whole = evaluate(Means(), photos, CASES, logits=kept)
     files = sorted(kept.iterdir())
     np.savez(files[0], local_logits=np.zeros((3, 2, 2), np.float32), delta=0.5)
     np.savez(files[1], local_logits=np.zeros((3, 8, 8), np.float32), delta=-1.0)
     again, third = Means(), Means()
-    assert evaluate(again, photos, TRIALS, logits=kept) == whole
-    assert evaluate(third, photos, TRIALS, logits=kept) == whole
+    assert evaluate(again, photos, CASES, logits=kept) == whole
+    assert evaluate(third, photos, CASES, logits=kept) == whole
     assert (again.images, third.images) == (2, 0)

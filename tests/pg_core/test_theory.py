@@ -19,7 +19,7 @@ FILES = [*OURS, ROOT / "README.md", THEORY]
 
 CITATION = re.compile(r"(?:theory )?§\d+(?:(?:, | and | to )§\d+)*")
 NUMBERS = re.compile(r"§(\d+)(?: to §(\d+))?")
-KEY = re.compile(r"\[([A-Z][A-Za-z]+(?:\+\+)?)\](?!\()")
+KEY = re.compile(r"\[([A-Z][A-Za-z]+(?:\+\+)?)\](?!\(| = )")  # neither a link nor an assignment of JavaScript
 OF_A_PAPER = re.compile(r"(?:\[[A-Za-z+]+\]|20\d\d,) (?:sections?|appendix) $")
 
 
