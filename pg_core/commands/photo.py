@@ -11,7 +11,7 @@ from pg_core.analysis.photo import Analysis, examine
 from pg_core.commands import options as values
 from pg_core.defences.patchguard.masking import Bound, RobustMasking
 from pg_core.evidence.arrays import EvidenceType
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
 from pg_core.networks import MODELS, load_model
@@ -90,15 +90,10 @@ def analysed(options: argparse.Namespace) -> Analysis:
                 f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
                 "folder of class folders of photos."
             )
-        regular(options.photo).close()
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{options.photo}: no such file.") from None
-    except OSError as error:
-        raise ImageError(f"{options.photo}: {error.strerror or 'cannot be read'}.") from error
-    except ValueError as error:
-        raise ImageError(f"{options.photo}: {error}.") from None
+        with regular(options.photo):
+            pass  # The network, which takes long to load, is of no use without.
+    except UnreadableError as error:
+        raise ImageError(f"{options.photo}: {error.reason}.") from error
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
@@ -128,8 +123,6 @@ def _own_network(card: Path) -> "Network":
 
     try:
         own = card_in(card)
-    except OSError as error:
-        raise ValueError(f"{card.name}: {error.strerror or 'cannot be read'}") from error
     except ValueError as error:
         raise ValueError(f"{card.name}: {error}") from error
     network = load_own(own, card.parent / own.file)
