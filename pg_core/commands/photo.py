@@ -18,7 +18,7 @@ from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value
 from pg_core.evidence.types import EVIDENCE_TYPES
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
 from pg_core.networks import MODELS, load_model
@@ -103,15 +103,10 @@ def analysed(options: argparse.Namespace) -> Analysis:
                 f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
                 "folder of class folders of photos."
             )
-        regular(options.photo).close()
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{options.photo}: no such file.") from None
-    except OSError as error:
-        raise ImageError(f"{options.photo}: {error.strerror or 'cannot be read'}.") from error
-    except ValueError as error:
-        raise ImageError(f"{options.photo}: {error}.") from None
+        with regular(options.photo):
+            pass  # The network, which takes long to load, is of no use without.
+    except UnreadableError as error:
+        raise ImageError(f"{options.photo}: {error.reason}.") from error
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
@@ -149,8 +144,6 @@ def _own_network(card: Path) -> "Network":
 
     try:
         own = card_in(card)
-    except OSError as error:
-        raise ValueError(f"{card.name}: {error.strerror or 'cannot be read'}") from error
     except ValueError as error:
         raise ValueError(f"{card.name}: {error}") from error
     network = load_own(own, card.parent / own.file)

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pg_core.geometry import Size
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.networks.base import Part
 from pg_core.photos.read import READABLE, SUFFIXES, FramedPhoto, ImageError, framed
 
@@ -75,10 +75,8 @@ class LabelledPhoto:
         try:
             with regular(self.path) as file:
                 return replace(self, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            raise ImageError(f"{self.name}: {error.strerror or 'cannot be read'}.") from error
-        except ValueError as error:
-            raise ImageError(f"{self.name}: {error}.") from error
+        except UnreadableError as error:
+            raise ImageError(f"{self.name}: {error.reason}.") from error
 
     def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
         """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""

@@ -22,7 +22,7 @@ from jaxtyping import Float64
 from pg_core import __version__
 from pg_core.evidence.types import CEILING, EvidenceType
 from pg_core.geometry import Size
-from pg_core.io.files import regular, write
+from pg_core.io.files import UnreadableError, regular, write
 from pg_core.io.json import as_json, from_json
 from pg_core.io.parameters import coerce_fields, position_of, shown
 from pg_core.photos.inference import LocalFeatures
@@ -215,10 +215,8 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with regular(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
-    except FileNotFoundError:
-        raise ValueError(f"{_named(path)}: no such file") from None
-    except OSError as error:
-        raise ValueError(f"{_named(path)}: {error.strerror or 'cannot be read'}") from error
+    except UnreadableError as error:
+        raise ValueError(str(error)) from error
     except ValueError as error:
         raise ValueError(f"{_named(path)}: {error}") from error
     except Exception as error:  # on hostile bytes zipfile and numpy fail in any way they like

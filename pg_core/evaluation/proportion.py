@@ -32,6 +32,8 @@ class Proportion:
         """
         if not self.n:
             return 0.0, 1.0
+        # Not by scipy.stats.binomtest, with which the tests compare it: it takes 0.6 s to import, and differs in the
+        # last bit now and then, while a result is read only if it is what would be written.
         square = _QUANTILE**2
         middle = (self.count + square / 2) / (self.n + square)
         spread = self.count * (self.n - self.count) / self.n + square / 4

@@ -10,8 +10,8 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -45,6 +45,14 @@ class FileError(OSError):
     """A file that cannot be written or is none; the text is one sentence that names it and says what to do."""
 
 
+class UnreadableError(FileError):
+    """A file that cannot be read; the text names it, without its folder, and says why, `reason` says why alone."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(f"{Path(path).name or path}: {reason}")
+        self.reason = reason
+
+
 def prepare_folder(folder: Path) -> None:
     """Make sure, before the work begins, that a folder can be written into. The folder is made if it is missing, those
     above it are not. Raises FileError if it cannot be."""
@@ -73,16 +81,25 @@ def prepare(path: Path) -> None:
         raise _refused(path, error) from error
 
 
-def regular(path: str | Path) -> BufferedReader:
-    """A file opened for reading. Raises ValueError, before anything is read, for a folder, a pipe or a device, and
-    OSError as `open` does."""
-    # Without waiting: a pipe that nobody writes into would hold up the opening already.
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    mode = os.fstat(number).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(number, "rb")
-    os.close(number)
-    raise ValueError(f"expected a file, got {_kind(mode) or 'something else'}")
+@contextmanager
+def regular(path: str | Path) -> Iterator[BufferedReader]:
+    """A file opened for reading. Raises UnreadableError where the system cannot open or read it, and, before anything
+    is read, for a folder, a pipe or a device."""
+    try:
+        # Without waiting: a pipe that nobody writes into would hold up the opening already.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        mode = os.fstat(number).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(number)
+            raise UnreadableError(path, f"expected a file, got {_kind(mode) or 'something else'}")
+        with os.fdopen(number, "rb") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UnreadableError(path, "no such file") from error
+    except UnreadableError:
+        raise
+    except OSError as error:
+        raise UnreadableError(path, error.strerror or "cannot be read") from error
 
 
 def check_regular(path: Path) -> None:

@@ -1,4 +1,9 @@
-"""JSON as commands print it and results keep it."""
+"""JSON as commands print it and results keep it.
+
+Each reader says in sentences of its own what may stand in it. Not by msgspec, whose errors name a type and a path but
+not what came ("Expected `int`, got `str` - at `$.side`"), and which takes an entry that stands twice; for the lines of
+an evaluation, where nobody sees a sentence, it would be a second way. Nor by cattrs, which raises groups of errors.
+"""
 
 import json
 import math

@@ -1,4 +1,8 @@
-"""Tables for LaTeX that need no package: text escaped, numbers with a proper minus."""
+"""Tables for LaTeX that need no package: text escaped, numbers with a proper minus.
+
+Not by pandas, which wants Jinja and the package booktabs for it, and leaves accents, ligatures, quotes and a [ or * at
+the beginning of a line to the reader: a class is called what a person likes.
+"""
 
 import unicodedata
 from collections.abc import Iterable, Sequence

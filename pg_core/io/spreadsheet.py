@@ -1,4 +1,8 @@
-"""Tables of comma-separated values that a spreadsheet opens as they are: no text in them becomes a formula."""
+"""Tables of comma-separated values that a spreadsheet opens as they are: no text in them becomes a formula.
+
+Written by Python's own csv, with which pandas writes too: what is ours are the formulas, which neither knows, and the
+library does without pandas, which takes 0.3 s to import.
+"""
 
 import csv
 import io

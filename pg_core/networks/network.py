@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import member
 from pg_core.networks.arithmetic import certifying
 from pg_core.networks.base import Part, Pixels, check_pixels
@@ -179,12 +179,8 @@ def admitted(path: Path) -> Path:
     try:
         with regular(path) as file:
             size = file.seek(0, 2)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name}: no such file") from None
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: {error.strerror or 'cannot be read'}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path.name}: {error}") from None
+    except UnreadableError as error:
+        raise CheckpointError(str(error)) from error
     _check_size(size, path.name)
     return path
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField, Size
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.io.json import as_json
 from pg_core.io.parameters import coerce_fields
 from pg_core.networks.base import Part
@@ -165,10 +165,13 @@ def write_card(own: OwnNetwork) -> str:
 
 
 def card_in(path: Path) -> OwnNetwork:
-    """The network of the card in a file; raises ValueError, which says what is wrong with it but not the file's name,
-    and OSError where there is no file."""
-    with regular(path) as file:
-        content = file.read(MAX_CARD_BYTES + 1)
+    """The network of the card in a file; raises ValueError, which says what is wrong with it but not the file's
+    name."""
+    try:
+        with regular(path) as file:
+            content = file.read(MAX_CARD_BYTES + 1)
+    except UnreadableError as error:
+        raise ValueError(error.reason) from error
     if len(content) > MAX_CARD_BYTES:
         raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB")
     try:

@@ -1,8 +1,8 @@
 """Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
 
 The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
-photo touches after resizing is known exactly (theory §1). A photo that is being decoded may take `MAX_DECODED_BYTES`,
-so two are decoded at once and others wait. Not here: data sets of photos, how a format is told
+photo touches after resizing is known exactly (theory §1). A photo may take `MAX_DECODED_BYTES` to be decoded: two of
+the largest are at once, or many small ones, and others wait. Not here: data sets of photos, how a format is told
 (`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
 """
 
@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from threading import BoundedSemaphore
 
 import numpy as np
 from PIL import Image
 
 from pg_core.evidence.arrays import type_and_shape
 from pg_core.geometry import Size
-from pg_core.io.files import regular
+from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import coerce_fields, member
 from pg_core.io.printable import printable
 from pg_core.networks.base import Part, Pixels
 from pg_core.photos.formats import Declared, declared_size, kind_of, opened
-from pg_core.photos.upright import SUPPORT, UprightPhoto
+from pg_core.photos.memory import SharedMemory
+from pg_core.photos.upright import SMALL, SUPPORT, UprightPhoto
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),
@@ -51,7 +51,9 @@ _SHORT_SIDE = 256 / 224
 """The short side of the photo in sizes of the network's image, as in ImageNet's evaluation."""
 _MUCH_CUT_AWAY, _MUCH_ENLARGED = 0.25, 2.0
 """A share of the photo, and a factor for an axis, beyond which a person is told."""
-_decoding = BoundedSemaphore(2)
+_memory = SharedMemory(2 * MAX_DECODED_BYTES)
+_IMAGE_BYTES, _COPY_BYTES = 4.0, 12.0
+"""Of a pixel of an image that is no file, and for the copies of a photo of up to `SMALL` pixels, resized at once."""
 _DAMAGED = "The image is damaged or cut short."
 _NO_IMAGES = ("PDF", "PostScript", "ZIP", "video")
 
@@ -260,47 +262,59 @@ def to_photo(pixels: Pixels) -> Image.Image:
 
 @contextmanager
 def _upright(photo: Image.Image | Path | str | bytes) -> Iterator[UprightPhoto]:
-    """A photo that is decoded, and its place among those that may be decoded at once."""
+    """A photo that is decoded, while it may take the memory that this needs."""
     match photo:
-        case bytes():
-            data = photo
-        case Image.Image():
-            data = b""
+        case bytes() | Image.Image():
+            source = photo
         case Path() | str():
-            data = _content(Path(photo))
+            source = _content(Path(photo))
         case _:
             raise ImageError(f"Expected a photo or the path of one, got {type_and_shape(photo)}.")
-    with _decoding:
-        try:
-            upright = _loaded(photo if isinstance(photo, Image.Image) else _opened(data))
+    try:
+        # What is opened to know what it needs is forgotten: it holds copies of the file, and may have to wait.
+        with _memory.taken(_needed(source)):
+            upright = _loaded(_opened(source)[0] if isinstance(source, bytes) else source)
             yield upright
             upright.release()
-        except ImageError as error:
-            if isinstance(photo, bytes | Image.Image):
-                raise
-            raise ImageError(f"{printable(Path(photo).name)}: {error}") from error
+    except ImageError as error:
+        if isinstance(photo, bytes | Image.Image):
+            raise
+        raise ImageError(f"{printable(Path(photo).name)}: {error}") from error
 
 
 def _content(path: Path) -> bytes:
     try:
         with regular(path) as file:
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f"{printable(path.name)}: {error.strerror or 'cannot be read'}.") from error
-    except ValueError as error:
-        raise ImageError(f"{printable(path.name)}: {error}.") from error
+    except UnreadableError as error:
+        raise ImageError(f"{printable(path.name)}: {error.reason}.") from error
 
 
-def _opened(data: bytes) -> Image.Image:
-    """A photo that is not decoded yet, if the memory for it is small enough."""
+def _needed(photo: Image.Image | bytes) -> int:
+    """The most bytes that decoding takes, at most `MAX_DECODED_BYTES`. Raises ImageError for what needs more."""
+    declared = _declared(photo) if isinstance(photo, bytes) else Declared(*photo.size, _IMAGE_BYTES)
+    pixels, file = declared.width * declared.height, len(photo) if isinstance(photo, bytes) else 0
+    decoded = 2 * file + declared.bytes_per_pixel * pixels + _COPY_BYTES * min(pixels, SMALL)
+    return min(MAX_DECODED_BYTES, math.ceil(decoded))
+
+
+def _declared(data: bytes) -> Declared:
+    """What the header of a photo says, if the memory for it is small enough."""
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file is too large; at most {MAX_BYTES // 2**20} MB are read.")
     kind = kind_of(data)
     if kind not in FORMATS:
         raise ImageError(_refusal(kind, data))
     declared = declared_size(kind, data)
-    if declared is not None:
-        _check_memory(declared, kind, data)
+    if declared is None:
+        return _opened(data)[1]
+    _check_memory(declared, kind, data)
+    return declared
+
+
+def _opened(data: bytes) -> tuple[Image.Image, Declared]:
+    """A photo that is not decoded yet."""
+    kind = kind_of(data)
     try:
         photo, declared = opened(kind, data)
     except ImportError as error:
@@ -308,7 +322,7 @@ def _opened(data: bytes) -> Image.Image:
     except Exception as error:  # a decoder may fail on hostile bytes in any way it likes
         raise ImageError(_DAMAGED) from error
     _check_memory(declared, kind, data)
-    return photo
+    return photo, declared
 
 
 def _loaded(photo: Image.Image) -> UprightPhoto:

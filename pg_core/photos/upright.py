@@ -17,7 +17,7 @@ from pg_core.photos.colour import to_srgb
 from pg_core.photos.formats import orientation_in
 
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-_SMALL = 2**22
+SMALL = 2**22
 """Photos of at most so many pixels are resized at once by Pillow, which does rows or columns first, whichever costs
 less; what is measured on data sets was measured so."""
 _PIXELS_AT_ONCE = 2**18
@@ -34,7 +34,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation."""
+"""What undoes each EXIF orientation. `PIL.ImageOps.exif_transpose`, with which the tests compare it, turns photos as a
+whole only, and reads EXIF by a parser that warns of broken ones."""
 _SIDEWAYS = (
     Image.Transpose.TRANSPOSE,
     Image.Transpose.ROTATE_270,
@@ -86,7 +87,7 @@ class UprightPhoto:
         then along columns."""
         top, left, bottom, right = box
         height, width = size
-        if self.size[0] * self.size[1] <= _SMALL:
+        if self.size[0] * self.size[1] <= SMALL:
             at_once = (left, top, right, bottom)
             return self.rows(0, self.size[0]).resize((width, height), Image.Resampling.BICUBIC, at_once)
         reach = SUPPORT * max(1.0, (bottom - top) / height) + 1
@@ -102,7 +103,7 @@ class UprightPhoto:
     def release(self) -> None:
         """Forget the pixels, which nobody asks for any more; the memory of a large photo goes back to the system."""
         self._stored = Image.new("L", (1, 1))
-        if self.size[0] * self.size[1] > _SMALL:  # a small one leaves little
+        if self.size[0] * self.size[1] > SMALL:  # a small one leaves little
             give_back()
 
     def _bands(self, first: int, last: int) -> Iterator[tuple[int, Image.Image]]:

@@ -1,4 +1,8 @@
-"""What a step of training looks at, from the seed and the step alone, so that no state can be lost."""
+"""What a step of training looks at, from the seed and the step alone, so that no state can be lost.
+
+Photos are varied by a few lines of ours: the transforms of torchvision.transforms.v2 draw from torch's one generator,
+which the threads of a step would share, and its functions cut to [0, 1] after each of the changes of colour.
+"""
 
 from functools import lru_cache
 from pathlib import Path

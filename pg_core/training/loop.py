@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from pg_core.datasets.folders import LabelledPhoto
 from pg_core.geometry import Size
@@ -230,7 +231,9 @@ class _State:
         self.step = 0
         self.trained = [own for own in network.parameters() if own.requires_grad]
         self.optimisers = _optimisers(self.trained, recipe)
-        self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
+        self.average = AveragedModel(network, avg_fn=self._moving_average, use_buffers=True)
+        # Its first update would forget what training begins with, as if nothing had been averaged yet.
+        self.average.n_averaged.fill_(1)
 
     def replicas(self) -> list[nn.Module]:
         """The network once for each shard: the same weights in memory, gradients of their own."""
@@ -255,21 +258,14 @@ class _State:
             optimiser.step()
         for replica in replicas:
             replica.zero_grad(set_to_none=True)
-        # A short memory at first, or the average would be of the untrained network.
-        memory = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for key, value in self.network.state_dict().items():
-                if value.is_floating_point():
-                    self.average[key].lerp_(value, 1 - memory)
+        self.average.update_parameters(self.network)
         self.step += 1
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
         optimisers = [optimiser.state_dict() for optimiser in self.optimisers]
-        network = self.network.state_dict()
-        write_checkpoint(
-            path, Checkpoint(self.recipe, self.origin, self.step, network, optimisers, self.average)
-        )
+        network, average = self.network.state_dict(), self.average.module.state_dict()
+        write_checkpoint(path, Checkpoint(self.recipe, self.origin, self.step, network, optimisers, average))
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe and origin. As the rate is constant until its last part, `steps`
@@ -281,11 +277,15 @@ class _State:
         load_state(self.network, content.network, path.name)
         for optimiser, state in zip(self.optimisers, content.optimisers, strict=True):
             optimiser.load_state_dict(state)
-        self.average = dict(content.average)
+        load_state(self.average.module, content.average, path.name)
         self.step = content.step
 
     def averaged(self) -> nn.Module:
         """The network with the moving average of its weights, as it is to be used."""
-        network = deepcopy(self.network)
-        network.load_state_dict(self.average)
-        return network.eval().requires_grad_(False)
+        return deepcopy(self.average.module).eval().requires_grad_(False)
+
+    def _moving_average(self, average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        """The average after a step. Torch's own, of one memory, would be of the untrained network at first; and it
+        would round counters."""
+        memory = min(self.recipe.averaging, (self.step + 1) / (self.step + 10))
+        return average.lerp(current, 1 - memory) if average.is_floating_point() else average

@@ -27,10 +27,10 @@ _SOON = 0.5
 _PROGRAM = """
 import sys
 import torch
-from pg_core import training
 from pg_core.__main__ import main
+from pg_core.training import loop
 torch.set_num_threads(1)
-training._SECONDS_BETWEEN_CHECKPOINTS = 0.0
+loop._SECONDS_BETWEEN_CHECKPOINTS = 0.0
 sys.exit(main())
 """
 """The command line, but for a checkpoint after every step, so that kills meet some."""

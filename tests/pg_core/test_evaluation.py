@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from scipy.stats import binomtest
 
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.base import ALERT, Claim, Verdict
@@ -82,6 +85,13 @@ def photos(tmp_path):
 def test_wilson_intervals_are_the_published_ones(count, n, low, high):
     assert Proportion(count, n).interval == pytest.approx((low, high), abs=5e-5)
     assert Proportion(n - count, n).interval == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+@given(st.integers(1, 10_000), st.data())
+def test_wilson_intervals_are_those_of_scipy(n, data):
+    count = data.draw(st.integers(0, n))
+    expected = binomtest(count, n).proportion_ci(method="wilson")
+    assert Proportion(count, n).interval == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_pass_answers_for_all_patch_sizes_and_thresholds(photos):

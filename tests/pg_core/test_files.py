@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pg_core.io.files import FileError, append, check_regular, prepare, prepare_folder, write
+from pg_core.io.files import (
+    FileError,
+    UnreadableError,
+    append,
+    check_regular,
+    prepare,
+    prepare_folder,
+    regular,
+    write,
+)
 from tests.limits import full_after
 
 
@@ -107,6 +116,29 @@ def test_what_a_killed_run_left_is_removed_once_nobody_writes_it_any_more(tmp_pa
         os.utime(path, (time.time() - 3600,) * 2)
     prepare(tmp_path / "a.bin")
     assert names(tmp_path) == [young.name, foreign.name]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "no such file"),
+        (Path.mkdir, "expected a file, got a folder"),
+        (os.mkfifo, "expected a file, got a pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "expected a file, got a device"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path, make, reason):
+    make(tmp_path / "a.bin")
+    with pytest.raises(UnreadableError) as refused, regular(tmp_path / "a.bin"):
+        pytest.fail("it was opened")
+    assert (str(refused.value), refused.value.reason) == (f"a.bin: {reason}", reason)
+
+
+def test_a_disk_that_fails_while_a_file_is_read_is_a_reason_too(tmp_path):
+    (tmp_path / "a.bin").touch()
+    with pytest.raises(UnreadableError, match=r"^a\.bin: Input/output error$"), regular(tmp_path / "a.bin"):
+        raise OSError(errno.EIO, "Input/output error")
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a device"])

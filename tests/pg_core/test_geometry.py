@@ -333,7 +333,7 @@ def test_the_size_of_a_step_in_memory_changes_nothing(pairs, monkeypatch):
     values = clip(np.random.default_rng(0).random((3, 9, 8)) * 5)
     windows = Windows((9, 8), (4, 3))
     expected = windows.largest_others(values)
-    monkeypatch.setattr("pg_core.geometry._PAIRS_AT_A_TIME", pairs)
+    monkeypatch.setattr("pg_core.geometry.windows._PAIRS_AT_A_TIME", pairs)
     for ours, theirs in zip(windows.largest_others(values), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

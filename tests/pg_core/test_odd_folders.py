@@ -65,7 +65,7 @@ def dangling(path):
     [
         (pipe, r"^cat/2\.jpg: expected a file, got a pipe"),
         (device, r"^cat/2\.jpg: expected a file, got a device"),
-        (dangling, r"^cat/2\.jpg: No such file"),
+        (dangling, r"^cat/2\.jpg: no such file"),
     ],
 )
 def test_what_is_no_file_is_refused_unopened_like_a_photo_that_cannot_be_read(folder, make, words):

@@ -130,6 +130,15 @@ def test_a_checkpoint_with_another_byte_in_its_tensors_is_refused(checkpoint):
         read_checkpoint(checkpoint)
 
 
+@pytest.mark.parametrize("entry", ["network", "average"])
+def test_a_checkpoint_with_the_weights_of_another_network_is_refused(folder, checkpoint, entry):
+    content = torch.load(checkpoint, weights_only=True)
+    content[entry] = {"other.weight": torch.zeros(1)}
+    torch.save(content, checkpoint)
+    with pytest.raises(CheckpointError, match=r"run\.pt: the weights of another network"):
+        run(folder, checkpoint)
+
+
 @pytest.mark.parametrize("length", [0, 10, 1000, -100])
 def test_a_checkpoint_cut_short_is_refused(checkpoint, length):
     checkpoint.write_bytes(checkpoint.read_bytes()[:length])
@@ -155,7 +164,7 @@ def test_an_interrupt_in_the_middle_of_a_step_says_which_step_is_kept(folder, ch
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pg_core.training._State.update", stop)
+    monkeypatch.setattr("pg_core.training.loop._State.update", stop)
     with pytest.raises(KeyboardInterrupt) as stopped:
         run(folder, checkpoint)
     assert str(stopped.value) == f"step 2 of {RECIPE.steps} is kept in {checkpoint}"

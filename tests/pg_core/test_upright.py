@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from pg_core.photos import read as images
 from pg_core.photos import upright
+from pg_core.photos.memory import SharedMemory
 from pg_core.photos.read import ImageError, decode, frame, framed, read, reduced, to_pixels
 from pg_core.photos.upright import UprightPhoto
 from tests.large_photos import LARGEST, SLOW
@@ -27,7 +28,7 @@ MOST_OF_EIGHT = 1000
 @pytest.fixture
 def narrow_bands(monkeypatch):
     monkeypatch.setattr(upright, "_PIXELS_AT_ONCE", 97)
-    monkeypatch.setattr(upright, "_SMALL", 0)
+    monkeypatch.setattr(upright, "SMALL", 0)
 
 
 def opened(photo, image_format="PNG", **options):
@@ -71,7 +72,7 @@ def test_resizing_in_bands_is_resizing_along_rows_and_then_along_columns(height,
     narrow = photo.resize((size[1], height), Image.Resampling.BICUBIC, (left, 0, right, height))
     expected = narrow.resize(size[::-1], Image.Resampling.BICUBIC, (0, top, size[1], bottom))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(upright, "_SMALL", 0)
+        patched.setattr(upright, "SMALL", 0)
         patched.setattr(upright, "_PIXELS_AT_ONCE", 97)
         in_bands = UprightPhoto(photo).resized(tuple(map(float, (top, left, bottom, right))), size)
     assert np.array_equal(in_bands, expected)
@@ -103,25 +104,66 @@ def test_a_small_photo_is_reduced_to_itself_and_a_large_one_keeps_its_shape():
     assert size == (1024, 4096)
 
 
-def test_no_more_than_two_photos_are_decoded_at_once(monkeypatch):
-    running, most, lock = 0, 0, threading.Lock()
-    load = images._loaded
+class Meeting:
+    """Work that waits until `expected` threads are in it, or until nobody else comes."""
 
-    def slow(photo):
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.05)
+    def __init__(self, expected):
+        self.running, self.most, self.changed, self.expected = 0, 0, threading.Condition(), expected
+
+    def __call__(self, load, photo):
+        with self.changed:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most >= self.expected, timeout=0.2)
         loaded = load(photo)
-        with lock:
-            running -= 1
+        with self.changed:
+            self.running -= 1
         return loaded
 
-    monkeypatch.setattr(images, "_loaded", slow)
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda seed: framed(encoded(noise(32, 32, seed)), (32, 32)), range(12)))
-    assert most == 2
+
+@pytest.mark.parametrize(
+    ("needed", "at_once"), [(images.MAX_DECODED_BYTES, 2), (images.MAX_DECODED_BYTES // 2, 4), (None, 8)]
+)
+def test_two_of_the_largest_photos_are_decoded_at_once_and_many_small_ones(monkeypatch, needed, at_once):
+    meeting, load = Meeting(at_once + 1 if needed else at_once), images._loaded
+    monkeypatch.setattr(images, "_loaded", lambda photo: meeting(load, photo))
+    if needed:
+        monkeypatch.setattr(images, "_needed", lambda photo: needed)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda seed: framed(encoded(noise(32, 32, seed)), (32, 32)), range(8)))
+    assert meeting.most == at_once
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+def test_a_large_photo_needs_much_of_what_one_may_take_and_a_small_one_next_to_nothing(kind):
+    small = encoded(noise(32, 32), kind)
+    assert 32 * 32 <= images._needed(small) < 100_000
+    large = encoded(Image.new("RGB", (4300, 4300)), kind)
+    assert 0.4 * images.MAX_DECODED_BYTES < images._needed(large) <= images.MAX_DECODED_BYTES
+
+
+def test_a_large_photo_is_not_kept_waiting_by_small_ones_that_come_after_it():
+    memory, order, waiting = SharedMemory(2), [], threading.Event()
+    with memory.taken(1):
+        large = threading.Thread(target=lambda: take(memory, 2, order, waiting))
+        large.start()
+        waiting.wait()
+        while not memory._turn.locked():
+            time.sleep(0.001)
+        small = threading.Thread(target=lambda: take(memory, 1, order, waiting))
+        small.start()
+        small.join(0.05)
+        assert order == []
+    large.join()
+    small.join()
+    assert order == [2, 1]
+
+
+def take(memory, needed, order, waiting):
+    waiting.set()
+    with memory.taken(needed):
+        order.append(needed)
 
 
 def test_a_photo_that_cannot_be_decoded_leaves_its_place_to_others():

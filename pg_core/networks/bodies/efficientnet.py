@@ -1,7 +1,8 @@
 """EfficientNet-Lite0, 1 and 2 (Google, 2020) in plain torch, and their ImageNet weights from installed packages.
 
 Inverted bottlenecks with ReLU6 and TensorFlow's "same" padding, which puts the odd pixel below and to the
-right; no squeeze-and-excitation. Names of modules are those of the published state dict.
+right; no squeeze-and-excitation. Names of modules are those of the published state dict. Torchvision has no Lite, and
+timm's, which has other names, would be a dependency of everybody for one network.
 """
 
 import hashlib

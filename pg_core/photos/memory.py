@@ -1,0 +1,28 @@
+"""Memory that several threads share, so that all of them together take no more than there is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock
+
+
+class SharedMemory:
+    """So many bytes, of which each thread takes what its work needs, and waits while that is not free. Who comes first
+    is served first, or small work would keep large work waiting for ever."""
+
+    def __init__(self, total: int) -> None:
+        self._free = total
+        self._changed = Condition()
+        self._turn = Lock()
+
+    @contextmanager
+    def taken(self, needed: int) -> Iterator[None]:
+        """Meanwhile so many bytes, of at most all there are, are taken."""
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._free >= needed)
+            self._free -= needed
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += needed
+                self._changed.notify()
