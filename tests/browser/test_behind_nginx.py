@@ -170,7 +170,12 @@ def open_proxied(visitor, proxy):
     """Opens a page through the proxy; whatever the browser refuses or reports as an error fails the test."""
     page, errors = visitor.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if wrong(message) else None)
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text + " " + message.location["url"]) if wrong(message) else None
+        ),
+    )
 
     def wait_for_function(expression):
         deadline = time.monotonic() + STARTING
