@@ -160,10 +160,10 @@ export default function createStage(root) {
     });
   }
 
-  // What is known of a patch at a place without asking: its footprint, its window, and what is proved.
+  // What is known of a patch at a place without asking: its footprint, its window or placement, and what is proved.
   stage.known = (box) => {
-    const footprint = footprintOf(box, data.stage), window = footprint && windowContaining(footprint, data.stage);
-    return { ...provedAt(box, scene.placements, data.stage), footprint, window };
+    const reached = footprintOf(box, data.certified), window = reached && windowContaining(reached, data.certified);
+    return { ...provedAt(box, scene.placements, data.certified), footprint: footprintOf(box, data.stage), window };
   };
 
   function drawPatch(everywhere) {
@@ -175,11 +175,12 @@ export default function createStage(root) {
     if (!root.classList.contains('pg-is-moving')) return;
     for (const picture of moving.pictures) panels[2].place(picture, spans);
     const detected = answer.detected && [...answer.detected, ...data.stage.window];
-    const malicious = snapped && [snapped.row, snapped.column, ...data.stage.window];
+    const malicious = snapped && [snapped.row, snapped.column, ...data.certified.window];
     for (const { name, panel, again, element } of moving.outlines) {
-      const found = { footprint, detected, malicious }[name], cells = found && again ? wrapped(found, data.stage) : found;
+      const found = { footprint, detected, malicious }[name], where = name === 'malicious' ? data.certified : data.stage;
+      const cells = found && again ? wrapped(found, where) : found;
       element.hidden = !cells;
-      if (cells) panels[panel].place(element, cellSpans(cells, data.stage));
+      if (cells) panels[panel].place(element, cellSpans(cells, where));
     }
     moving.current.hidden = !snapped;
     if (snapped) panels[4].place(moving.current, [[snapped.row - 0.5, snapped.row + 0.5], [snapped.column - 0.5, snapped.column + 0.5]]);
@@ -248,13 +249,14 @@ export default function createStage(root) {
     stage.hovered = point;
     for (const layer of marks) layer.replaceChildren();
     if (!point) return;
-    const at = [point.row, point.column], spans = data.stage;
+    const at = [point.row, point.column], spans = point.kind === CELL ? data.stage : data.certified;
     if (point.kind === CELL) {
       for (const panel of [1, 2, 3]) box(panel, 'pg-cell', cellSpans([...at, 1, 1], spans));
       const start = at.map((cell, axis) => cell * spans.stride[axis] - spans.offset[axis]);
       for (const shift of spans.bands ? [0, spans.image[1]] : [0]) {
         box(1, 'pg-field', start.map((pixel, axis) => [pixel, pixel + spans.field[axis]].map((edge) => edge - axis * shift)));
       }
+      if (data.certified.what !== WINDOW) return;       // a cell lies in no placement of pixels
       // All windows that hold the cell.
       const held = at.map((cell, axis) => [cell - spans.window[axis] + 1, cell].map((position) =>
         (spans.wrapping && axis ? position : Math.max(0, Math.min(spans.positions[axis] - 1, position)))));
@@ -303,7 +305,7 @@ export default function createStage(root) {
     event.preventDefault();
     event.stopPropagation();
     const [row, column] = [stage.picked.row, stage.picked.column].map((position, axis) =>
-      Math.max(0, Math.min(data.stage.positions[axis] - 1, position + step[axis])));
+      Math.max(0, Math.min(data.certified.positions[axis] - 1, position + step[axis])));
     pick(row, column, 150);                             // a held key sends the last window only
   });
   slider.addEventListener('input', render);

@@ -15,7 +15,7 @@ from app.plots import style
 from app.plots.stage import maps_of, stage
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.analysis.words import places
-from pg_core.defences.base import Claim
+from pg_core.defences.base import ALERT, Claim
 from pg_core.defences.patchguard.cases import Case, cases
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
@@ -70,7 +70,7 @@ def patch_canvas(
             "answer": answer,
             "acknowledged": acknowledged,
             "stage": cells,
-            "certified": certified,
+            "certified": {**certified, "what": places(clean.certificate, one=True)},
         },
         on_window_change=on_window,
         on_patch_change=on_patch,
@@ -125,7 +125,8 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
     masked = shown.masked(shown_class)
     # The outline that moves is a window of the certificate's size; more or other ones are drawn at rest.
     detected = masked[0] if len(masked) == 1 and isinstance(masked[0], Window) else None
-    first, second = np.argsort(-scores, kind="stable")[:2].tolist()  # the lowest class on ties
+    label = int(shown.defended.label)
+    others = [index for index in np.argsort(-scores, kind="stable").tolist() if index != label]
     changed = (slice(0), slice(0)) if footprint is None else cells(footprint, shown.features.map_size)
     logits, evidence = (values[changed] for values in maps_of(shown, shown_class))
     return {
@@ -136,9 +137,9 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
         "detected": detected and [detected.top, detected.left],
         "undefended": shown.undefended_prediction,
         "defended": shown.prediction,
-        "score": float(scores[first]),
-        "next": shown.classes[second],
-        "next_score": float(scores[second]),
+        "score": None if label == ALERT else float(scores[label]),
+        "next": shown.classes[others[0]],
+        "next_score": float(scores[others[0]]),
         "figure_5": _case(clean, shown, shown_class, patch),
     }
 
@@ -179,7 +180,8 @@ def _windows(clean: Analysis) -> Data:
 
 def _note(clean: Analysis) -> str:
     """Placements have sound bounds even where the certificate of the photo claims nothing."""
-    return " (by the sound bound)" if clean.certificate.claim is Claim.NOTHING else ""
+    published = isinstance(clean.defence, RobustMasking) and clean.certificate.claim is Claim.NOTHING
+    return " (by the sound bound)" if published else ""
 
 
 def _box(box: Box) -> list[int]:

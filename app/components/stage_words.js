@@ -24,7 +24,7 @@ export function provedAt(box, placements, stage) {
 }
 
 const escaped = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-const signed = (value) => (value > 0 ? '+' : '') + Number(value.toPrecision(4));
+const signed = (value) => (Number.isFinite(value) ? (value > 0 ? '+' : '') + Number(value.toPrecision(4)) : 'without a bound');
 const place = ([top, left]) => `row ${top}, column ${left}`;
 const range = (first, count, all) => (count === 1 ? `${first}` : `${first}–${(first + count - 1) % all}`);
 
@@ -41,16 +41,16 @@ export function readout(box, placement, data, scene) {
   ];
   if (scene.placements) lines.push(['Proved here', proved(placement)]);
   if (snapped) {
-    const index = snapped.row * data.stage.positions[1] + snapped.column, { windows } = scene;
+    const index = snapped.row * data.certified.positions[1] + snapped.column, { windows } = scene;
     windows.margins ??= float64(windows.margin);
-    lines.push(['Its window', `${place([snapped.row, snapped.column])}: ${escaped(windows.verdicts[index])}, margin `
+    lines.push([`Its ${data.certified.what}`, `${place([snapped.row, snapped.column])}: ${escaped(windows.verdicts[index])}, margin `
       + `<b>${signed(windows.margins[index])}</b>`]);
   }
   const here = sameBox(answer.patch, box);
   lines.push([here ? 'The network' : 'Last answer', (here ? '' : `for ${place(answer.patch)}`
     + `${sameBox(answer.patch.slice(2), box.slice(2)) ? '' : ` and ${answer.patch[2]}x${answer.patch[3]} pixels`}:<br>`)
-    + `without the defence <b>${escaped(answer.undefended)}</b><br>with it <b>${escaped(answer.defended)}</b> `
-    + `(${answer.score.toPrecision(4)}; next ${escaped(answer.next)} ${answer.next_score.toPrecision(4)})`
+    + `without the defence <b>${escaped(answer.undefended)}</b><br>with it <b>${escaped(answer.defended)}</b>`
+    + (answer.score === null ? '' : ` (${answer.score.toPrecision(4)}; next ${escaped(answer.next)} ${answer.next_score.toPrecision(4)})`)
     + (answer.figure_5 ? `<br>${escaped(answer.figure_5)}` : ''), here ? '' : 'pg-old']);
   return lines;
 }

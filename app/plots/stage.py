@@ -60,7 +60,7 @@ def stage(
     add_photo(figure, clean.features.pixels, ("", "2"))
     if patch is not None:
         add_patch(figure, shown.features.pixels, patch, ("", "2"))
-    _outlines(figure, shown, shown_class, malicious, patch)
+    _outlines(figure, clean, shown, shown_class, malicious, patch)
     _axes(figure, clean)
     return style.finish(figure)
 
@@ -108,7 +108,7 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
     margin = certificate.margin
     # Without any bound a margin is infinite, and drawn like the largest finite one.
     finite = np.abs(margin[np.isfinite(margin)])
-    reach = max(float(finite.max(initial=0.0)), 1e-9)
+    reach = max(float(finite.max(initial=0.0)), 1e-9) if finite.size else 1.0
     drawn = np.clip(margin, -reach, reach)
     rivals = np.array([in_figure(name) for name in analysis.classes], dtype=object)[certificate.rival]
     what = places(certificate, one=True)
@@ -152,14 +152,14 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
 
 
 def _outlines(
-    figure: go.Figure, shown: Answer, shown_class: int, malicious: Box, patch: Patch | None
+    figure: go.Figure, clean: Analysis, shown: Answer, shown_class: int, malicious: Box, patch: Patch | None
 ) -> None:
     footprint = None if patch is None else shown.footprint(patch)
     detected = shown.masked(shown_class)[:_MASKS]
     for name, line, boxes, columns in (
         ("footprint", style.FOOTPRINT, () if footprint is None else (footprint,), (1, 2, 3)),
         ("detected", style.DETECTED, detected, (2, 3)),
-        ("malicious", style.MALICIOUS, (malicious,), (1, 2, 3)),
+        ("malicious", style.MALICIOUS, (clean.extent(malicious),), (1, 2, 3)),
     ):
         for box in boxes:
             for edges in _around(shown, box):
@@ -171,7 +171,7 @@ def _outlines(
 
 
 def _around(shown: Answer, box: Box) -> list[dict[str, float]]:
-    """A window where its cells lie in the image; a patch as it is."""
+    """A window where its cells lie in the image; a patch as it is, or all that are like it."""
     if isinstance(box, Window):
         return outlines(shown.features.receptive_field, box, shown.features.framing.image_size)
     return [_edges(box)]

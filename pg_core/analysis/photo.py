@@ -150,6 +150,13 @@ class Analysis(Answer):
             return None
         return positions.containing(footprint)
 
+    def extent(self, at: Box) -> Window | Patch:
+        """What a position stands for: a window of features, or the pixels of a patch and of all that are like it."""
+        positions = self.certificate.positions
+        if isinstance(positions, PatchPositions):
+            return positions.extent(at.top, at.left)
+        return positions.window(at.top, at.left)
+
     def patch_in(self, at: Box, patch_size: Size) -> Patch:
         """A place for a patch that `position` finds in this one."""
         image_size = self.features.framing.image_size

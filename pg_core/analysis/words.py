@@ -143,8 +143,9 @@ def table(analysis: "Analysis") -> str:
         ("claim", str(certificate.claim)),
         (
             f"worst {places(certificate, one=True)}",
-            f"row {at[0]}, column {at[1]}: lower {certificate.lower[at]:.4f}, upper "
-            f"{certificate.upper[at]:.4f} ({analysis.rival(certificate.worst)}), margin {certificate.margin[at]:+.4f}",
+            f"row {at[0]}, column {at[1]}: lower {number(certificate.lower[at], '.4f')}, upper "
+            f"{number(certificate.upper[at], '.4f')} ({analysis.rival(certificate.worst)}), margin "
+            f"{number(certificate.margin[at], '+.4f')}",
         ),
     )
     said = filter(None, [sentence(analysis), features.framing.sentence()])
@@ -155,6 +156,15 @@ def table(analysis: "Analysis") -> str:
 def finite(value: float) -> float | None:
     """A number as JSON takes it."""
     return float(value) if math.isfinite(value) else None
+
+
+def number(value: float, form: str) -> str:
+    """A bound or a margin as a person reads it; one that is infinite is none.
+
+    >>> number(1.23456, "+.2f"), number(-math.inf, "+.2f")
+    ('+1.23', 'no bound')
+    """
+    return f"{value:{form}}" if math.isfinite(value) else "no bound"
 
 
 def times(size: Size) -> str:

@@ -51,6 +51,13 @@ class PatchPositions:
         """The positions as windows of that map."""
         return Windows(self.field.map_size(self.image_size), self.field.window_size(self.patch_size))
 
+    def extent(self, row: int, column: int) -> Patch:
+        """The pixels that a position stands for: those of its patch, over all rows or columns that are alike."""
+        patch, (height, width) = self.patch(row, column), self.image_size
+        top, left = 0 if self.rows_alike else patch.top, 0 if self.columns_alike else patch.left
+        tall, wide = height if self.rows_alike else patch.height, width if self.columns_alike else patch.width
+        return Patch(top, left, tall, wide)
+
     def patch(self, row: int, column: int) -> Patch:
         """The patch at a position; where all rows or columns are alike, the first of them."""
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):

@@ -214,14 +214,14 @@ def _draw(figure: "Figure", analysis: Analysis, at: Box, patched: Patched | None
         patch = patched.patch
         edges = map(float, (patch.top, patch.bottom, patch.left, patch.right))
         _frame(photo, Outline(*edges), _CURRENT)
-    _outline(photo, shown, at, _MALICIOUS)
+    _outline(photo, shown, analysis.extent(at), _MALICIOUS)
     for axes, scale, index, role in ((own, scales[1], label, "label"), (other, scales[2], rival, "rival")):
         figure.colorbar(_evidence(axes, shown, index), scale, orientation="horizontal")
         what = "Local logits" if shown.evidence is None else "Evidence"
         _title(axes, f"{what}{with_patch}, {role}: {analysis.classes[index]}")
         for masked in shown.masked(index)[:_MASKS]:
             _outline(axes, shown, masked, _DETECTED)
-        _outline(axes, shown, at, _MALICIOUS)
+        _outline(axes, shown, analysis.extent(at), _MALICIOUS)
     footprint = None if patched is None else shown.footprint(patched.patch)
     for axes in (photo, own, other):
         if footprint is not None:
@@ -264,7 +264,8 @@ def _margins(axes: "Axes", analysis: Analysis) -> "AxesImage":
     certificate = analysis.certificate
     margin = certificate.margin
     # Without any bound a margin is infinite, and drawn like the largest finite one.
-    reach = max(float(np.abs(margin[np.isfinite(margin)]).max(initial=0.0)), 1e-9)
+    finite = np.abs(margin[np.isfinite(margin)])
+    reach = max(float(finite.max()), 1e-9) if finite.size else 1.0
     rows, columns = margin.shape
     image = axes.imshow(
         np.clip(margin, -reach, reach),

@@ -18,7 +18,7 @@ from app.state import patch, windows
 from app.views.explore import bounds, exports
 from app.views.explore.scores import in_words, scores
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.analysis.words import places
+from pg_core.analysis.words import number, places
 from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
@@ -145,7 +145,7 @@ def _photo_alone(clean: Analysis) -> None:
     columns[2].metric(f"{what} proved", f"{certificate.proved.sum()} of {certificate.positions.count}")
     columns[3].metric(
         "Smallest margin",
-        f"{certificate.margin[worst]:+.3f}",
+        number(certificate.margin[worst], "+.3f"),
         help="Where something is claimed, a margin above the tolerance, which is estimated, is a proof: "
         f"{certificate.tolerance[worst]:.2g} here.",
     )
@@ -168,7 +168,7 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices) -> None:
     rows += [(f"**upper**: {upper}", told.upper.bound)]
     ends = "nothing is claimed" if nothing else "certified if above the tolerance"
     rows += [(f"**margin**: lower - upper; {ends}", told.margin)]
-    table = "\n".join(f"| {meaning} | {value:.4f} |" for meaning, value in rows)
+    table = "\n".join(f"| {meaning} | {number(value, '.4f')} |" for meaning, value in rows)
     st.markdown(f"| | value |\n|---|---:|\n{table}")
     st.write(_in_feature_space(clean, malicious))
 
