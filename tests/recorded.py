@@ -21,7 +21,6 @@ from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.registry import build
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType
-from pg_core.networks import IMAGENETTE, imagenet_classes
 
 RECORDED = Path(__file__).with_name("recorded.json")
 MAPS, PHOTOS = 400, 100
@@ -93,8 +92,7 @@ def of_maps(count=MAPS):
 def of_photos(folder, network, patch):
     """What the defences say of photos of a folder that no network was trained on."""
     model = pg_core.load_model(network)
-    names = imagenet_classes()
-    photos = labelled_photos(folder, model.classes, tuple(names[index] for index in IMAGENETTE))
+    photos = labelled_photos(folder, model.classes)
     for photo in islice(photos, PHOTOS):
         seen = pg_core.extract(photo.path, model)
         config = DefenceConfig(model.receptive_field, model.image_size, model.evidence, (patch, patch))

@@ -1,28 +1,27 @@
 """python -m pg_core evaluate: clean and provable robust accuracy over a folder of photos."""
 
 import argparse
-import math
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from pg_core.analysis.inputs import configure
 from pg_core.commands import options as values
+from pg_core.datasets.base import DATASETS, Dataset
 from pg_core.datasets.folders import labelled_photos, other_files
-from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
-from pg_core.defences.patchguard.masking import Bound
-from pg_core.defences.patchguard.spec import BOUND
+from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import DEFENCES
-from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
+from pg_core.defences.spec import DefenceSpec, Parameter, Value
 from pg_core.evaluation.run import evaluate, evaluation_cases, network_runs
-from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.io import files
 from pg_core.io.json import as_json
 from pg_core.io.progress import Progress, Report, duration
-from pg_core.networks import IMAGENETTE, MODELS, imagenet_classes, load_model
+from pg_core.networks import MODELS, load_model
 from pg_core.photos.read import SUFFIXES, square
 
 _EPILOG = """\
@@ -32,7 +31,10 @@ models:
 defences:
 {defences}
 
-The folder holds a folder for each class, named like the class (or, for ImageNette, by its WordNet name), with photos
+data sets:
+{datasets}
+
+The folder holds a folder for each class, named like the class (or as its data set is published), with photos
 ({readable}). Other files are named in the summary; hidden ones are passed over.
 Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
 was stopped goes on where it stopped; a line that was spoilt meanwhile is left out, and its photo measured again.
@@ -41,6 +43,8 @@ was stopped goes on where it stopped; a line that was spoilt meanwhile is left o
 """
 
 
+_DEFAULTS: dict[str, Value] = {MASKS_PER_AXIS.name: 6}
+"""Where a command can wait longer than a page: PatchCleanser's, as published."""
 _LONG = 60.0
 """Seconds that a run may take without a word before."""
 
@@ -51,7 +55,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "evaluate",
         help="measure a network over a folder of photos",
         description="Undefended, defended (clean) and provable robust accuracy over a folder of class folders.",
-        epilog=_EPILOG.format(models=values.models(), defences=_defences(), readable=", ".join(SUFFIXES)),
+        epilog=_EPILOG.format(
+            models=values.models(),
+            defences=_titles(DEFENCES),
+            datasets=_titles(DATASETS),
+            readable=", ".join(SUFFIXES),
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     evaluate_folder.add_argument("folder", type=Path, help="a folder of class folders of photos")
@@ -85,23 +94,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="T",
         help="of robust masking; default: 0",
     )
-    evaluate_folder.add_argument(
-        "--alert-threshold",
-        type=values.threshold,
-        default=0.5,
-        metavar="τ",
-        help="of detection; default: 0.5",
-    )
-    evaluate_folder.add_argument(
-        "--masks-per-axis", type=values.count, default=6, metavar="N", help="of double masking; default: 6"
-    )
-    evaluate_folder.add_argument("--clip-high", type=values.positive, default=math.inf, metavar="C")
-    evaluate_folder.add_argument(
-        "--evidence",
-        choices=list(EVIDENCE_TYPES),
-        help="default: what suits the model",
-    )
-    evaluate_folder.add_argument("--bound", choices=list(Bound), default=Bound.SOUND, type=Bound)
+    for parameter in _parameters():
+        default = _DEFAULTS.get(parameter.name, parameter.default)
+        told = "default: " + ("the network's own, or none" if default is None else str(default))
+        evaluate_folder.add_argument(
+            f"--{parameter.name.replace('_', '-')}",
+            type=partial(_value, parameter),
+            default=default,
+            metavar="VALUE" if parameter.choices is None else "|".join(parameter.choices),
+            help=f"{parameter.title}, of {_with(parameter)}; {told}".replace("%", "%%"),
+        )
     evaluate_folder.add_argument(
         "--limit", type=values.count, metavar="N", help="only so many photos, balanced over the classes"
     )
@@ -123,8 +125,30 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     evaluate_folder.set_defaults(run=_run)
 
 
-def _defences() -> str:
-    return "\n".join(f"  {name:<18}{spec.title}" for name, spec in DEFENCES.items())
+def _titles(registry: Mapping[str, DefenceSpec] | Mapping[str, Dataset]) -> str:
+    return "\n".join(f"  {name:<18}{value.title}" for name, value in registry.items())
+
+
+def _parameters() -> tuple[Parameter[Any], ...]:
+    """Those of all defences, each once, but for T, of which there may be several."""
+    every = {parameter.name: parameter for spec in DEFENCES.values() for parameter in spec.parameters}
+    return tuple(parameter for name, parameter in every.items() if name != THRESHOLD.name)
+
+
+def _with(parameter: Parameter[Any]) -> str:
+    return ", ".join(name for name, spec in DEFENCES.items() if parameter in spec.parameters)
+
+
+def _value(parameter: Parameter[Any], text: str) -> Value:
+    """What stands for a parameter on the command line."""
+    value: Value = text
+    if parameter.choices is None:
+        with suppress(ValueError):  # a word is refused below
+            value = int(text) if isinstance(parameter.default, int) else float(text)
+    try:
+        return cast(Value, parameter.checked(value))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
@@ -133,23 +157,12 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     if options.local_logits is not None:
         files.prepare_folder(options.local_logits)
     model = load_model(options.model, options.device, options.weights)
-    names = imagenet_classes()
-    imagenette = tuple(names[index] for index in IMAGENETTE)
-    photos = labelled_photos(options.folder, model.classes, imagenette)[: options.limit]
+    photos = labelled_photos(options.folder, model.classes)[: options.limit]
     sizes = [
         square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
     ]
-    config = configure(
-        model,
-        sizes[0],
-        {
-            EVIDENCE.name: options.evidence,
-            CLIP_HIGH.name: None if math.isinf(options.clip_high) else options.clip_high,
-            BOUND.name: options.bound.value,
-            ALERT_THRESHOLD.name: options.alert_threshold,
-            MASKS_PER_AXIS.name: options.masks_per_axis,
-        },
-    )
+    settings = {parameter.name: getattr(options, parameter.name) for parameter in _parameters()}
+    config = configure(model, sizes[0], settings)
     cases = evaluation_cases(config, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable
     cure = nullcontext() if skip else values.cure_for_unreadable()

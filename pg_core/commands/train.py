@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.commands import options as values
+from pg_core.datasets.base import DATASETS
 from pg_core.datasets.folders import labelled_photos, other_files, readable
 from pg_core.evaluation.results import in_brief
 from pg_core.io import files
 from pg_core.io.json import from_json
-from pg_core.networks import CIFAR10, IMAGENETTE, TRAINED, imagenet_classes, shipped
+from pg_core.networks import TRAINED, shipped
 from pg_core.networks.bodies.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
 from pg_core.training.recipe import (
     BandRecipe,
@@ -33,7 +34,7 @@ networks:
   interval   the same for interval bounds, against patches of one size
   whole      a network that sees all of a 32x32 image: nothing to certify, but a teacher for the others
 
-The folder holds a folder of photos for each class, named like the class or, for ImageNette, by its WordNet name. The
+The folder holds a folder of photos for each class, named like the class or as its data set is published. The
 checkpoint is written every two minutes, and at an interrupt: started again with the same options, training goes on
 from it, to the same result, as long as the photos are the same.
 
@@ -46,19 +47,20 @@ from it, to the same result, as long as the photos are the same.
 
 @dataclass(frozen=True, slots=True)
 class _Study:
-    """A network, how it is trained unless options say otherwise, and the name of its weights."""
+    """A network, how it is trained unless options say otherwise, the name of its weights, and whose classes it has."""
 
     network: Architecture
     recipe: Recipe
     name: str
+    dataset: str
 
 
 _STUDIES = {
-    "tiles": _Study(Tiles(lite=2), TileRecipe(), "imagenette"),
-    "bands": _Study(Bands(), BandRecipe(), "cifar10-bands"),
-    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval"),
-    "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10"),
-    "whole": _Study(Whole(), WholeRecipe(), "cifar10-whole"),
+    "tiles": _Study(Tiles(lite=2), TileRecipe(), "imagenette", "imagenette"),
+    "bands": _Study(Bands(), BandRecipe(), "cifar10-bands", "cifar10"),
+    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval", "cifar10"),
+    "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10", "cifar10"),
+    "whole": _Study(Whole(), WholeRecipe(), "cifar10-whole", "cifar10"),
 }
 
 
@@ -139,17 +141,14 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     files.prepare_folder(options.output)
     for path in (options.checkpoint, *shipped.files_of(options.name, options.output)):
         files.prepare(path)
-    names = imagenet_classes()
-    imagenette = tuple(names[index] for index in IMAGENETTE)
-    of_tiles = isinstance(network, Tiles)
-    classes = imagenette if of_tiles else CIFAR10
-    photos = labelled_photos(options.folder, classes, imagenette)
+    classes = DATASETS[study.dataset].classes
+    photos = labelled_photos(options.folder, classes)
     passed_over: tuple[str, ...] = ()
     if options.skip_unreadable:
         photos, passed_over = readable(photos)
     start = shipped.read_card(options.start) if options.start else None
     base = starting_point(network, recipe, start)
-    teaching = _STUDIES["tiles" if of_tiles else "whole"]
+    teaching = _STUDIES["tiles" if isinstance(network, Tiles) else "whole"]
     taught_by = shipped.read_card(teaching.name, options.teacher) if options.teacher else None
     if (taught_by is None) != (recipe.teacher_share == 0):
         raise ValueError("expected --teacher and --teacher-share above 0 together")

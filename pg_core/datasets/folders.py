@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 
+from pg_core.datasets.base import DATASETS
 from pg_core.geometry import Size
 from pg_core.io.files import UnreadableError, regular
 from pg_core.networks.base import Part
@@ -44,20 +45,6 @@ SAMPLES: dict[str, Sample] = {
 
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """What Macs and Windows leave beside photos, in lower case; names that begin with a dot besides."""
-
-IMAGENETTE_FOLDERS = (
-    "n01440764",
-    "n02102040",
-    "n02979186",
-    "n03000684",
-    "n03028079",
-    "n03394916",
-    "n03417042",
-    "n03425413",
-    "n03445777",
-    "n03888257",
-)
-"""WordNet's names of ImageNette's ten classes, in the order of `pg_core.networks.IMAGENETTE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +82,9 @@ def sample_path(name: str) -> Path:
     raise ImageError(f"The sample {name} is missing: install the package that brings {sample.file}.")
 
 
-def labelled_photos(
-    folder: str | Path, classes: tuple[str, ...], imagenette: tuple[str, ...] = ()
-) -> tuple[LabelledPhoto, ...]:
+def labelled_photos(folder: str | Path, classes: tuple[str, ...]) -> tuple[LabelledPhoto, ...]:
     """The photos below a folder whose folders are named like the classes (case and _ for a space do not
-    matter), or by WordNet's names of ImageNette's ten, which `imagenette` gives in the words of `classes`.
+    matter), or as a known data set names the folder of such a class.
 
     First one photo of each class, then the second of each, and so on, so that any beginning is balanced.
     Hidden files and folders and those of `_OF_SYSTEMS` are passed over; `other_files` names all else.
@@ -108,12 +93,14 @@ def labelled_photos(
     folder = Path(folder)
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder.")
-    index = {_plain(name): number for number, name in enumerate(classes)}
-    index |= {
-        wordnet: index[_plain(name)]
-        for wordnet, name in zip(IMAGENETTE_FOLDERS, imagenette, strict=False)
-        if _plain(name) in index
+    named = {_plain(name): number for number, name in enumerate(classes)}
+    published = {
+        _plain(folder_name): named[_plain(name)]
+        for dataset in DATASETS.values()
+        for folder_name, name in zip(dataset.folders, dataset.classes, strict=False)
+        if _plain(name) in named
     }
+    index = published | named
     found: list[list[LabelledPhoto]] = []
     for below in _visible(folder):
         if not below.is_dir():

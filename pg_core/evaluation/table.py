@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pg_core.datasets.base import DATASETS, OTHER, Dataset, dataset_of
 from pg_core.defences.base import Claim
 from pg_core.defences.registry import DEFENCES
 from pg_core.evaluation.proportion import Share
@@ -14,9 +15,8 @@ from pg_core.evaluation.published import Published
 from pg_core.evaluation.results import Accuracy, Evaluation
 from pg_core.geometry import Size
 from pg_core.io.latex import tabular
-from pg_core.io.parameters import coerce_fields, member
+from pg_core.io.parameters import coerce_fields
 from pg_core.io.spreadsheet import Cell, comma_separated
-from pg_core.networks import CIFAR10, IMAGENETTE, imagenet_classes
 
 _SAME_SHARE = 0.1
 """Per cent of the image; squares of whole pixels miss the published shares by less."""
@@ -31,26 +31,18 @@ class Origin(StrEnum):
     PUBLISHED = "as published"
 
 
-class Data(StrEnum):
-    """The photos, and the networks' classes with them."""
-
-    IMAGENETTE = "ImageNette"
-    IMAGENET = "ImageNet"
-    CIFAR10 = "CIFAR-10"
-    OTHER = "other photos"
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """One defence against patches that cover `patch_per_cent` of the image.
 
-    `network` is a name of MODELS, or as published; `photos` names the set and `n` counts it; `image` says what the
-    patch is put on, `claim` what certified means. Without clean accuracy it is infeasible, as the authors say; without
-    certified accuracy nothing is claimed, or the published figure could not be checked.
+    `data` has the classes of the network; `network` is a name of MODELS, or as published; `photos` names the set and
+    `n` counts it; `image` says what the patch is put on, `claim` what certified means. Without clean accuracy it is
+    infeasible, as the authors say; without certified accuracy nothing is claimed, or the published figure could not
+    be checked.
     """
 
     origin: Origin
-    data: Data
+    data: Dataset
     photos: str
     n: int | None
     image: str
@@ -112,10 +104,11 @@ def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> t
 
 def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
     """The same of published figures; robust masking stands there at T = 0."""
+    by_title = {dataset.title: dataset for dataset in DATASETS.values()}
     return tuple(
         Point(
             Origin.PUBLISHED,
-            Data(cell.data),
+            by_title.get(cell.data, OTHER),
             cell.source,
             None,
             cell.image,
@@ -134,10 +127,10 @@ def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
     )
 
 
-def table_4(points: Iterable[Point], data: Data) -> tuple[Point, ...]:
+def table_4(points: Iterable[Point], data: Dataset) -> tuple[Point, ...]:
     """The points at the published patch sizes and T = 0, in the order patch, defence, origin."""
-    data = member(Data, data)
-    own = [point for point in points if point.data is data and not point.threshold]
+    data = Dataset.named(data)
+    own = [point for point in points if point.data == data and not point.threshold]
     sizes = sorted({point.patch_per_cent for point in own if point.origin is Origin.PUBLISHED})
     order = {name: number for number, name in enumerate(DEFENCES)}
     return tuple(
@@ -159,7 +152,7 @@ def as_csv(points: Iterable[Point]) -> str:
     """A line for each point; shares in per cent, empty where there is none."""
     rows = (
         [
-            point.data,
+            point.data.title,
             point.patch,
             point.image,
             point.method,
@@ -203,15 +196,9 @@ def described(point: Point) -> str:
     return point.photos if point.n is None else f"{point.photos}, n = {point.n:,}"
 
 
-def data_of(evaluation: Evaluation) -> Data:
+def data_of(evaluation: Evaluation) -> Dataset:
     """Which data the classes of a network are of."""
-    classes, names = evaluation.configuration.classes, imagenet_classes()
-    known = {
-        CIFAR10: Data.CIFAR10,
-        tuple(names[index] for index in IMAGENETTE): Data.IMAGENETTE,
-        names: Data.IMAGENET,
-    }
-    return known.get(classes, Data.OTHER)
+    return dataset_of(evaluation.configuration.classes)
 
 
 def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str]) -> Point:
@@ -239,10 +226,10 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
     )
 
 
-def _resized(data: Data, image_size: Size) -> str:
-    if data is not Data.CIFAR10:
+def _resized(data: Dataset, image_size: Size) -> str:
+    if data.image_size is None:
         return ""
-    return " (native)" if image_size == (32, 32) else " (enlarged)"
+    return " (native)" if image_size == data.image_size else " (enlarged)"
 
 
 def _numbers(share: Share | None) -> list[Cell]:

@@ -14,7 +14,6 @@ import torch
 
 from pg_core import RobustMasking, Verdict, load_model
 from pg_core.datasets.folders import labelled_photos
-from pg_core.networks import IMAGENETTE, imagenet_classes
 from pg_core.photos.colour import to_srgb
 from pg_core.photos.inference import extract
 from pg_core.photos.read import read
@@ -34,8 +33,7 @@ def main():
     torch.set_num_threads(1)
     model = load_model("imagenette", "cpu")
     defence = RobustMasking(model.receptive_field.window_size((32, 32)), evidence=model.evidence)
-    names = tuple(imagenet_classes()[index] for index in IMAGENETTE)
-    photos = labelled_photos(options.folder, model.classes, names)[: options.photos]
+    photos = labelled_photos(options.folder, model.classes)[: options.photos]
     counts = Counter()
     for photo in photos:
         image = read(photo.path)

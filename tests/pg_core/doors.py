@@ -34,6 +34,7 @@ from pg_core import (
 )
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse, certify
+from pg_core.datasets.base import DATASETS, Dataset
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.defences.base import Claim, Verdict, in_words
@@ -77,8 +78,8 @@ FEW_MASKS = {"masks_per_axis": 2}
 
 
 def words():
-    """Every parameter of a public function or value that is one of a few values with names, a member of an enumeration
-    or a type of evidence: its name, and the values."""
+    """Every parameter of a public function or value that is one of a few values with names, which are members of an
+    enumeration, types of evidence or data sets: its name, and these by theirs."""
     for module in pkgutil.walk_packages(pg_core.__path__, "pg_core."):
         if module.name.endswith("__main__"):
             continue
@@ -103,9 +104,9 @@ def _words_of(name, value):
 
 def _enumerations(annotation):
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        yield tuple(annotation)
-    elif annotation is EvidenceType:
-        yield tuple(EVIDENCE_TYPES.values())
+        yield {str(member): member for member in annotation}
+    elif annotation in (EvidenceType, Dataset):
+        yield EVIDENCE_TYPES if annotation is EvidenceType else DATASETS
     elif get_origin(annotation) not in (dict, Mapping):  # a key finds its equal
         for part in get_args(annotation):
             yield from _enumerations(part)
@@ -362,8 +363,8 @@ def main():
     functions = calls(known)
     parameters = {
         name: {
-            "words": [with_word(known, functions, name, str(member)) for member in kind],
-            "members": [with_word(known, functions, name, member) for member in kind],
+            "words": [with_word(known, functions, name, word) for word in kind],
+            "members": [with_word(known, functions, name, member) for member in kind.values()],
             "wrong": with_word(known, functions, name, WRONG),
         }
         for name, kind in words()

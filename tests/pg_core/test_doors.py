@@ -33,7 +33,7 @@ def test_a_name_does_what_its_value_does_and_any_other_is_refused(name, tried):
     found, kind = tried["words"][name], WORDS[name]
     assert len(found["words"]) == len(kind)
     assert found["words"] == found["members"]
-    assert found["wrong"].startswith(f"ValueError: expected one of {', '.join(map(str, kind))}, got 'magic'")
+    assert found["wrong"].startswith(f"ValueError: expected one of {', '.join(kind)}, got 'magic'")
 
 
 def test_a_value_made_of_words_and_numbers_of_numpy_is_the_same_value(tried):

@@ -330,9 +330,9 @@ def test_imagenette_folders_are_known_by_their_wordnet_names(tmp_path):
         (tmp_path / name).mkdir()
         Image.new("RGB", (32, 32)).save(tmp_path / name / "a.JPEG", "JPEG")
     names = ("tench", "b", "c", "d", "e", "f", "g", "h", "i", "parachute")
-    assert [photo.label for photo in labelled_photos(tmp_path, names, names)] == [0, 9]
+    assert [photo.label for photo in labelled_photos(tmp_path, names)] == [0, 9]
     with pytest.raises(ImageError, match="expected folders named like the classes"):
-        labelled_photos(tmp_path, names)
+        labelled_photos(tmp_path, names[:9])
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path):

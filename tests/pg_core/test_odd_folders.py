@@ -178,10 +178,6 @@ def test_commands_show_a_name_that_is_no_text_with_escapes(folder, run, tmp_path
     [
         (("--patch-size", "33"), "expected a patch of 1x1 to 32x32 pixels, the size of the image, got 33x33"),
         (("--patch-size", "2", "1000000000"), "expected a patch of 1x1 to 32x32 pixels"),
-        (
-            ("--defence", "double-masking", "--masks-per-axis", "99999"),
-            "expected at most 32 masks per axis, one for each pixel of the image, got 99999",
-        ),
     ],
 )
 def test_what_is_larger_than_the_image_is_refused_before_a_photo_is_read(

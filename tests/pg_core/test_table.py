@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from pg_core.datasets.base import DATASETS
 from pg_core.defences.base import Claim
 from pg_core.evaluation import published
-from pg_core.evaluation import table as comparison
+from pg_core.evaluation import table as tables
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
-from pg_core.evaluation.table import Data, Origin
+from pg_core.evaluation.table import Origin
 from pg_core.geometry import ReceptiveField
-from pg_core.networks import CIFAR10, IMAGENETTE, imagenet_classes
 
-NETTE = tuple(imagenet_classes()[index] for index in IMAGENETTE)
+NETTE = DATASETS["imagenette"].classes
 WEIGHTS = "ab" * 32
 
 
@@ -49,13 +49,13 @@ SHIPPED = {"imagenette": WEIGHTS}
 
 
 def points(shipped=SHIPPED, *evaluations):
-    return comparison.measured(evaluations or (NETTE_RUNS,), shipped) + comparison.as_published(
-        published.read()
-    )
+    return tables.measured(evaluations or (NETTE_RUNS,), shipped) + tables.as_published(published.read())
 
 
 def test_table_4_sets_what_was_measured_before_what_was_published_for_the_same_patch_and_defence():
-    table = [point for point in comparison.table_4(points(), Data.IMAGENETTE) if point.patch_per_cent > 1.5]
+    table = [
+        point for point in tables.table_4(points(), DATASETS["imagenette"]) if point.patch_per_cent > 1.5
+    ]
     assert [(point.defence, point.origin) for point in table[1:6]] == [
         ("masking", Origin.MEASURED),
         ("masking", Origin.PUBLISHED),
@@ -69,7 +69,7 @@ def test_table_4_sets_what_was_measured_before_what_was_published_for_the_same_p
 
 
 def test_a_bound_that_claims_nothing_is_no_point_and_a_network_without_a_defence_is_one():
-    found = comparison.measured([NETTE_RUNS], SHIPPED)
+    found = tables.measured([NETTE_RUNS], SHIPPED)
     assert len(found) == 6
     by_defence = {point.defence: point.in_words for point in found}
     assert by_defence["undefended"] == ("90.0 [85.1, 93.4]", "nothing is claimed")
@@ -79,25 +79,29 @@ def test_a_bound_that_claims_nothing_is_no_point_and_a_network_without_a_defence
 
 @pytest.mark.parametrize("shipped", [{}, {"imagenette": "00" * 32}, {"other": WEIGHTS}])
 def test_other_weights_than_the_shipped_ones_are_named(shipped):
-    assert {point.origin for point in comparison.measured([NETTE_RUNS], shipped)} == {Origin.OTHER_WEIGHTS}
+    assert {point.origin for point in tables.measured([NETTE_RUNS], shipped)} == {Origin.OTHER_WEIGHTS}
     without = replace(NETTE_RUNS, configuration=replace(NETTE_RUNS.configuration, weights_sha256=None))
-    assert {point.origin for point in comparison.measured([without], SHIPPED)} == {Origin.OTHER_WEIGHTS}
+    assert {point.origin for point in tables.measured([without], SHIPPED)} == {Origin.OTHER_WEIGHTS}
 
 
 def test_native_and_enlarged_patches_of_cifar_are_told_apart():
-    native = evaluation(((5, 5), "interval", None, Claim.LABEL), classes=CIFAR10, image_size=(32, 32))
-    large = evaluation(((30, 30), "interval", None, Claim.LABEL), classes=CIFAR10, image_size=(192, 192))
-    measured = comparison.measured((native, large), {})
+    native = evaluation(
+        ((5, 5), "interval", None, Claim.LABEL), classes=DATASETS["cifar10"].classes, image_size=(32, 32)
+    )
+    large = evaluation(
+        ((30, 30), "interval", None, Claim.LABEL), classes=DATASETS["cifar10"].classes, image_size=(192, 192)
+    )
+    measured = tables.measured((native, large), {})
     assert [point.image for point in measured] == ["32x32 (native)", "192x192 (enlarged)"]
     for point in measured:
-        table = comparison.table_4((*comparison.as_published(published.read()), point), Data.CIFAR10)
+        table = tables.table_4((*tables.as_published(published.read()), point), DATASETS["cifar10"])
         beside = [other for other in table if other.defence == "interval" and other.patch_per_cent > 1]
         assert [other.origin for other in beside] == [Origin.OTHER_WEIGHTS, Origin.PUBLISHED]
 
 
 def test_csv_holds_every_number_of_every_point():
     table = points()
-    rows = list(csv.DictReader(io.StringIO(comparison.as_csv(table))))
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(table))))
     assert len(rows) == len(table)
     for row, point in zip(rows, table, strict=True):
         assert row["origin"] == point.origin
@@ -108,8 +112,8 @@ def test_csv_holds_every_number_of_every_point():
 
 
 def test_latex_has_a_row_for_every_point_with_its_source_and_no_bare_per_cent():
-    table = comparison.table_4(points(), Data.IMAGENETTE)
-    lines = comparison.as_latex(table).splitlines()
+    table = tables.table_4(points(), DATASETS["imagenette"])
+    lines = tables.as_latex(table).splitlines()
     rows = [line for line in lines if line.endswith(r"\\")][1:]
     assert len(rows) == len(table)
     for row, point in zip(rows, table, strict=True):
