@@ -119,7 +119,7 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
     next(button for button in page.button if button.label == "As in the sidebar").click().run()
     assert "still not certified" not in text(page)
     page.slider(key="whatif-threshold").set_value(0.3).run()
-    page.number_input(key="whatif-clip").set_value(0.5).run()
+    page.number_input(key="whatif-clip_high").set_value(0.5).run()
     other = examine(
         told.features,
         RobustMasking(before.windows.window_size, 0.3, model.evidence, 0.5),

@@ -64,6 +64,8 @@ def of_a_photo(features: LocalFeatures, defence: RobustMasking) -> bool:
     print(f"{features.model}, {len(features.classes)} classes, map {features.map_size}, {defence}")
     known = defence, analysis.masking, analysis.certificate
     told = diagnose(*known, window)
+    explanation = analysis.explanation(window)
+    bounds = explanation.lower, explanation.upper
     _, witness = window_status(*known, window)
     attacked = analysis.masking if witness is None else witness.masking
     subject = running.photo_subject(analysis, analysis, window, running.Scene.PHOTO)
@@ -74,8 +76,8 @@ def of_a_photo(features: LocalFeatures, defence: RobustMasking) -> bool:
     debugger |= {
         "diagnosis": lambda: diagnose(*known, window),
         "witness": lambda: window_status(*known, window),
-        "waterfalls": lambda: [figures.waterfall(told, side, "") for side in (told.label, told.rival)],
-        "photo": lambda: figures.windows_on_photo(analysis, told),
+        "waterfalls": lambda: [figures.waterfall(*pair, "") for pair in (bounds, bounds[::-1])],
+        "photo": lambda: figures.position_on_photo(analysis, window, other=told.label.other),
     }
     if witness is not None:
         debugger["its maps"] = lambda: figures.witness_maps(analysis, witness)

@@ -1,4 +1,9 @@
-"""Why a window fails: both bounds as waterfalls, the windows on the photo, and the evidence of a witness."""
+"""Why a position fails: both bounds as waterfalls, the position on the photo, and the evidence of a witness."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 
@@ -12,74 +17,123 @@ from app.plots.maps import (
     named,
     outlined,
 )
-from app.plots.photo import outlines
+from app.plots.photo import add_photo, outlines
+from app.views.debugger.text import NO_BOUND, number, step
 from pg_core.analysis.photo import Analysis
-from pg_core.defences.patchguard.explain import Account, Branch, Diagnosis
+from pg_core.defences.patchguard.explain import Diagnosis
 from pg_core.defences.patchguard.masking import Masking
 from pg_core.defences.patchguard.witness import Witness
+from pg_core.defences.spec import Explanation, Term, Waterfall
+from pg_core.geometry import Box, Window
+
+_HALF = 0.4
+"""Of the width of a bar; from one to the next it is 1."""
+_LETTERS = 16
+"""Of a term, in a line below its bar."""
+MASKS = 12
+"""So many of what a defence took out are drawn."""
+_CONNECTOR: dict[str, object] = {"color": style.BEFORE, "width": 1}
+_OPPOSITE: dict[str, object] = {"color": "#111111", "width": 1.5, "dash": "dash"}
+_INFINITE: dict[str, object] = {"text": "<b>∞</b>", "showarrow": True, "bgcolor": "rgba(255,255,255,0.85)"}
 
 
-def waterfall(diagnosis: Diagnosis, account: Account, name: str) -> go.Figure:
-    """From all evidence of a class to its bound, and beside it the bound of the other side as a line; both waterfalls
-    of a diagnosis have the same scale."""
-    for_label = account == diagnosis.label
-    change = -account.taken if for_label else account.hidden
-    bound, opposite = ("lower", "upper") if for_label else ("upper", "lower")
-    against = diagnosis.rival if for_label else diagnosis.label
-    values = [account.total, -account.inside, account.outside, change, account.bound]
-    names = ["all: SUM(û)", "inside w", "outside: t", _step(account), bound]
-    said = [f"{value:.4g}" if at in (0, 2, 4) else f"{value:+.4g}" for at, value in enumerate(values)]
+def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
+    """From the terms of a bound to the bound itself, and the other bound beside it as a line. Both waterfalls of a
+    position have the same scale; what is infinite is hatched to the edge of the figure, and an arrow goes on."""
+    low, high = _scale(fall, other)
+    bars, shapes, arrows = [], [], []
+    running = 0.0
+    for at, term in enumerate(fall.terms):
+        before = 0.0 if term.total else running
+        running = term.value if term.total else running + term.value
+        start, end = (min(max(value, low), high) for value in (before, running))
+        bars.append((start, end - start))
+        if at + 1 < len(fall.terms) and math.isfinite(running):
+            # Where a bar ends, the next one begins.
+            shapes.append(_level(running, at + _HALF, at + 1 - _HALF, _CONNECTOR))
+        if math.isinf(term.value):
+            arrows.append(_arrow(at, end, upwards=term.value > 0))
+    opposite = other.terms[-1]
+    if math.isfinite(opposite.value):
+        shapes.append({"name": "opposite"} | _level(opposite.value, 0, 1, _OPPOSITE) | {"xref": "paper"})
+        note = f"- - -  {opposite.name}: {number(opposite.value)}"
+    else:
+        note = f"{opposite.name}: {NO_BOUND}"
+    bases, heights = zip(*bars, strict=True)
     figure = go.Figure(
-        go.Waterfall(
-            # Beside a bar, a value would lie on the line of the other class where it matters.
-            x=[f"{name}<br><b>{value}</b>" for name, value in zip(names, said, strict=True)],
-            y=values,
-            measure=["absolute", "relative", "total", "relative", "total"],
-            increasing={"marker": {"color": style.GAINED}},
-            decreasing={"marker": {"color": style.LOST}},
-            totals={"marker": {"color": style.AFTER}},
-            connector={"line": {"color": style.BEFORE, "width": 1}},
-            hovertemplate="%{x}<extra></extra>",
+        go.Bar(
+            base=bases,
+            y=heights,
+            width=2 * _HALF,
+            # A waterfall trace has no hatching.
+            marker={
+                "color": [_colour(term) for term in fall.terms],
+                "pattern": {"shape": ["/" if math.isinf(term.value) else "" for term in fall.terms]},
+            },
+            customdata=[_said(term) for term in fall.terms],
+            hovertemplate="%{customdata}<extra></extra>",
             name=in_figure(name),
         )
     )
-    across = {"xref": "paper", "x0": 0, "x1": 1, "y0": against.bound, "y1": against.bound}
-    note = {
-        "text": f"- - -  {opposite} of the other class: {against.bound:.4g}",
-        "showarrow": False,
-        "x": 1,
-        "y": 1,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "right",
-        "yanchor": "top",
-    }
-    most = max(diagnosis.label.total, diagnosis.rival.total, diagnosis.rival.bound, 1e-9)
+    corner = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
     return style.finish(figure).update_layout(
-        shapes=[{"type": "line", "line": {"color": "#111111", "width": 1.5, "dash": "dash"}, **across}],
-        annotations=[note],
-        yaxis={"range": [0, 1.12 * most], "showgrid": False, "zeroline": True, "showticklabels": False},
-        xaxis={"automargin": True, "tickfont": {"size": 12}},
+        shapes=shapes,
+        annotations=[{"text": note, "showarrow": False, **corner}, *arrows],
+        yaxis={"range": [low, high], "showgrid": False, "zeroline": True, "showticklabels": False},
+        xaxis={
+            # Beside a bar, a value would lie on the line of the other class where it matters.
+            "tickvals": list(range(len(fall.terms))),
+            "ticktext": [_said(term) for term in fall.terms],
+            "tickangle": 0,
+            "tickfont": {"size": 12},
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+        },
         height=320,
         margin={"l": 8, "r": 8, "t": 12, "b": 64},
     )
 
 
-def windows_on_photo(analysis: Analysis, diagnosis: Diagnosis) -> go.Figure:
-    """The photo under the label's evidence, with the malicious window w, all pixels that its cells see, and the other
-    window w' that costs the label most."""
-    field = analysis.features.receptive_field
-    figure = evidence_over_photo(analysis.features, analysis.masking.evidence[diagnosis.label.label], 0.4)
-    image_size = analysis.features.framing.image_size
-    shapes = outlined("seen", style.FOOTPRINT, [edges_of(field.pixels(diagnosis.window))])
+def by_branch(explanation: Explanation, told: Diagnosis) -> Explanation:
+    """The waterfalls of robust masking, whose last step but one is named by the branch that applies."""
+    falls = []
+    for fall, account in ((explanation.lower, told.label), (explanation.upper, told.rival)):
+        *terms, change, bound = fall.terms
+        falls.append(replace(fall, terms=(*terms, replace(change, name=step(account)), bound)))
+    return replace(explanation, lower=falls[0], upper=falls[1])
+
+
+def in_words(fall: Waterfall, name: str) -> str:
+    """A waterfall for those who cannot see it."""
+    return f"{name}: " + ", ".join(
+        f"{term.name} {number(term.value, signed=not term.total) if math.isfinite(term.value) else NO_BOUND}"
+        for term in fall.terms
+    )
+
+
+def position_on_photo(
+    analysis: Analysis, at: Box, masked: Sequence[Box] = (), other: Window | None = None
+) -> go.Figure:
+    """The photo under what the defence adds up for the label, if it adds up evidence: with the malicious window w and
+    all pixels that its cells see, or the patch; with what the defence masked; and with the other window w' that costs
+    the label most."""
+    field, image_size = analysis.features.receptive_field, analysis.features.framing.image_size
+    figure = _photo(analysis)
+    window = isinstance(at, Window)
+    shapes = outlined("seen", style.FOOTPRINT, [edges_of(field.pixels(at))]) if isinstance(at, Window) else []
     names = []
-    drawn = [("w", "malicious", style.MALICIOUS, diagnosis.window)]
-    if diagnosis.label.other is not None:
-        drawn.insert(0, ("w'", "other", style.OTHER, diagnosis.label.other))
-    for letter, name, line, window in drawn:
-        around = outlines(field, window, image_size)
+    drawn: list[tuple[str, str, dict[str, object], Box]] = [
+        ("", "masked", style.DETECTED, box) for box in masked[:MASKS]
+    ]
+    if other is not None:
+        drawn.append(("w'", "other", style.OTHER, other))
+    drawn.append(("w" if window else "patch", "malicious", style.MALICIOUS, at))
+    for letter, name, line, box in drawn:
+        around = outlines(field, box, image_size) if isinstance(box, Window) else [edges_of(box)]
         shapes += outlined(name, line, around)
-        names.append(named(around[0]["x0"], around[0]["y0"], letter, corner=True))
+        if letter:
+            names.append(named(around[0]["x0"], around[0]["y0"], letter, corner=True))
     figure.update_traces(showscale=False)
     margin = {"l": 4, "r": 4, "t": 4, "b": 26}
     return figure.update_layout(height=400, margin=margin, shapes=shapes, annotations=names)
@@ -114,62 +168,54 @@ def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
     )
 
 
-def why_label(account: Account, threshold: float) -> str:
-    """Which branch of the lower bound applies, in words and numbers."""
-    t, most, m = account.outside, threshold * account.outside, account.taken
-    match account.branch:
-        case Branch.OTHER:
-            return (
-                f"m = {m:.4g} > T t = {most:.4g}: even with nothing in w, the window w' is detected and masked. "
-                f"lower = t - m = {t:.4g} - {m:.4g} = {account.bound:.4g}."
-            )
-        case Branch.STRADDLING:
-            return (
-                f"m ≤ T t = {most:.4g}: nothing need be detected. But a little evidence for the label in w has the "
-                f"straddling window w' detected, which takes {m:.4g} along. lower = t - m_o = {t:.4g} - {m:.4g} = "
-                f"{account.bound:.4g}."
-            )
-    return (
-        f"m ≤ T t = {most:.4g}: nothing is detected with nothing in w, and no evidence in w changes that for the "
-        f"worse, this bound says. lower = t = {account.bound:.4g}."
+def _scale(fall: Waterfall, other: Waterfall) -> tuple[float, float]:
+    """From the least to the largest finite value that either waterfall reaches, with room for a line of words."""
+    values = [0.0]
+    for each in (fall, other):
+        running = 0.0
+        for term in each.terms:
+            running = term.value if term.total else running + term.value
+            values.append(running)
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite), max(finite)
+    room = max(high - low, 1e-9)
+    return (low - 0.06 * room if low < 0 else 0.0), high + 0.12 * room
+
+
+def _colour(term: Term) -> str:
+    if term.total:
+        return style.AFTER
+    return style.GAINED if term.value >= 0 else style.LOST
+
+
+def _said(term: Term) -> str:
+    value = number(term.value, signed=not term.total)
+    lines = textwrap.wrap(term.name, _LETTERS)
+    return "<br>".join([*lines, f"<b>{value if math.isfinite(term.value) else NO_BOUND}</b>"])
+
+
+def _level(value: float, left: float, right: float, line: dict[str, object]) -> dict[str, object]:
+    return {"type": "line", "line": line, "x0": left, "x1": right, "y0": value, "y1": value}
+
+
+def _arrow(at: int, edge: float, upwards: bool) -> dict[str, object]:
+    """An arrow that ends at the edge of the figure."""
+    tail = 40 if upwards else -40
+    return {"x": at, "y": edge, "ax": 0, "ay": tail, "arrowhead": 2, "arrowwidth": 2, **_INFINITE}
+
+
+def _photo(analysis: Analysis) -> go.Figure:
+    evidence, features = analysis.evidence, analysis.features
+    if evidence is not None:
+        own = evidence[int(analysis.certificate.label)]
+        figure = evidence_over_photo(features, own, 0.4)
+        return figure.update_traces(zmin=min(0.0, float(own.min())))
+    figure, (height, width) = go.Figure(), features.framing.image_size
+    add_photo(figure, features.pixels)
+    axis = {"visible": False, "constrain": "domain"}
+    return style.finish(figure).update_layout(
+        xaxis={"range": [0, width], **axis}, yaxis={"range": [height, 0], "scaleanchor": "x", **axis}
     )
-
-
-def why_rival(account: Account, threshold: float) -> str:
-    """Which branch of the upper bound applies, in words and numbers."""
-    t = account.outside
-    match account.branch:
-        case Branch.LEMMA if threshold == 0:
-            return (
-                "Lemma 1 at T = 0: however much is put into w, no less is masked. "
-                f"upper = t/(1 - T) = t = {account.bound:.4g}."
-            )
-        case Branch.LEMMA:
-            return (
-                f"Lemma 1: as much as tT/(1 - T) = {account.hidden:.4g} can stay in w below T. "
-                f"upper = t/(1 - T) = {t:.4g}/{1 - threshold:.4g} = {account.bound:.4g}."
-            )
-        case Branch.HIDDEN:
-            return (
-                f"A linear program finds that e\\* = {account.hidden:.4g} at most can hide in w below T (Case IV). "
-                f"upper = t + e\\* = {t:.4g} + {account.hidden:.4g} = {account.bound:.4g}."
-            )
-    return f"Nothing can hide in w: some window passes T whatever it holds. upper = t = {account.bound:.4g}."
-
-
-def _step(account: Account) -> str:
-    match account.branch:
-        case Branch.OTHER:
-            return "to w': m"
-        case Branch.STRADDLING:
-            return "to w': m_o"
-        case Branch.SPARED:
-            return "to w': none"
-        case Branch.LEMMA:
-            return "1/(1 - T)"
-        case Branch.HIDDEN:
-            return "hidden: e*"
-    return "hidden: none"
 
 
 def _map(masking: Masking, index: int, most: float, suffix: str) -> go.Heatmap:

@@ -1,6 +1,7 @@
-"""What the window debugger asks: why a window is not certified, all that are not, and what other settings change."""
+"""What the window debugger asks: what is known of a position, all that are not certified, and what other settings
+change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,20 +9,27 @@ import streamlit as st
 
 from app.cache import analysis as cached
 from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo
+from app.views.debugger.text import status_in_table
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchguard.cases import CaseEvidence, cases
-from pg_core.defences.patchguard.explain import Diagnosis, Failure, diagnose, failures
-from pg_core.defences.patchguard.witness import Witness
-from pg_core.geometry import Window
+from pg_core.defences.patchguard.cases import Case, CaseEvidence, cases
+from pg_core.defences.patchguard.explain import Diagnosis, diagnose, failures
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.patchguard.witness import WindowStatus, Witness
+from pg_core.geometry import Window, box_at
 from pg_core.photos.read import Threat
+
+LISTED = 1000
+"""Positions in the table: on the image of a large network there are a hundred thousand placements of a patch."""
+TRIED = 200
+"""So many of them are tried with a counterexample, for which the defence runs again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many windows are proved under the settings of the sidebar and under others, of how many; and how many of the
-    same windows are newly proved, and no longer, where the windows are the same."""
+    """How many positions are proved under the settings of the sidebar and under others, of how many; and how many of
+    the same positions are newly proved, and no longer, where the positions are the same."""
 
     before: int
     before_of: int
@@ -31,13 +39,48 @@ class Change:
     lost: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A position that is not certified: row and column, its rival, its margin, what the lower bound lacks, and what is
+    known of it (None where that was not looked for). Where there is a counterexample, the class that wins; and under
+    robust masking the cases of Figure 5 that label and winner are in."""
+
+    position: tuple[int, int]
+    rival: int
+    margin: float
+    missing: float
+    status: WindowStatus | None
+    winner: int | None = None
+    label_case: Case | None = None
+    winner_case: Case | None = None
+
+
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def failing(
     photo: Photo, choice: Choice, asked: DefenceChoice, threat: Threat, label: str | None
-) -> tuple[Failure, ...]:
-    """Every window that is not certified; a program or more for each at T > 0."""
+) -> tuple[Failing, ...]:
+    """The positions that are not certified, in row-major order; of more than `LISTED`, those with the least margins.
+
+    Under robust masking a program or more is solved for each at T > 0; another defence runs on a counterexample for
+    each of the first `TRIED`.
+    """
     analysis = cached.analysis(photo, choice, asked, threat, label)
-    return tuple(failures(analysis.robust_masking, analysis.masking, analysis.masking_certificate))
+    if not isinstance(analysis.defence, RobustMasking):
+        return tuple(_failing(analysis))
+    known = failures(analysis.robust_masking, analysis.masking, analysis.masking_certificate)
+    return tuple(
+        Failing(
+            (failure.window.top, failure.window.left),
+            failure.rival,
+            failure.margin,
+            failure.missing,
+            failure.status,
+            failure.winner,
+            failure.label_case,
+            failure.winner_case,
+        )
+        for failure in known
+    )
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
@@ -63,35 +106,69 @@ def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, .
 
 
 def change(base: Analysis, other: Analysis) -> Change:
-    """What other settings do to the windows that are proved."""
+    """What other settings do to the positions that are proved."""
     before, after = base.certificate, other.certificate
     gained = lost = None
-    if before.windows == after.windows:
+    if before.positions == after.positions:
         gained = int(np.count_nonzero(after.proved & ~before.proved))
         lost = int(np.count_nonzero(before.proved & ~after.proved))
     return Change(
         int(before.proved.sum()),
-        before.windows.count,
+        before.positions.count,
         int(after.proved.sum()),
-        after.windows.count,
+        after.positions.count,
         gained,
         lost,
     )
 
 
-def failure_table(analysis: Analysis, shown: Sequence[Failure]) -> list[dict[str, object]]:
-    """A row for each window, with the names of the glossary."""
-    return [
-        {
-            "row": failure.window.top,
-            "column": failure.window.left,
-            "margin": failure.margin,
-            "rival": analysis.classes[failure.rival],
-            "missing evidence": None if analysis.certificate.claim is Claim.NOTHING else failure.missing,
-            "status": str(failure.status),
-            "label's case": failure.label_case and str(failure.label_case),
-            "winner": None if failure.winner is None else analysis.classes[failure.winner],
-            "winner's case": failure.winner_case and str(failure.winner_case),
+def failing_table(analysis: Analysis, shown: Sequence[Failing]) -> list[dict[str, object]]:
+    """A row for each position, with the names of the glossary; cases belong to robust masking."""
+    nothing = analysis.certificate.claim is Claim.NOTHING
+    rows: list[dict[str, object]] = []
+    for one in shown:
+        row, column = one.position
+        told: dict[str, object] = {
+            "row": row,
+            "column": column,
+            "margin": one.margin,
+            "rival": analysis.classes[one.rival],
         }
-        for failure in shown
-    ]
+        if isinstance(analysis.defence, RobustMasking):
+            told |= {
+                "missing evidence": None if nothing else one.missing,
+                "status": status_in_table(analysis, one.status),
+                "label's case": one.label_case and str(one.label_case),
+                "winner": None if one.winner is None else analysis.named(one.winner),
+                "winner's case": one.winner_case and str(one.winner_case),
+            }
+        else:
+            told |= {
+                "missing": None if nothing else one.missing,
+                "status": status_in_table(analysis, one.status),
+                "winner": None if one.winner is None else analysis.named(one.winner),
+            }
+        rows.append(told)
+    return rows
+
+
+def _failing(analysis: Analysis) -> Iterator[Failing]:
+    certificate = analysis.certificate
+    positions = np.argwhere(~certificate.proved)
+    if len(positions) > LISTED:
+        least = np.argsort(certificate.margin[tuple(positions.T)], kind="stable")[:LISTED]
+        positions = positions[np.sort(least)]
+    for n, (row, column) in enumerate(positions.tolist()):
+        at = box_at(certificate.positions, row, column)
+        status, found = None, None
+        if analysis.spec.witness is None or n < TRIED:
+            status, found = analysis.status(at), analysis.counterexample(at)
+        margin = float(certificate.margin[row, column])
+        yield Failing(
+            (row, column),
+            int(certificate.rival[row, column]),
+            margin,
+            float(certificate.tolerance[row, column]) - margin,
+            status,
+            None if found is None else int(found.prediction.label),
+        )

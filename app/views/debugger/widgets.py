@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.cache import analysis as cached
 from app.cache.analysis import DefenceChoice
 from app.sidebar import Choices
-from pg_core.defences.patchguard.explain import Failure
+from app.views.debugger.results import Failing
+from app.views.debugger.text import status_in_table
+from pg_core.analysis.photo import Analysis
+from pg_core.defences.base import DefenceInput
+from pg_core.defences.detection import ALERT_THRESHOLD
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
-from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
-from pg_core.evidence.types import EVIDENCE_TYPES
+from pg_core.defences.spec import Parameter, Value
 from pg_core.photos.read import Space, Threat
 
 _BASE = "whatif-base"
-_THRESHOLD, _CLIP, _EVIDENCE = "whatif-threshold", "whatif-clip", "whatif-evidence"
 _HEIGHT, _WIDTH = "whatif-height", "whatif-width"
+_LETTERS = {THRESHOLD.name: "T", ALERT_THRESHOLD.name: "τ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,76 +35,121 @@ class WhatIf:
 
 
 def what_if(chosen: Choices) -> WhatIf:
-    """T, c_h, patch size and evidence, beginning with those of the sidebar."""
+    """The parameters of the defence and the patch size, beginning with those of the sidebar."""
     asked, threat, state = chosen.asked, chosen.threat, st.session_state
+    if asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+        st.caption(
+            f"With other masks, or against another patch, {asked.spec.title} has to run the network again under every "
+            "pair of masks. So there is no *what if* here: the sidebar changes both, and says how long it takes."
+        )
+        return WhatIf(asked, threat, ())
     base = str((chosen.choice, asked, threat))
-    if state.get(_BASE) != base or _THRESHOLD not in state:
+    if state.get(_BASE) != base or _HEIGHT not in state:
         _as_in_sidebar(chosen)
         state[_BASE] = base
     framing = cached.framing(chosen.photo, chosen.choice)
     space = framing.image_size if threat.space is Space.NETWORK else framing.photo_size
-    first, second, third, fourth, fifth, last = st.columns([3, 2, 2, 2, 3, 3], vertical_alignment="bottom")
-    threshold = first.slider("What if T were", 0.0, 0.95, step=0.01, key=_THRESHOLD)
-    clip_high = second.number_input(
-        "c_h",
-        0.01,
-        65536.0,
-        key=_CLIP,
-        placeholder="∞",
-        help="Evidence is clipped from above at c_h; empty: not.",
-    )
+    parameters = asked.spec.parameters
+    columns = st.columns([*map(_share, parameters), 2, 2, 3], vertical_alignment="bottom")
+    settings = {
+        parameter.name: _asked(column, parameter)
+        for parameter, column in zip(parameters, columns, strict=False)
+    }
+    *_, third, fourth, last = columns
     height = third.number_input(
         "Patch height", 1, space[0], key=_HEIGHT, help="In pixels, as in the sidebar."
     )
     width = fourth.number_input("Patch width", 1, space[1], key=_WIDTH)
-    evidence = fifth.selectbox("Evidence", list(EVIDENCE_TYPES), key=_EVIDENCE)
     last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
-    tried = replace(asked, patch_size=other.on_network(framing)).having(
-        {THRESHOLD.name: threshold, CLIP_HIGH.name: clip_high, EVIDENCE.name: evidence}
-    )
+    tried = replace(asked, patch_size=other.on_network(framing)).having(settings)
     return WhatIf(tried, other, tuple(_differences(chosen, tried, other)))
 
 
-def filtered(failures: Sequence[Failure], classes: Sequence[str]) -> list[Failure]:
-    """The failures that a person wants to see."""
-    rivals = sorted({failure.rival for failure in failures})
-    known = [status for status in WindowStatus if any(f.status is status for f in failures)]
-    cases = sorted({str(f.label_case) for f in failures if f.label_case})
-    first, second, third = st.columns(3)
-    by_rival = first.multiselect(
-        "Rival", rivals, format_func=lambda index: classes[index], key="failing-rival", placeholder="all"
+def filtered(failing: Sequence[Failing], analysis: Analysis) -> list[Failing]:
+    """The positions that a person wants to see."""
+    rivals = sorted({one.rival for one in failing})
+    # A status that was not looked for is nothing to look for.
+    statuses = list(dict.fromkeys(filter(None, (status_in_table(analysis, one.status) for one in failing))))
+    cases = sorted({str(one.label_case) for one in failing if one.label_case})
+    masking = isinstance(analysis.defence, RobustMasking)
+    columns = st.columns(3 if masking else 2)
+    by_rival = columns[0].multiselect(
+        "Rival",
+        rivals,
+        format_func=lambda index: analysis.classes[index],
+        key="failing-rival",
+        placeholder="all",
     )
-    by_status = second.multiselect("Status", known, key="failing-status", placeholder="all")
-    by_case = third.multiselect(
-        "Label's case", cases, key="failing-case", placeholder="all", help="In the witness, by Figure 5."
-    )
+    by_status = columns[1].multiselect("Status", statuses, key="failing-status", placeholder="all")
+    by_case: list[str] = []
+    if masking:
+        by_case = columns[2].multiselect(
+            "Label's case", cases, key="failing-case", placeholder="all", help="In the witness, by Figure 5."
+        )
     return [
-        failure
-        for failure in failures
-        if (not by_rival or failure.rival in by_rival)
-        and (not by_status or failure.status in by_status)
-        and (not by_case or str(failure.label_case) in by_case)
+        one
+        for one in failing
+        if (not by_rival or one.rival in by_rival)
+        and (not by_status or status_in_table(analysis, one.status) in by_status)
+        and (not by_case or str(one.label_case) in by_case)
     ]
+
+
+def _asked(column: DeltaGenerator, parameter: Parameter[Any]) -> Value:
+    """The widget of a parameter, and its value."""
+    key, title = _key(parameter), _LETTERS.get(parameter.name, parameter.title)
+    if parameter.choices is not None:
+        return column.selectbox(title, list(parameter.choices), key=key, help=parameter.help)
+    if parameter.default is None:
+        return column.number_input(
+            title, parameter.low, parameter.high, key=key, placeholder="∞", help=parameter.help
+        )
+    if isinstance(parameter.default, int):
+        return column.number_input(
+            title, int(parameter.low), int(parameter.high), key=key, help=parameter.help
+        )
+    return column.slider(
+        f"What if {title} were",
+        parameter.low,
+        parameter.high,
+        step=parameter.step,
+        key=key,
+        help=parameter.help,
+    )
+
+
+def _share(parameter: Parameter[Any]) -> int:
+    """How wide the widget of a parameter is, beside the others."""
+    return 2 if parameter.default is None and parameter.choices is None else 3
+
+
+def _key(parameter: Parameter[Any]) -> str:
+    return f"whatif-{parameter.name}"
 
 
 def _as_in_sidebar(chosen: Choices) -> None:
     state, asked = st.session_state, chosen.asked
-    state[_THRESHOLD], state[_EVIDENCE], state[_CLIP] = asked[THRESHOLD], asked[EVIDENCE], asked[CLIP_HIGH]
+    for parameter in asked.spec.parameters:
+        state[_key(parameter)] = asked[parameter]
     state[_HEIGHT], state[_WIDTH] = chosen.threat.patch_size
 
 
 def _differences(chosen: Choices, tried: DefenceChoice, threat: Threat) -> list[str]:
     base = chosen.asked
-    pairs = (
-        ("T", f"{base[THRESHOLD]:g}", f"{tried[THRESHOLD]:g}"),
-        ("c_h", _clip(base), _clip(tried)),
-        ("patch", "{}x{}".format(*chosen.threat.patch_size), "{}x{}".format(*threat.patch_size)),
-        ("evidence", str(base[EVIDENCE]), str(tried[EVIDENCE])),
-    )
+    pairs = [
+        (_named(parameter), _worded(base[parameter]), _worded(tried[parameter]))
+        for parameter in base.spec.parameters
+    ]
+    pairs.append(("patch", "{}x{}".format(*chosen.threat.patch_size), "{}x{}".format(*threat.patch_size)))
     return [f"{name} {before} → {after}" for name, before, after in pairs if before != after]
 
 
-def _clip(asked: DefenceChoice) -> str:
-    clip_high = asked[CLIP_HIGH]
-    return "∞" if clip_high is None else f"{clip_high:g}"
+def _named(parameter: Parameter[Any]) -> str:
+    return _LETTERS.get(parameter.name, parameter.title.lower())
+
+
+def _worded(value: Value) -> str:
+    if value is None:
+        return "∞"
+    return value if isinstance(value, str) else f"{value:g}"
