@@ -28,7 +28,7 @@ def any_page():
     from app import links, opening, sidebar
 
     view = st.session_state.setdefault("view", "networks")
-    show = importlib.import_module(f"app.views.{view}").show
+    show = importlib.import_module(f"app.views.{view}.page").show
     links.follow()
     chosen = sidebar.sidebar()
     opening.about_the_link()
