@@ -4,14 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from pg_core.datasets.base import DATASETS, OTHER, Dataset
 from pg_core.evaluation import published, results
 from pg_core.evaluation import table as comparison
 from pg_core.evaluation.results import RESULTS, Evaluation
-from pg_core.evaluation.table import Data, Origin, Point, described
+from pg_core.evaluation.table import Origin, Point, described
 from pg_core.networks import MODELS, TRAINED
 from pg_core.networks.shipped import read_card
 
-_IN_BRIEF = {Data.IMAGENETTE: (2.0,), Data.CIFAR10: (0.4, 2.4)}
+_IN_BRIEF = {"imagenette": (2.0,), "cifar10": (0.4, 2.4)}
 """Shares of the image, in per cent, at which a network is described in a line."""
 _TRAINED_FOR = ("masking", "mask-ds", "interval")
 """The defence that a network was trained for is one of these."""
@@ -31,15 +32,15 @@ def points() -> tuple[Point, ...]:
     return measured + comparison.as_published(published.read())
 
 
-def of(data: Data) -> tuple[Point, ...]:
+def of(data: Dataset) -> tuple[Point, ...]:
     """The accuracies on some data."""
-    return tuple(point for point in points() if point.data is data)
+    return tuple(point for point in points() if point.data == data)
 
 
-def data() -> list[Data]:
+def data() -> list[Dataset]:
     """The data with accuracies, those of the networks trained here first."""
     found = {point.data for point in points()}
-    return [each for each in Data if each in found]
+    return [each for each in (*DATASETS.values(), OTHER) if each in found]
 
 
 def at_threshold_zero(chosen: tuple[Point, ...]) -> tuple[Point, ...]:
@@ -79,9 +80,9 @@ def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
     ]
 
 
-def names(data: Data) -> list[str]:
+def names(data: Dataset) -> list[str]:
     """The files with evaluations on some data, first those of the defence that a network was trained for."""
-    own = {name: each for name, each in evaluations().items() if comparison.data_of(each) is data}
+    own = {name: each for name, each in evaluations().items() if comparison.data_of(each) == data}
     return sorted(
         own, key=lambda name: all(run.setting.defence not in _TRAINED_FOR for run in own[name].runs)
     )
@@ -97,7 +98,7 @@ def title(name: str) -> str:
 
 def table_run(evaluation: Evaluation) -> int:
     """The number of the run to begin with: robust masking at T = 0 against the largest patch of those in brief."""
-    shares = _IN_BRIEF.get(comparison.data_of(evaluation), ())
+    shares = _IN_BRIEF.get(comparison.data_of(evaluation).name, ())
     rows, columns = evaluation.configuration.image_size
     wanted = [
         number
@@ -141,7 +142,9 @@ def measured(model: str, defence: str) -> str:
         and point.network == model
         and point.defence == defence
         and not point.threshold
-        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))
+        and any(
+            comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data.name, ())
+        )
     ]
     if not found:
         return ""
@@ -196,7 +199,9 @@ def _published_in_brief(model: str) -> str:
         and point.defence in _TRAINED_FOR
         and MODELS[model].title.startswith(point.network)
         and point.image.startswith("{}x{}".format(*MODELS[model].image_size))
-        and any(comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data, ()))
+        and any(
+            comparison.same_share(point.patch_per_cent, share) for share in _IN_BRIEF.get(point.data.name, ())
+        )
     ]
     return f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
 

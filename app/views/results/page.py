@@ -9,21 +9,19 @@ from app.views.results import widgets as choices
 from app.views.results.figure import accuracies, accuracies_in_words, by_class, by_class_in_words
 from pg_core.evaluation import table as comparison
 from pg_core.evaluation.results import Evaluation
-from pg_core.evaluation.table import Data
 
 _NOTES = {
-    Data.IMAGENETTE: (
+    "imagenette": (
         "Measured here on ImageNette v2, JPEGs of 224x224 pixels (re-encoded and probably enlarged from 160), with "
         "the patch on the image that the network sees. `val` is made of ImageNet *training* photos, which the "
         "networks' ImageNet weights have seen, the published networks' as much as ours; `unseen` of ImageNet "
         "validation photos, which they have not."
     ),
-    Data.IMAGENET: "Nothing is measured here on ImageNet; the published figures stand alone.",
-    Data.CIFAR10: (
+    "imagenet": "Nothing is measured here on ImageNet; the published figures stand alone.",
+    "cifar10": (
         "Measured here on test photos of CIFAR-10 as strongly compressed JPEGs, which costs accuracy against the "
         "originals, with *native* patches: 2x2 and 5x5 of 32x32 pixels, as those of the published figures."
     ),
-    Data.OTHER: "",
 }
 _WIDTHS = {
     "Patch": 178,
@@ -50,7 +48,7 @@ def show() -> None:
     except ValueError as error:
         st.error(in_markdown(f"The results cannot be read. {error}."))
         return
-    st.caption(_NOTES[data])
+    st.caption(_NOTES.get(data.name, ""))
 
     points, measure, against = choices.drawn(chosen)
     chart(
@@ -79,7 +77,7 @@ def show() -> None:
         (middle, "Table as LaTeX", comparison.as_latex(table), "table-4.tex"),
         (right, "All results as CSV", comparison.as_csv(chosen), "results.csv"),
     ):
-        column.download_button(name, text, f"{data.value.lower()}-{file}", on_click="ignore", width="stretch")
+        column.download_button(name, text, f"{data.title.lower()}-{file}", on_click="ignore", width="stretch")
 
     names = results.names(data)
     if names:

@@ -4,14 +4,17 @@ import streamlit as st
 
 from app.cache import results
 from app.views.results.figure import Against, Measure
+from pg_core.datasets.base import Dataset
 from pg_core.evaluation.results import Accuracy, Evaluation
-from pg_core.evaluation.table import Data, Point
+from pg_core.evaluation.table import Point
 
 
-def data() -> Data:
+def data() -> Dataset:
     """Whose photos."""
     known = results.data()
-    return st.segmented_control("Photos of", known, default=known[0], required=True, key="data") or known[0]
+    titles = [dataset.title for dataset in known]
+    chosen = st.segmented_control("Photos of", titles, default=titles[0], required=True, key="data")
+    return known[titles.index(chosen)]
 
 
 def drawn(chosen: tuple[Point, ...]) -> tuple[tuple[Point, ...], Measure, Against]:
