@@ -12,17 +12,18 @@ from app.views.results.figure import (
     by_class,
     by_class_in_words,
 )
+from pg_core.datasets.base import DATASETS
 from pg_core.defences.base import Claim, Verdict
 from pg_core.evaluation.proportion import Proportion, Share
 from pg_core.evaluation.results import Accuracy, Setting
-from pg_core.evaluation.table import Data, Origin, Point
+from pg_core.evaluation.table import Origin, Point
 
 
 def point(origin, per_cent, certified, defence="masking", threshold=0.0, photos="val"):
     measured = origin is not Origin.PUBLISHED
     return Point(
         origin,
-        Data.IMAGENETTE,
+        DATASETS["imagenette"],
         photos,
         200 if measured else None,
         "224x224",
