@@ -127,7 +127,7 @@ def measured_networks() -> list[dict[str, str]]:
             "As published, clean / certified": _beside(point),
         }
         for each in _IN_BRIEF
-        for point in comparison.table_4(points(), each)
+        for point in comparison.table_4(points(), DATASETS[each])
         if point.origin is not Origin.PUBLISHED and point.defence in _DEFENDED and point.network in MODELS
     ]
 
@@ -168,7 +168,7 @@ def _measured_in_brief(model: str) -> list[str]:
     and the published figure; and with double masking on features."""
     by_patch: dict[tuple[str, str], list[Point]] = {}
     for each, shares in _IN_BRIEF.items():
-        for point in comparison.table_4(points(), each):
+        for point in comparison.table_4(points(), DATASETS[each]):
             if (
                 point.network == model
                 and point.defence in _DEFENDED
