@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pg_core.analysis.certify import certify, usual_defence
     from pg_core.analysis.comparison import Comparison, DefenceResult, compare
     from pg_core.analysis.inputs import configure
-    from pg_core.analysis.photo import Analysis, Answer, analyse, certify, examine, usual_defence
+    from pg_core.analysis.photo import Analysis, Answer, analyse, examine
     from pg_core.datasets.folders import SAMPLES, sample_path
     from pg_core.datasets.local_logits import save_local_logits
     from pg_core.defences.base import ALERT, Certificate, Claim, Defence, DefenceInput, Prediction, Verdict
@@ -119,6 +120,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "certify": "pg_core.analysis.certify",
+    "usual_defence": "pg_core.analysis.certify",
     "Comparison": "pg_core.analysis.comparison",
     "DefenceResult": "pg_core.analysis.comparison",
     "compare": "pg_core.analysis.comparison",
@@ -126,9 +129,7 @@ _HOMES = {
     "Analysis": "pg_core.analysis.photo",
     "Answer": "pg_core.analysis.photo",
     "analyse": "pg_core.analysis.photo",
-    "certify": "pg_core.analysis.photo",
     "examine": "pg_core.analysis.photo",
-    "usual_defence": "pg_core.analysis.photo",
     "SAMPLES": "pg_core.datasets.folders",
     "sample_path": "pg_core.datasets.folders",
     "save_local_logits": "pg_core.datasets.local_logits",

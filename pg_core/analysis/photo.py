@@ -15,25 +15,23 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from pg_core.analysis import words
-from pg_core.analysis.inputs import configure, supply
+from pg_core.analysis.inputs import supply
 from pg_core.analysis.positions import by_positions, largest_by_positions
 from pg_core.defences.base import ALERT, Certificate, Defence, InputArray, Prediction, Verdict
 from pg_core.defences.patchguard.masking import Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.patchguard.placements import Placements, certify_placements, largest_patches
 from pg_core.defences.patchguard.witness import WindowStatus, Witness, window_status
-from pg_core.defences.registry import defence_spec, spec_of
-from pg_core.defences.spec import Counterexample, DefenceSpec, Explanation, Value
+from pg_core.defences.registry import spec_of
+from pg_core.defences.spec import Counterexample, DefenceSpec, Explanation
 from pg_core.defences.undefended import Undefended
 from pg_core.evidence.arrays import EvidenceMap
 from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints
-from pg_core.io.parameters import member
 from pg_core.io.printable import printable
 from pg_core.io.progress import Report
-from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
 from pg_core.photos.inference import LocalFeatures, extract
-from pg_core.photos.read import Space, Threat, square
+from pg_core.photos.read import Threat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -338,62 +336,6 @@ def analyse(
 ) -> Analysis:
     """`extract`, then `examine`: a photo in, predictions, masks and the certificate out."""
     return examine(extract(image, model), defence, threat, label, model)
-
-
-def certify(
-    photo: Image.Image | Path | str,
-    network: LocalModel | str = "tiles",
-    patch: str | int | Size = "2%",
-    defence: str | None = None,
-    label: str | None = None,
-    settings: dict[str, Value] | None = None,
-    space: Space = Space.NETWORK,
-    report: Report | None = None,
-) -> Analysis:
-    """A photo, a network, a patch and a defence by name: what is predicted, and what is proved.
-
-    network is a name of `pg_core.MODELS`, or a network; patch a share of the area ("2%"), a side, or (height, width),
-    in pixels of the image that the network sees, or with space of the original photo. defence is a name of
-    `pg_core.DEFENCES`, by default the one that certifies most with the network, as far as it was measured; settings
-    are its parameters by name, such as {"threshold": 0.2}. Raises ValueError for what does not fit, ImageError for a
-    file that is no photo.
-
-    >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
-    """
-    model = load_model(network) if isinstance(network, str) else network
-    features, space = extract(photo, model), member(Space, space)
-    image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
-    threat = Threat(patch_size(patch, image_size), space)
-    spec = defence_spec(usual_defence(model) if defence is None else defence)
-    config = configure(model, threat.on_network(features.framing), spec.checked(settings or {}))
-    return examine(features, spec.build(config), threat, label, model, report=report)
-
-
-def usual_defence(model: LocalModel) -> str:
-    """The defence that certifies most with a network, as far as it was measured; robust masking for any other."""
-    if model.name in MODELS:
-        return MODELS[model.name].defence
-    return "mask-ds" if model.receptive_field.wrapping else "masking"
-
-
-def patch_size(patch: str | int | Size, image_size: Size) -> Size:
-    """A patch in pixels (height, width): a share of the image's area as "2%", a side, or both sides.
-
-    >>> patch_size("2%", (224, 224)), patch_size(32, (224, 224))
-    ((32, 32), (32, 32))
-    """
-    if isinstance(patch, str):
-        try:
-            share = float(patch.removesuffix("%")) / 100 if patch.endswith("%") else None
-            sides = None if share is not None else [int(side) for side in patch.split("x")]
-        except ValueError:
-            share, sides = None, []
-        if share is not None and 0 < share <= 1:
-            return square(share, image_size)
-        if sides and len(sides) <= 2:
-            return sides[0], sides[-1]
-        raise ValueError(f"expected a patch such as '2%', '32' or '32x48', got {patch!r}")
-    return patch if isinstance(patch, tuple) else (patch, patch)
 
 
 def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"]) -> int:

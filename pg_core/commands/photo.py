@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pg_core.analysis.certify import usual_defence
 from pg_core.analysis.inputs import configure
-from pg_core.analysis.photo import Analysis, examine, usual_defence
+from pg_core.analysis.photo import Analysis, examine
 from pg_core.commands import options as values
 from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS

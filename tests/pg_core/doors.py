@@ -32,8 +32,9 @@ from pg_core import (
     extract,
     update,
 )
+from pg_core.analysis.certify import certify
 from pg_core.analysis.comparison import NotApplicable, compare
-from pg_core.analysis.photo import analyse, certify
+from pg_core.analysis.photo import analyse
 from pg_core.datasets.base import DATASETS, Dataset
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
