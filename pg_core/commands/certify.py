@@ -175,7 +175,7 @@ def _defence(options: argparse.Namespace, own: LocalLogitMap) -> Defence:
     if spec.input is not DefenceInput.LOCAL_LOGITS or spec.name == "smoothing":
         raise ValueError(f"{spec.name} needs a photo and its network, not local logits")
     patch = (rows, options.window_size[1]) if own.wrapping else options.window_size
-    settings = spec.checked(photo.settings(options))
+    settings = spec.checked(values.settings(options))
     return spec.build(DefenceConfig(field, (rows, columns), own.evidence, patch, settings))
 
 

@@ -3,11 +3,9 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 from pg_core.analysis.inputs import configure
 from pg_core.commands import options as values
@@ -16,7 +14,7 @@ from pg_core.datasets.folders import labelled_photos, other_files
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import DEFENCES
-from pg_core.defences.spec import DefenceSpec, Parameter, Value
+from pg_core.defences.spec import DefenceSpec, Value
 from pg_core.evaluation.run import evaluate, evaluation_cases, network_runs
 from pg_core.io import files
 from pg_core.io.json import as_json
@@ -94,16 +92,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="T",
         help="of robust masking; default: 0",
     )
-    for parameter in _parameters():
-        default = _DEFAULTS.get(parameter.name, parameter.default)
-        told = "default: " + ("the network's own, or none" if default is None else str(default))
-        evaluate_folder.add_argument(
-            f"--{parameter.name.replace('_', '-')}",
-            type=partial(_value, parameter),
-            default=default,
-            metavar="VALUE" if parameter.choices is None else "|".join(parameter.choices),
-            help=f"{parameter.title}, of {_with(parameter)}; {told}".replace("%", "%%"),
-        )
+    values.add_settings(evaluate_folder, without=(THRESHOLD.name,))
     evaluate_folder.add_argument(
         "--limit", type=values.count, metavar="N", help="only so many photos, balanced over the classes"
     )
@@ -129,28 +118,6 @@ def _titles(registry: Mapping[str, DefenceSpec] | Mapping[str, Dataset]) -> str:
     return "\n".join(f"  {name:<18}{value.title}" for name, value in registry.items())
 
 
-def _parameters() -> tuple[Parameter[Any], ...]:
-    """Those of all defences, each once, but for T, of which there may be several."""
-    every = {parameter.name: parameter for spec in DEFENCES.values() for parameter in spec.parameters}
-    return tuple(parameter for name, parameter in every.items() if name != THRESHOLD.name)
-
-
-def _with(parameter: Parameter[Any]) -> str:
-    return ", ".join(name for name, spec in DEFENCES.items() if parameter in spec.parameters)
-
-
-def _value(parameter: Parameter[Any], text: str) -> Value:
-    """What stands for a parameter on the command line."""
-    value: Value = text
-    if parameter.choices is None:
-        with suppress(ValueError):  # a word is refused below
-            value = int(text) if isinstance(parameter.default, int) else float(text)
-    try:
-        return cast(Value, parameter.checked(value))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _run(options: argparse.Namespace) -> Iterator[str]:
     if options.lines is not None:
         files.prepare(options.lines)
@@ -161,7 +128,7 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     sizes = [
         square(size, model.image_size) if isinstance(size, float) else size for size in options.patch_size
     ]
-    settings = {parameter.name: getattr(options, parameter.name) for parameter in _parameters()}
+    settings = _DEFAULTS | values.settings(options)
     config = configure(model, sizes[0], settings)
     cases = evaluation_cases(config, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable

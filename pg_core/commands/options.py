@@ -4,9 +4,13 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from typing import Any, cast
 
+from pg_core.defences.registry import DEFENCES
+from pg_core.defences.spec import Parameter, Value
 from pg_core.geometry import Size
 from pg_core.io.files import FileError
 from pg_core.io.printable import printable
@@ -170,3 +174,47 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
+def add_settings(command: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Add an option for each parameter of the defences but those of these names; what is not given has its default."""
+    for parameter in _parameters():
+        if parameter.name in without:
+            continue
+        default = "the network's own, or none" if parameter.default is None else str(parameter.default)
+        command.add_argument(
+            f"--{parameter.name.replace('_', '-')}",
+            type=partial(_setting, parameter),
+            metavar="VALUE" if parameter.choices is None else "|".join(parameter.choices),
+            help=f"{parameter.title}, of {_with(parameter)}; default: {default}".replace("%", "%%"),
+        )
+
+
+def settings(options: argparse.Namespace) -> dict[str, Value]:
+    """The settings that were given, by the names of parameters."""
+    given = {parameter.name: getattr(options, parameter.name) for parameter in _parameters()}
+    return {name: value for name, value in given.items() if value is not None and not isinstance(value, list)}
+
+
+def _parameters() -> tuple[Parameter[Any], ...]:
+    """Those of all defences, each once."""
+    every = {parameter.name: parameter for spec in DEFENCES.values() for parameter in spec.parameters}
+    return tuple(every.values())
+
+
+def _with(parameter: Parameter[Any]) -> str:
+    return ", ".join(name for name, spec in DEFENCES.items() if parameter in spec.parameters)
+
+
+def _setting(parameter: Parameter[Any], text: str) -> Value:
+    """What stands for a parameter on the command line."""
+    value: Value = text
+    if parameter.choices is None:
+        with suppress(ValueError):  # a word is refused below
+            value = int(text) if isinstance(parameter.default, int) else float(text)
+    if value == math.inf and parameter.default is None:
+        return None
+    try:
+        return cast(Value, parameter.checked(value))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -2,23 +2,16 @@
 
 import argparse
 import difflib
-import math
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pg_core.analysis.certify import usual_defence
 from pg_core.analysis.inputs import configure
 from pg_core.analysis.photo import Analysis, examine
 from pg_core.commands import options as values
-from pg_core.defences.detection import ALERT_THRESHOLD
-from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
-from pg_core.defences.patchguard.masking import Bound
-from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
-from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value
-from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
@@ -61,30 +54,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"{', '.join(DEFENCES)}; default: what certifies most with the network, as far as it was measured",
     )
-    command.add_argument(
-        "--threshold", type=values.threshold, metavar="T", help="of robust masking, in [0, 1), default: 0"
-    )
-    command.add_argument(
-        "--clip-high", type=values.positive, metavar="C", help="c_h, default: infinite (c_l is 0)"
-    )
-    command.add_argument(
-        "--evidence",
-        choices=list(EVIDENCE_TYPES),
-        help="default: what suits the model, and logits where there is none",
-    )
-    command.add_argument(
-        "--bound",
-        choices=list(Bound),
-        type=Bound,
-        help="of robust masking: sound (default); tight: by linear programs at T > 0, attained in feature space for "
-        "logits; published: wrong for T > 0, claims nothing there, for comparison",
-    )
-    command.add_argument(
-        "--alert-threshold", type=values.threshold, metavar="τ", help="of detection, default: 0.5"
-    )
-    command.add_argument(
-        "--masks-per-axis", type=values.count, metavar="N", help="of double masking on pixels, default: 3"
-    )
+    values.add_settings(command)
     command.add_argument(
         "--label", metavar="NAME", help="class to certify, name or index; default: the defended prediction"
     )
@@ -120,23 +90,10 @@ def analysed(options: argparse.Namespace) -> Analysis:
     size = options.patch_size or 0.02
     threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
     spec = defence_spec(options.defence or usual_defence(model))
-    config = configure(model, threat.on_network(features.framing), spec.checked(settings(options)))
+    config = configure(model, threat.on_network(features.framing), spec.checked(values.settings(options)))
     label = None if options.label is None else _class_name(options.label, model.classes)
     with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
         return examine(features, spec.build(config), threat, label, model, report=report)
-
-
-def settings(options: argparse.Namespace) -> dict[str, Value]:
-    """Those of a defence that the options name, by the names of its parameters."""
-    named: dict[Parameter[Any], Value] = {
-        THRESHOLD: options.threshold,
-        CLIP_HIGH: None if options.clip_high in (None, math.inf) else options.clip_high,
-        EVIDENCE: options.evidence,
-        BOUND: None if options.bound is None else options.bound.value,
-        ALERT_THRESHOLD: options.alert_threshold,
-        MASKS_PER_AXIS: options.masks_per_axis,
-    }
-    return {parameter.name: value for parameter, value in named.items() if value is not None}
 
 
 def _own_network(card: Path) -> "Network":

@@ -54,7 +54,7 @@ EVIDENCE: Parameter[str | None] = Parameter(
     "evidence", "Evidence", "What a location says for a class.", None, choices=EVIDENCE_TYPES
 )
 CLIP_HIGH: Parameter[float | None] = Parameter(
-    "clip_high", "c_h", "Evidence is clipped from above at c_h; none: not.", None, 0.01, 2.0**16
+    "clip_high", "c_h", "Evidence is clipped from above at c_h; none: not.", None, 1e-6, 2.0**16
 )
 
 

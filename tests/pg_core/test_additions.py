@@ -66,6 +66,7 @@ TOY = DefenceSpec(
     "The class of most cells.",
     DefenceInput.LOCAL_LOGITS,
     lambda config: Majority(config.window_size, config[HANDICAP]),
+    lambda defence: isinstance(defence, Majority),
     parameters=(HANDICAP,),
 )
 ROOTS = EvidenceType("toy", "its root", lambda logits: np.sqrt(np.maximum(logits, 0.0)), 256.0)
