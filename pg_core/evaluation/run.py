@@ -21,11 +21,12 @@ from pg_core import __version__
 from pg_core.datasets.folders import LabelledPhoto, hash_of_photos
 from pg_core.defences.base import Claim, Defence, DefenceInput, Verdict
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
-from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, PatchCleanser
+from pg_core.defences.patchcleanser.masks import MaskSet
+from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, mask_set
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import defence_spec
-from pg_core.defences.spec import DefenceConfig
+from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.defences.undefended import Undefended
 from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
 from pg_core.evaluation.proportion import Proportion
@@ -45,11 +46,13 @@ _VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCase:
-    """What is measured: a defence against patches of one size, in pixels of the image that the network sees."""
+    """What is measured: a defence against patches of one size, in pixels of the image that the network sees; for one
+    of two-mask predictions `masks` are those under pairs of which the network runs."""
 
     patch_size: Size
     name: str
     defence: Defence
+    masks: MaskSet | None = None
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -149,11 +152,16 @@ def evaluation_cases(
             f"expected at most {pixels} masks per axis, one for each pixel of the image, got {masks}"
         )
     return tuple(
-        EvaluationCase(patch, spec.name, spec.build(_with(config, patch, threshold)))
+        _case(spec, _with(config, patch, threshold))
         for patch in patch_sizes
         for spec in specs
         for threshold in (thresholds if THRESHOLD in spec.parameters else (0.0,))
     )
+
+
+def _case(spec: DefenceSpec, config: DefenceConfig) -> EvaluationCase:
+    masks = mask_set(config) if spec.input is DefenceInput.TWO_MASK_PREDICTIONS else None
+    return EvaluationCase(config.patch_size, spec.name, spec.build(config), masks)
 
 
 def _with(config: DefenceConfig, patch_size: Size, threshold: float) -> DefenceConfig:
@@ -167,8 +175,8 @@ def _robust_masking(config: DefenceConfig) -> str:
 
 def network_runs(cases: Sequence[EvaluationCase]) -> int:
     """How often the network runs for each photo, but for the few cells on which its error is measured."""
-    masks = [case.defence.masks.count for case in cases if isinstance(case.defence, PatchCleanser)]
-    return 1 + sum(count * (count + 1) // 2 for count in masks)
+    counts = [case.masks.count for case in cases if case.masks is not None]
+    return 1 + sum(count * (count + 1) // 2 for count in counts)
 
 
 def judge(
@@ -262,9 +270,9 @@ def _views(
     pixels = look().pixels
     return {
         case: (
-            two_mask_predictions(mean_logits(model), pixels, case.defence.masks, report=report)
-            if isinstance(case.defence, PatchCleanser)
-            else pixels
+            pixels
+            if case.masks is None
+            else two_mask_predictions(mean_logits(model), pixels, case.masks, report=report)
         )[None]
         for case in looking
     }

@@ -19,7 +19,7 @@ from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.run import evaluate, evaluation_cases, judge
+from pg_core.evaluation.run import evaluate, evaluation_cases, judge, network_runs
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.networks import CIFAR10
@@ -173,6 +173,30 @@ def test_double_masking_is_measured_on_what_the_network_says_under_every_pair_of
     verdicts = [certificate.verdict for certificate in certificates]
     assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}
     assert run.certified.count > 0
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another defence of two-mask predictions, which says what PatchCleanser says."""
+
+    inner: PatchCleanser
+    claim = Claim.LABEL
+
+    def predict(self, seen):
+        return self.inner.predict(seen)
+
+    def certify(self, seen, label=None, delta=0.0):
+        return self.inner.certify(seen, label, delta)
+
+
+def test_any_defence_of_two_mask_predictions_is_given_them(photos):
+    cases = evaluation_cases(config_of(Means(), masks_per_axis=2), ((8, 8),), ("double-masking",))
+    (own,), (other,) = (
+        evaluate(Means(), photos, [case]).runs
+        for case in (cases[0], replace(cases[0], defence=Other(cases[0].defence)))
+    )
+    assert (own.clean, own.certified, own.verdicts) == (other.clean, other.certified, other.verdicts)
+    assert network_runs([replace(cases[0], defence=Other(cases[0].defence))]) == 1 + 10
 
 
 @dataclass(frozen=True)
