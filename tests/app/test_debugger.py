@@ -5,18 +5,22 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.markup import in_markdown
+from app.views.debugger import results
+from app.views.debugger.text import number
 from pg_core import (
     Bound,
     FeatureMasking,
     RobustMasking,
     analyse,
+    certify,
     examine,
     load_model,
     sample_path,
 )
 from pg_core.defences.patchguard.explain import diagnose, failures
 from pg_core.defences.patchguard.witness import window_status
-from tests.app.test_page import PATIENCE
+from tests.app.test_page import PATIENCE, field
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 
@@ -161,3 +165,144 @@ def test_a_certified_photo_has_no_failing_window():
     assert "✔ There is none." in text(app)
     assert "✔ certified: no content of this window" in text(app)
     assert not app.exception
+
+
+ANY_DEFENCE = [
+    ("cifar10", "detection"),
+    ("cifar10", "feature-masking"),
+    ("cifar10", "undefended"),
+    ("cifar10", "clipping"),
+    ("cifar10-bands", "smoothing"),
+    ("cifar10-interval", "interval"),
+]
+
+
+def opened(network, defence, side=5):
+    app = AppTest.from_function(_debugger_page, default_timeout=PATIENCE)
+    app.session_state["network"] = network
+    app.session_state[f"defence-{network}"] = defence
+    app.session_state["unit"] = "pixels"
+    app.session_state["linked-size"] = (side, side)
+    app.session_state["sample"] = "coffee"
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture(params=ANY_DEFENCE, ids=lambda param: param[1], scope="module")
+def any_defence(request):
+    network, defence = request.param
+    return opened(network, defence), certify(sample_path("coffee"), network, 5, defence)
+
+
+def test_margin_rival_missing_and_bounds_of_any_defence_are_those_of_the_library(any_defence):
+    app, told = any_defence
+    worst = told.certificate.worst
+    expected = told.explanation(worst)
+    assert f"row {worst.top}, column {worst.left}" in " ".join(box.value for box in app.subheader)
+    assert metric(app, "Margin") == number(expected.margin, signed=True)
+    assert metric(app, "Rival") == told.rival(worst)
+    nothing = told.certificate.claim == "nothing"
+    assert metric(app, "Missing") == ("–" if nothing else number(max(expected.missing, 0)))
+    assert f"**lower = {number(expected.lower.bound)}**" in text(app)
+    assert f"**upper = {number(expected.upper.bound)}**" in text(app)
+    assert told.spec.lower.format(label=told.label, rival=told.rival(worst)) in text(app)
+
+
+def test_every_position_that_any_defence_does_not_prove_is_in_the_table(any_defence):
+    app, told = any_defence
+    certificate = told.certificate
+    at = [(row, column) for row, column in zip(*(~certificate.proved).nonzero(), strict=True)]
+    assert 0 < len(at) <= results.LISTED
+    table = app.dataframe[0].value
+    assert list(zip(table["row"], table["column"], strict=True)) == at
+    assert list(table["margin"]) == [certificate.margin[place] for place in at]
+    assert list(table["rival"]) == [told.classes[certificate.rival[place]] for place in at]
+    if told.spec.witness is None:
+        assert set(table["status"]) <= {"not known", "undecided"}
+    else:
+        assert list(table["status"].notna()) == [n < results.TRIED for n in range(len(at))]
+
+
+def test_a_witness_is_told_by_what_wins_and_without_one_it_is_not_known(any_defence):
+    app, told = any_defence
+    worst = told.certificate.worst
+    found = told.counterexample(worst)
+    assert (found is not None) == (told.spec.witness is not None)
+    if found is None:
+        assert "no certificate; whether there is a counterexample is *not known*" in text(app)
+    else:
+        winner = told.named(int(found.prediction.label))
+        assert f"the defence says '{winner}' instead of '{told.label}'" in text(app)
+
+
+def test_the_words_without_a_defence_call_the_upper_bound_infinite():
+    app = opened("cifar10", "undefended")
+    assert "**upper = ∞**: no bound" in text(app)
+    assert metric(app, "Margin") == "-∞"
+    assert any("Hatched, with an arrow: without a bound." in box.value for box in app.caption)
+
+
+def test_what_if_asks_for_the_parameters_of_the_chosen_defence_and_tries_them():
+    app = opened("cifar10", "feature-masking")
+    app.selectbox(key="whatif-evidence").select("confidence").run()
+    app.number_input(key="whatif-clip_high").set_value(0.9).run()
+    app.number_input(key="whatif-height").set_value(1).run()
+    app.number_input(key="whatif-width").set_value(1).run()
+    assert not app.exception
+    told = certify(sample_path("coffee"), "cifar10", 5, "feature-masking")
+    settings = {"evidence": "confidence", "clip_high": 0.9}
+    other = certify(sample_path("coffee"), "cifar10", 1, "feature-masking", told.label, settings)
+    before, after = told.certificate, other.certificate
+    assert after.proved.sum() != before.proved.sum()
+    assert "With evidence logits → confidence, c_h ∞ → 0.9, patch 5x5 → 1x1: " in text(app)
+    assert (
+        f"{before.proved.sum()} of 400 windows proved → **{after.proved.sum()} of {after.windows.count}** proved."
+        in text(app)
+    )
+    assert in_markdown(other.sentence()) in text(app)
+
+
+def test_a_what_if_that_raises_an_alert_says_so():
+    app = opened("cifar10", "detection")
+    app.slider(key="whatif-alert_threshold").set_value(0.1).run()
+    assert not app.exception
+    told = certify(sample_path("coffee"), "cifar10", 5, "detection", settings={"alert_threshold": 0.1})
+    assert told.verdict == "alert"
+    assert "With τ 0.5 → 0.1: not certified → **alert**; 0 of 400 windows proved" in text(app)
+    (legend,) = [box.value for box in app.caption if box.value.startswith("The photo")]
+    masked = told.masked(int(told.certificate.label))
+    assert f"Solid blue: what the defence masked, the first 12 of {len(masked)}." in legend
+
+
+def test_a_table_that_is_cut_names_the_smallest_margins_and_says_how_many_there_are(monkeypatch):
+    monkeypatch.setattr(results, "LISTED", 7)
+    results.failing.clear()
+    app = opened("cifar10-interval", "interval")
+    results.failing.clear()
+    certificate = certify(sample_path("coffee"), "cifar10-interval", 5, "interval").certificate
+    least = sorted(certificate.margin[~certificate.proved])[:7]
+    assert sorted(app.dataframe[0].value["margin"]) == least
+    said = f"Of {(~certificate.proved).sum():,} placements these 7 have the smallest margins"
+    assert any(said in box.value for box in app.caption)
+
+
+def test_patchcleanser_is_shown_after_its_runs_without_a_what_if():
+    app = opened("cifar10", "double-masking")
+    assert not app.metric
+    next(button for button in app.button if button.label.startswith("Run the network")).click().run()
+    assert not app.exception
+    told = certify(sample_path("coffee"), "cifar10", 5, "double-masking")
+    worst = told.certificate.worst
+    assert metric(app, "Margin") == number(float(told.certificate.margin[worst.top, worst.left]), signed=True)
+    assert not any((box.key or "").startswith("whatif") for box in app.number_input)
+    assert any("So there is no *what if* here" in box.value for box in app.caption)
+
+
+def test_a_placement_that_is_typed_is_looked_at():
+    app = opened("cifar10-interval", "interval")
+    field(app, "window_row").set_value(20).run()
+    field(app, "window_column").set_value(3).run()
+    assert "The patch at row 20, column 3" in [box.value for box in app.subheader]
+    certificate = certify(sample_path("coffee"), "cifar10-interval", 5, "interval").certificate
+    assert metric(app, "Margin") == number(float(certificate.margin[20, 3]), signed=True)

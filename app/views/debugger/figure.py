@@ -28,8 +28,8 @@ from pg_core.geometry import Box, Window
 
 _HALF = 0.4
 """Of the width of a bar; from one to the next it is 1."""
-_LETTERS = 16
-"""Of a term, in a line below its bar."""
+_LETTERS = 80
+"""In one line below all bars."""
 MASKS = 12
 """So many of what a defence took out are drawn."""
 _CONNECTOR: dict[str, object] = {"color": style.BEFORE, "width": 1}
@@ -53,6 +53,7 @@ def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
             shapes.append(_level(running, at + _HALF, at + 1 - _HALF, _CONNECTOR))
         if math.isinf(term.value):
             arrows.append(_arrow(at, end, upwards=term.value > 0))
+    said = [_said(term, _LETTERS // len(fall.terms)) for term in fall.terms]
     opposite = other.terms[-1]
     if math.isfinite(opposite.value):
         shapes.append({"name": "opposite"} | _level(opposite.value, 0, 1, _OPPOSITE) | {"xref": "paper"})
@@ -70,20 +71,20 @@ def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
                 "color": [_colour(term) for term in fall.terms],
                 "pattern": {"shape": ["/" if math.isinf(term.value) else "" for term in fall.terms]},
             },
-            customdata=[_said(term) for term in fall.terms],
+            customdata=said,
             hovertemplate="%{customdata}<extra></extra>",
             name=in_figure(name),
         )
     )
-    corner = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
+    above = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
     return style.finish(figure).update_layout(
         shapes=shapes,
-        annotations=[{"text": note, "showarrow": False, **corner}, *arrows],
+        annotations=[{"text": note, "showarrow": False, **above}, *arrows],
         yaxis={"range": [low, high], "showgrid": False, "zeroline": True, "showticklabels": False},
         xaxis={
             # Beside a bar, a value would lie on the line of the other class where it matters.
             "tickvals": list(range(len(fall.terms))),
-            "ticktext": [_said(term) for term in fall.terms],
+            "ticktext": said,
             "tickangle": 0,
             "tickfont": {"size": 12},
             "showgrid": False,
@@ -91,7 +92,7 @@ def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
             "automargin": True,
         },
         height=320,
-        margin={"l": 8, "r": 8, "t": 12, "b": 64},
+        margin={"l": 8, "r": 8, "t": 26, "b": 64},
     )
 
 
@@ -120,7 +121,6 @@ def position_on_photo(
     the label most."""
     field, image_size = analysis.features.receptive_field, analysis.features.framing.image_size
     figure = _photo(analysis)
-    window = isinstance(at, Window)
     shapes = outlined("seen", style.FOOTPRINT, [edges_of(field.pixels(at))]) if isinstance(at, Window) else []
     names = []
     drawn: list[tuple[str, str, dict[str, object], Box]] = [
@@ -128,7 +128,8 @@ def position_on_photo(
     ]
     if other is not None:
         drawn.append(("w'", "other", style.OTHER, other))
-    drawn.append(("w" if window else "patch", "malicious", style.MALICIOUS, at))
+    # A name would lie on a small patch.
+    drawn.append(("w" if isinstance(at, Window) else "", "malicious", style.MALICIOUS, at))
     for letter, name, line, box in drawn:
         around = outlines(field, box, image_size) if isinstance(box, Window) else [edges_of(box)]
         shapes += outlined(name, line, around)
@@ -169,7 +170,7 @@ def witness_maps(analysis: Analysis, witness: Witness) -> go.Figure:
 
 
 def _scale(fall: Waterfall, other: Waterfall) -> tuple[float, float]:
-    """From the least to the largest finite value that either waterfall reaches, with room for a line of words."""
+    """From the least to the largest finite value that either waterfall reaches, with room beyond them."""
     values = [0.0]
     for each in (fall, other):
         running = 0.0
@@ -179,7 +180,7 @@ def _scale(fall: Waterfall, other: Waterfall) -> tuple[float, float]:
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite), max(finite)
     room = max(high - low, 1e-9)
-    return (low - 0.06 * room if low < 0 else 0.0), high + 0.12 * room
+    return (low - 0.12 * room if low < 0 else 0.0), high + 0.12 * room
 
 
 def _colour(term: Term) -> str:
@@ -188,9 +189,9 @@ def _colour(term: Term) -> str:
     return style.GAINED if term.value >= 0 else style.LOST
 
 
-def _said(term: Term) -> str:
+def _said(term: Term, letters: int) -> str:
     value = number(term.value, signed=not term.total)
-    lines = textwrap.wrap(term.name, _LETTERS)
+    lines = textwrap.wrap(term.name, letters)
     return "<br>".join([*lines, f"<b>{value if math.isfinite(term.value) else NO_BOUND}</b>"])
 
 

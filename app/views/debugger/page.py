@@ -76,10 +76,8 @@ def _under(chosen: Choices, base: Analysis, tried: WhatIf, slot: DeltaGenerator)
 def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
     mark, what = _MARKS.get(analysis.verdict, "✘"), places(analysis.certificate)
     if not tried.differences:
-        st.markdown(
-            f"{mark} **{in_markdown(analysis.sentence())}** Change the settings above, and see at once what that does "
-            f"to the {what}."
-        )
+        invited = f" Change the settings above, and see at once what that does to the {what}."
+        st.markdown(f"{mark} **{in_markdown(analysis.sentence())}**{invited if tried.offered else ''}")
         return
     change = debugging.change(base, analysis)
     verdict = (
@@ -151,10 +149,7 @@ def _of_any_defence(analysis: Analysis, malicious: Box) -> None:
             f"How much larger the lower bound would have to be here, in the units of {analysis.spec.title}, the "
             "tolerance included, which is estimated.",
         )
-        status = text.status(
-            analysis, malicious, analysis.status(malicious), analysis.counterexample(malicious)
-        )
-        st.markdown(f"**{status}.**")
+        st.markdown(f"**{text.status(analysis, malicious, *debugging.known(analysis, malicious))}.**")
         st.markdown(
             f"- **lower = {text.number(told.lower.bound)}**: {lower}.\n"
             f"- **upper = {text.number(told.upper.bound)}**: {upper}.\n"

@@ -17,7 +17,8 @@ from pg_core.defences.patchguard.cases import Case, CaseEvidence, cases
 from pg_core.defences.patchguard.explain import Diagnosis, diagnose, failures
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
-from pg_core.geometry import Window, box_at
+from pg_core.defences.spec import Counterexample
+from pg_core.geometry import Box, Window, box_at
 from pg_core.photos.read import Threat
 
 LISTED = 1000
@@ -67,7 +68,7 @@ def failing(
     analysis = cached.analysis(photo, choice, asked, threat, label)
     if not isinstance(analysis.defence, RobustMasking):
         return tuple(_failing(analysis))
-    known = failures(analysis.robust_masking, analysis.masking, analysis.masking_certificate)
+    not_certified = failures(analysis.robust_masking, analysis.masking, analysis.masking_certificate)
     return tuple(
         Failing(
             (failure.window.top, failure.window.left),
@@ -79,7 +80,7 @@ def failing(
             failure.label_case,
             failure.winner_case,
         )
-        for failure in known
+        for failure in not_certified
     )
 
 
@@ -98,6 +99,12 @@ def double_masking(
 def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:
     """How both bounds at a window come about."""
     return diagnose(analysis.robust_masking, analysis.masking, analysis.masking_certificate, window)
+
+
+def known(analysis: Analysis, at: Box) -> tuple[WindowStatus, Counterexample | None]:
+    """What is known of a position under any defence, which runs on a witness for it if it has one."""
+    found = analysis.counterexample(at)
+    return analysis.status(at) if found is None else WindowStatus.COUNTEREXAMPLE, found
 
 
 def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, ...]:
@@ -146,8 +153,9 @@ def failing_table(analysis: Analysis, shown: Sequence[Failing]) -> list[dict[str
             told |= {
                 "missing": None if nothing else one.missing,
                 "status": status_in_table(analysis, one.status),
-                "winner": None if one.winner is None else analysis.named(one.winner),
             }
+            if analysis.spec.witness is not None:
+                told["winner"] = None if one.winner is None else analysis.named(one.winner)
         rows.append(told)
     return rows
 
@@ -162,7 +170,7 @@ def _failing(analysis: Analysis) -> Iterator[Failing]:
         at = box_at(certificate.positions, row, column)
         status, found = None, None
         if analysis.spec.witness is None or n < TRIED:
-            status, found = analysis.status(at), analysis.counterexample(at)
+            status, found = known(analysis, at)
         margin = float(certificate.margin[row, column])
         yield Failing(
             (row, column),

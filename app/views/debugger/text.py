@@ -94,18 +94,20 @@ def legend(analysis: Analysis, at: Box, masked: int, drawn: int) -> str:
 def left_out(analysis: Analysis, count: int, listed: int, tried: int) -> list[str]:
     """What a table of `listed` positions, of `count` that are not certified, does not say, and why; a witness was
     tried on the first `tried` only."""
-    notes, title = [], analysis.spec.title
+    notes = []
     if count > listed:
         notes.append(
             f"Of {count:,} {places(analysis.certificate)} these {listed:,} have the smallest margins; the others are "
             "not listed."
         )
     if analysis.spec.witness is None:
-        notes.append(f"{title} has no witness: whether there is a counterexample is *{NOT_KNOWN}*.")
+        notes.append(
+            f"{analysis.spec.title} has no witness: whether there is a counterexample is *{NOT_KNOWN}*."
+        )
     elif listed > tried and not isinstance(analysis.defence, RobustMasking):
         notes.append(
-            f"A witness was tried on the first {tried} of them only, since {title} runs again for each; pick another "
-            "one to see its status."
+            f"A witness was tried on the first {tried} of them only, for each takes a run of the defence; pick "
+            "another one to see its status."
         )
     return notes
 

@@ -27,11 +27,13 @@ _LETTERS = {THRESHOLD.name: "T", ALERT_THRESHOLD.name: "τ"}
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """Another defence against another patch, and in words what is not as in the sidebar."""
+    """Another defence against another patch, and in words what is not as in the sidebar; `offered` is whether anything
+    can be changed here."""
 
     asked: DefenceChoice
     threat: Threat
-    differences: tuple[str, ...]
+    differences: tuple[str, ...] = ()
+    offered: bool = True
 
 
 def what_if(chosen: Choices) -> WhatIf:
@@ -42,7 +44,7 @@ def what_if(chosen: Choices) -> WhatIf:
             f"With other masks, or against another patch, {asked.spec.title} has to run the network again under every "
             "pair of masks. So there is no *what if* here: the sidebar changes both, and says how long it takes."
         )
-        return WhatIf(asked, threat, ())
+        return WhatIf(asked, threat, offered=False)
     base = str((chosen.choice, asked, threat))
     if state.get(_BASE) != base or _HEIGHT not in state:
         _as_in_sidebar(chosen)
