@@ -27,7 +27,7 @@ from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box
 from pg_core.networks import MODELS, Description
-from pg_core.photos.read import Space
+from pg_core.photos.framing import Space
 
 _LETTERS = {CLIP_HIGH.name: "clip"}
 """Settings that are called otherwise in a link."""

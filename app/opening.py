@@ -19,7 +19,7 @@ from pg_core.defences.patchguard.masking import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.geometry import Patch, Window
 from pg_core.io.progress import Progress
-from pg_core.photos.read import Threat
+from pg_core.photos.framing import Threat
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,8 +21,9 @@ from pg_core.defences.registry import DEFENCES, defence_spec
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value
 from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.geometry import Size
+from pg_core.photos.framing import Space, Threat, square
 from pg_core.photos.inference import LocalFeatures
-from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError, Space, Threat, square
+from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
 _CLIPPED = "clipped"

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from pg_core.geometry.footprints import Footprints
     from pg_core.networks import MODELS, load_model
     from pg_core.networks.base import LocalModel
+    from pg_core.photos.framing import Space, Threat
     from pg_core.photos.inference import LocalFeatures, extract, update
-    from pg_core.photos.read import ImageError, Space, Threat
+    from pg_core.photos.read import ImageError
 
 __all__ = [
     "ALERT",
@@ -183,8 +184,8 @@ _HOMES = {
     "extract": "pg_core.photos.inference",
     "update": "pg_core.photos.inference",
     "ImageError": "pg_core.photos.read",
-    "Space": "pg_core.photos.read",
-    "Threat": "pg_core.photos.read",
+    "Space": "pg_core.photos.framing",
+    "Threat": "pg_core.photos.framing",
 }
 
 

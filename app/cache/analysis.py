@@ -30,8 +30,9 @@ from pg_core.io.progress import Report
 from pg_core.networks import MODELS, Description, load_model
 from pg_core.networks.own import OwnNetwork
 from pg_core.photos import read as images
+from pg_core.photos.framing import Framing, Threat
+from pg_core.photos.framing import frame as framing_of
 from pg_core.photos.inference import LocalFeatures, extract
-from pg_core.photos.read import Framing, Threat
 from pg_core.photos.upright import give_back
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def described(choice: Choice) -> Description:
 def framing(photo: Photo, choice: Choice) -> Framing:
     """Which part of a photo a network sees."""
     description = described(choice)
-    return images.frame(photo.size, description.image_size, description.part)
+    return framing_of(photo.size, description.image_size, description.part)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)

@@ -13,7 +13,7 @@ from pg_core.networks.catalogue import Description
 from pg_core.networks.locality import Locality, check_locality
 from pg_core.networks.own import Format, OwnNetwork, card_in, format_of
 from pg_core.networks.shipped import WEIGHTS
-from pg_core.photos import read as images
+from pg_core.photos.framing import square
 
 if TYPE_CHECKING:
     from pg_core.networks.network import Network
@@ -171,7 +171,7 @@ def tested(own: OwnNetwork) -> "Network":
 
 def window_for_two_per_cent(description: Description) -> str:
     """The window of a patch of 2 % of the image, as rows x columns of local logits."""
-    patch_size = images.square(0.02, description.image_size)
+    patch_size = square(0.02, description.image_size)
     window = description.receptive_field.window_size(patch_size)
     rows, columns = description.receptive_field.map_size(description.image_size)
     height, width = min(window[0], rows), min(window[1], columns)

@@ -24,9 +24,9 @@ from pg_core.defences.patchguard.placements import Placements
 from pg_core.geometry import Box, Patch, Size
 from pg_core.io.parameters import coerce_fields
 from pg_core.photos import patches as attacks
+from pg_core.photos.framing import Threat
 from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
-from pg_core.photos.read import Threat
 
 _PREVIEW = 480
 """Longest side, in pixels, of a photo out of which a sticker is cut."""

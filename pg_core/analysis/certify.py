@@ -13,8 +13,8 @@ from pg_core.io.parameters import member
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
+from pg_core.photos.framing import Space, Threat, square
 from pg_core.photos.inference import extract
-from pg_core.photos.read import Space, Threat, square
 
 
 def certify(

@@ -30,8 +30,8 @@ from pg_core.geometry.footprints import Footprints
 from pg_core.io.printable import printable
 from pg_core.io.progress import Report
 from pg_core.networks.base import LocalModel
+from pg_core.photos.framing import Threat
 from pg_core.photos.inference import LocalFeatures, extract
-from pg_core.photos.read import Threat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

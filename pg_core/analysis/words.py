@@ -10,7 +10,7 @@ from pg_core.defences.undefended import Undefended
 from pg_core.geometry import Size, Windows
 from pg_core.io.json import SCHEMA
 from pg_core.io.printable import printable
-from pg_core.photos.read import Framing, Space, Threat
+from pg_core.photos.framing import Framing, Space, Threat
 
 if TYPE_CHECKING:
     from pg_core.analysis.photo import Analysis

@@ -20,7 +20,8 @@ from pg_core.io import files
 from pg_core.io.json import as_json
 from pg_core.io.progress import Progress, Report, duration
 from pg_core.networks import MODELS, load_model
-from pg_core.photos.read import SUFFIXES, square
+from pg_core.photos.framing import square
+from pg_core.photos.read import SUFFIXES
 
 _EPILOG = """\
 models:

@@ -18,8 +18,9 @@ from pg_core.io.printable import printable
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.locality import check_locality
 from pg_core.networks.own import card_in
+from pg_core.photos.framing import Space, Threat, square
 from pg_core.photos.inference import extract
-from pg_core.photos.read import ImageError, Space, Threat, square
+from pg_core.photos.read import ImageError
 
 if TYPE_CHECKING:
     from pg_core.networks.network import Network

@@ -38,8 +38,9 @@ from pg_core.io import files
 from pg_core.io.parameters import coerce_fields
 from pg_core.io.progress import Pace, Progress, Report
 from pg_core.networks.base import LocalModel
+from pg_core.photos.framing import Threat, frame
 from pg_core.photos.inference import extract
-from pg_core.photos.read import FramedPhoto, ImageError, Threat, frame
+from pg_core.photos.read import FramedPhoto, ImageError
 
 _VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
 

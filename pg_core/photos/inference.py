@@ -17,8 +17,9 @@ from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.io.parameters import coerce_fields
 from pg_core.networks.base import LocalModel, Pixels
+from pg_core.photos.framing import Framing
 from pg_core.photos.patches import PatchPixels, paste
-from pg_core.photos.read import FramedPhoto, Framing, framed
+from pg_core.photos.read import FramedPhoto, framed
 
 SAFETY = 8
 """By how much delta exceeds the largest difference in its sample. It is a choice and no bound: with five cells of the

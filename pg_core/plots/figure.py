@@ -21,7 +21,7 @@ from pg_core.analysis.words import places
 from pg_core.geometry import Box, Patch, Size, Window
 from pg_core.io.parameters import member
 from pg_core.io.printable import printable
-from pg_core.photos.read import Space
+from pg_core.photos.framing import Space
 from pg_core.plots.drawing import Outline, outline, outlines
 
 if TYPE_CHECKING:

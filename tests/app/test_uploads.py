@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pg_core.photos.read import SUFFIXES, frame
+from pg_core.photos.framing import frame
+from pg_core.photos.read import SUFFIXES
 from tests.app.test_page import PATIENCE, metric, png
 from tests.pg_core.test_formats import heic, written
 

@@ -30,7 +30,8 @@ from pg_core import (
 )
 from pg_core.geometry import Window
 from pg_core.photos import patches as attacks
-from pg_core.photos.read import decode, square
+from pg_core.photos.framing import square
+from pg_core.photos.read import decode
 from tests.untrained import untrained
 
 RUNS = 5

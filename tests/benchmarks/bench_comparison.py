@@ -17,7 +17,8 @@ from pg_core.analysis.comparison import compare
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType
-from pg_core.photos.read import decode, square
+from pg_core.photos.framing import square
+from pg_core.photos.read import decode
 
 TARGET = 3.0
 RUNS = 5

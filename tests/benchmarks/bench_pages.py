@@ -32,7 +32,7 @@ from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
 from pg_core.defences.patchguard.cases import cases
 from pg_core.defences.patchguard.explain import diagnose, failures
 from pg_core.defences.patchguard.witness import window_status
-from pg_core.photos.read import frame, square
+from pg_core.photos.framing import frame, square
 
 RUNS = 7
 LIMIT = 150

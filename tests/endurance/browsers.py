@@ -22,7 +22,7 @@ from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
 from pg_core import RobustMasking, Threat, analyse, load_model
-from pg_core.photos.read import square
+from pg_core.photos.framing import square
 from tests.browser.conftest import QUIET, start_server, stop_server
 
 _FORMATS = (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WebP"))

@@ -67,7 +67,8 @@ from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
 from pg_core.networks.own import OwnNetwork
 from pg_core.photos import patches as attacks
-from pg_core.photos.read import Space, frame, framed, to_pixels
+from pg_core.photos.framing import Space, frame
+from pg_core.photos.read import framed, to_pixels
 from pg_core.plots.figure import drawn
 from tests.colours import Colours
 

@@ -19,8 +19,9 @@ from pg_core import (
     extract,
 )
 from pg_core.evidence.types import EVIDENCE_TYPES
+from pg_core.photos.framing import square
 from pg_core.photos.inference import SAFETY
-from pg_core.photos.read import read, square, upright_rgb
+from pg_core.photos.read import read, upright_rgb
 from tests.colours import Colours
 
 

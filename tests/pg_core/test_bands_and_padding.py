@@ -24,7 +24,8 @@ from pg_core.networks import MODELS
 from pg_core.networks.bodies.resnet import ResNet50
 from pg_core.networks.network import Network
 from pg_core.photos import patches as attacks
-from pg_core.photos.read import Part, Space, Threat, frame, to_photo
+from pg_core.photos.framing import Space, Threat, frame
+from pg_core.photos.read import Part, to_photo
 from tests.untrained import untrained
 
 TOLERANCE = 1e-5

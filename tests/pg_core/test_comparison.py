@@ -14,7 +14,7 @@ from pg_core.defences.patchcleanser.pixels import mask_set
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.spec import DefenceConfig
 from pg_core.geometry import Patch, PatchPositions, ReceptiveField, Window
-from pg_core.photos.read import frame
+from pg_core.photos.framing import frame
 from tests.colours import Colours
 
 

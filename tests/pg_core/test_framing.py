@@ -9,7 +9,7 @@ from PIL import Image
 from pg_core import sample_path
 from pg_core.__main__ import main
 from pg_core.networks.base import Part
-from pg_core.photos.read import frame
+from pg_core.photos.framing import frame
 
 IMAGE = (224, 224)
 

@@ -11,16 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pg_core.photos.read import (
-    MAX_BYTES,
-    Framing,
-    ImageError,
-    decode,
-    frame,
-    read,
-    to_photo,
-    to_pixels,
-)
+from pg_core.photos.framing import Framing, frame
+from pg_core.photos.read import MAX_BYTES, ImageError, decode, read, to_photo, to_pixels
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 RED = (255, 0, 0)

@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 
 from pg_core.photos import read as images
 from pg_core.photos import upright
+from pg_core.photos.framing import frame
 from pg_core.photos.memory import SharedMemory
-from pg_core.photos.read import ImageError, decode, frame, framed, read, reduced, to_pixels
+from pg_core.photos.read import ImageError, decode, framed, read, reduced, to_pixels
 from pg_core.photos.upright import UprightPhoto
 from tests.large_photos import LARGEST, SLOW
 from tests.memory import needs_linux, peak_of

@@ -19,7 +19,7 @@ from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
 from pg_core.defences.spec import Counterexample
 from pg_core.geometry import Box, Window, box_at
-from pg_core.photos.read import Threat
+from pg_core.photos.framing import Threat
 
 LISTED = 1000
 """Positions in the table: on the image of a large network there are a hundred thousand placements of a patch."""

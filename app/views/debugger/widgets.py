@@ -18,7 +18,7 @@ from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.spec import Parameter, Value
-from pg_core.photos.read import Space, Threat
+from pg_core.photos.framing import Space, Threat
 
 _BASE = "whatif-base"
 _HEIGHT, _WIDTH = "whatif-height", "whatif-width"

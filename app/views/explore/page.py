@@ -25,7 +25,7 @@ from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus
 from pg_core.geometry import Box, Patch, Window
 from pg_core.io.json import as_json
-from pg_core.photos.read import Space
+from pg_core.photos.framing import Space
 from pg_core.plots.figure import Format
 
 _CANVAS = "stage"

@@ -8,7 +8,7 @@ import streamlit as st
 from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo, analysis
 from pg_core.defences.patchguard.masking import Bound
 from pg_core.defences.patchguard.spec import BOUND
-from pg_core.photos.read import Threat
+from pg_core.photos.framing import Threat
 
 
 @dataclass(frozen=True, slots=True)

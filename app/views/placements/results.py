@@ -14,7 +14,7 @@ from pg_core.defences.patchguard.placements import Placements, largest_inside
 from pg_core.geometry import Patch
 from pg_core.io.progress import Progress, Report
 from pg_core.io.spreadsheet import Cell, comma_separated
-from pg_core.photos.read import Threat
+from pg_core.photos.framing import Threat
 
 Sides = Int[np.ndarray, "height width"]
 
