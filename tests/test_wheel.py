@@ -24,8 +24,8 @@ IN_THE_WHEEL = "pg_core/_assets"
 CERTIFY = ["certify", str(sample_path("coffee")), "--model", "cifar10", "--device", "cpu", "--json"]
 ASSETS = """
 import json, pg_core
-from pg_core import published, results
-from pg_core.models import TRAINED, imagenet_classes
+from pg_core.evaluation import published, results
+from pg_core.networks import TRAINED, imagenet_classes
 networks = {name: str(pg_core.load_model(name, "cpu")) for name in TRAINED}
 found = [networks, sorted(results.read_all()), len(published.read()), imagenet_classes()]
 print(json.dumps([pg_core.__file__, found]))

@@ -1,9 +1,9 @@
 """Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
 
-The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original*
-photo touches after resizing is known exactly (`pg_core.photos.framing`). A photo may take `MAX_DECODED_BYTES` to be decoded: two of
-the largest are at once, or many small ones, and others wait. Not here: data sets of photos, how a format is told
-(`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
+The photo is turned upright, cropped to the middle and resized once, so that what a patch on the *original* photo
+touches after resizing is known exactly (`pg_core.photos.framing`). A photo may take `MAX_DECODED_BYTES` to be
+decoded: two of the largest are at once, or many small ones, and others wait. Not here: data sets of photos, how a
+format is told (`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
 """
 
 import math
