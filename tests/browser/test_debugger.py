@@ -30,7 +30,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     page.mouse.click(*at_panel(page, 4, row, column))
     expect(page.get_by_label("Row", exact=True)).to_have_value(str(row))
     expect(page.get_by_label("Column", exact=True)).to_have_value(str(column))
-    rival = page.locator("td", has_text="can reach").inner_text().split("'")[1]
+    rival = page.locator("td", has_text="reaches at most").inner_text().split("'")[1]
     page.get_by_role("link", name="Why? Take this window to the debugger").click()
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()
     expect(metric(page, "Rival")).to_have_text(rival)
