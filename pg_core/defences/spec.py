@@ -8,7 +8,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from pg_core.defences.base import ALERT, Certificate, Defence, DefenceInput, InputArray, Prediction
+from pg_core.defences.base import (
+    ALERT,
+    Certificate,
+    Claim,
+    Defence,
+    DefenceInput,
+    InputArray,
+    Prediction,
+)
 from pg_core.evidence.arrays import EvidenceMap
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Box, ReceptiveField, Size
@@ -220,11 +228,11 @@ class DefenceSpec:
         if self.witness is None or certificate.proved[position]:
             return None
         found = self.witness(defence, values, prediction, certificate, position)
-        label = int(certificate.label)
-        # An alert is no class; where it is all that a patch brings about, detection keeps what it claims.
-        if found is None or int(found.label) in (label, ALERT):
+        # An alert is no counterexample to a claim that allows for it.
+        allowed = {int(certificate.label), *([ALERT] if certificate.claim is Claim.LABEL_OR_ALERT else [])}
+        if found is None or int(found.label) in allowed:
             return None
-        return Counterexample(label, found)
+        return Counterexample(int(certificate.label), found)
 
     def __repr__(self) -> str:
         return f"DefenceSpec({self.name})"

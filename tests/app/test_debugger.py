@@ -275,6 +275,18 @@ def test_a_what_if_that_raises_an_alert_says_so():
     assert f"Solid blue: what the defence masked, the first 12 of {len(masked)}." in legend
 
 
+def test_an_alert_is_no_counterexample_to_a_claim_that_allows_for_it():
+    app = opened("cifar10", "detection")
+    app.slider(key="whatif-alert_threshold").set_value(0.1).run()
+    field(app, "window_row").set_value(10).run()
+    field(app, "window_column").set_value(10).run()
+    told = certify(sample_path("coffee"), "cifar10", 5, "detection", settings={"alert_threshold": 0.1})
+    assert told.verdict == "alert"
+    assert told.certificate.margin[10, 10] > told.certificate.tolerance[10, 10]
+    assert "? open: neither a certificate nor a counterexample" in text(app)
+    assert "an alert" not in set(app.dataframe[0].value["winner"])
+
+
 def test_a_table_that_is_cut_names_the_smallest_margins_and_says_how_many_there_are(monkeypatch):
     monkeypatch.setattr(results, "LISTED", 7)
     results.failing.clear()

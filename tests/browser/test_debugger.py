@@ -30,8 +30,8 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     page.mouse.click(*at_panel(page, 4, row, column))
     expect(page.get_by_label("Row", exact=True)).to_have_value(str(row))
     expect(page.get_by_label("Column", exact=True)).to_have_value(str(column))
-    rival = page.locator("td", has_text="can reach").inner_text().split("'")[1]
-    page.get_by_role("link", name="Why? Take this window to the debugger").click()
+    rival = page.locator("td", has_text="reaches at most").inner_text().split("'")[1]
+    page.get_by_role("link", name="Why? Take this to the debugger").click()
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()
     expect(metric(page, "Rival")).to_have_text(rival)
     expect(page.get_by_text(f"'{rival}' reaches at most")).to_be_visible()
@@ -59,6 +59,17 @@ def test_other_settings_change_the_verdict_at_once(open_page):
     expect(page.get_by_text("Everything below is about these settings.")).to_be_visible()
     page.get_by_role("button", name="As in the sidebar").click()
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_have_count(0)
+
+
+def test_what_has_no_bound_is_hatched_to_the_edge_and_said_in_words(open_page):
+    page = open_page(path="debugger?network=cifar10&defence=undefended")
+    expect(page.get_by_text("Hatched, with an arrow: without a bound.")).to_be_visible()
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 3")
+    # The last two bars of the waterfall to upper.
+    hatched = """() => [...document.querySelectorAll('.js-plotly-plot')].at(-1)
+        .querySelectorAll('.point path[style*="url("]').length"""
+    page.wait_for_function(f"({hatched})() === 2")
+    expect(page.get_by_text("no bound", exact=True)).to_have_count(2)
 
 
 def test_the_debugger_fits_a_phone(open_page):
