@@ -11,7 +11,7 @@ from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
-from app.markup import in_markdown
+from app.markup import in_markdown, number
 from app.opening import Classes, Opened
 from app.sidebar import Choices
 from app.state import patch, windows
@@ -65,7 +65,9 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
             _patched(clean, seen.shown, seen.simulation.patch)
     with right:
         _scores(seen)
-    links.write(chosen, asked.label, asked.shown, seen.simulation, windows.picked(clean, chosen.photo))
+    # The patch that is chosen, also where a defence or a network of one's own shows the photo without it.
+    simulation = patch.simulation(clean, chosen.patch_size)
+    links.write(chosen, asked.label, asked.shown, simulation, windows.picked(clean, chosen.photo))
     _export(clean, chosen, seen)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
@@ -145,7 +147,7 @@ def _photo_alone(clean: Analysis) -> None:
     columns[2].metric(f"{what} proved", f"{certificate.proved.sum()} of {certificate.positions.count}")
     columns[3].metric(
         "Smallest margin",
-        f"{certificate.margin[worst]:+.3f}",
+        number(certificate.margin[worst], "+.3f"),
         help="Where something is claimed, a margin above the tolerance, which is estimated, is a proof: "
         f"{certificate.tolerance[worst]:.2g} here.",
     )
@@ -168,7 +170,7 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices) -> None:
     rows += [(f"**upper**: {upper}", told.upper.bound)]
     ends = "nothing is claimed" if nothing else "certified if above the tolerance"
     rows += [(f"**margin**: lower - upper; {ends}", told.margin)]
-    table = "\n".join(f"| {meaning} | {value:.4f} |" for meaning, value in rows)
+    table = "\n".join(f"| {meaning} | {number(value, '.4f')} |" for meaning, value in rows)
     st.markdown(f"| | value |\n|---|---:|\n{table}")
     st.write(_in_feature_space(clean, malicious))
 
