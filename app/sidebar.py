@@ -71,8 +71,9 @@ def sidebar() -> Choices | None:
 
 
 def _settings() -> set[object]:
-    """The keys of all settings of all defences."""
-    names = {parameter.name for spec in DEFENCES.values() for parameter in spec.parameters} | {_CLIPPED}
+    """The keys of each network's defence, and of all settings of all defences."""
+    names = {parameter.name for spec in DEFENCES.values() for parameter in spec.parameters}
+    names |= {_CLIPPED, "defence"}
     return {key for key in st.session_state if str(key).split("-")[0] in names}
 
 
@@ -218,8 +219,12 @@ def _defence(choice: Choice, patch_size: Size) -> DefenceChoice:
     """The defence, and its parameters."""
     st.subheader("Defence")
     fitting, key = cached.applicable(choice, patch_size), f"defence-{_network_key(choice)}"
-    if st.session_state.get(key) not in fitting:
+    said = st.session_state.get(key)
+    if said not in fitting:
         st.session_state[key] = cached.usual_defence(choice)
+        if said is not None:  # by a link, or before the patch was this large
+            titles = DEFENCES[said].title, fitting[st.session_state[key]].title
+            st.warning("{} does not fit this network and this patch: {} is in its place.".format(*titles))
     name = st.selectbox(
         "Defence",
         list(fitting),

@@ -145,14 +145,14 @@ def features(photo: Photo, choice: Choice) -> LocalFeatures:
 
 def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:
     """The defences that fit a network, by name; it need not be loaded for it."""
-    known = described(choice)
+    known, usual = described(choice), usual_defence(choice)
     config = DefenceConfig(known.receptive_field, known.image_size, known.evidence, patch_size)
     fitting = {}
     for name, spec in DEFENCES.items():
         try:
             spec.build(config)
         except ValueError:
-            if name != known.defence:  # interval bounds ask for the layers, which are not loaded yet
+            if name != usual:  # interval bounds ask for the layers, which are not loaded yet
                 continue
         fitting[name] = spec
     return fitting
@@ -161,7 +161,7 @@ def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:
 def usual_defence(choice: Choice) -> str:
     """The sound defence that certified most with a network where it was measured; else robust masking."""
     known = described(choice)
-    if choice.own is not None and known.receptive_field.wrapping:
+    if known.receptive_field.wrapping and known.defence == "masking":
         return "mask-ds"
     return known.defence
 

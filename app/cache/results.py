@@ -135,9 +135,13 @@ def measured_networks() -> list[dict[str, str]]:
 def measured(model: str, defence: str) -> str:
     """What a defence came to with a network here, against the patch of the largest share of those in brief; empty
     where that was not measured."""
+    try:
+        known = points()
+    except ValueError:
+        return ""  # the page Results says so
     found = [
         point
-        for point in points()
+        for point in known
         if point.origin is Origin.MEASURED
         and point.network == model
         and point.defence == defence

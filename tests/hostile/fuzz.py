@@ -140,13 +140,13 @@ def _link_seeds() -> list[bytes]:
 def _line_seeds() -> list[bytes]:
     """Lines as a run writes them."""
     from pg_core.defences.base import Verdict
-    from pg_core.evaluation.outcomes import DefenceResult, PhotoResult, append, begin, read_lines
+    from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
         begin(path, read_lines(path, _CONFIGURATION, "photos"))
         for name in ("a/1.png", "b/2.png"):
-            append(path, PhotoResult(name, "0" * 64, 1, 1, 0.5, (DefenceResult(1, Verdict.CERTIFIED, 0.25),)))
+            append(path, PhotoResult(name, "0" * 64, 1, 1, 0.5, (CaseResult(1, Verdict.CERTIFIED, 0.25),)))
         return [path.read_bytes()]
 
 

@@ -7,8 +7,8 @@ from tests.hostile.case import LinkCase
 from tests.hostile.names import NAME, TEXTS
 
 _PARTS = (
-    *("photo", "network", "checkpoint", "space", "size", "threshold", "evidence", "clip", "bound"),
-    *("patch", "contents", "window"),
+    *("photo", "network", "checkpoint", "space", "size", "defence", "threshold", "evidence", "clip", "bound"),
+    *("alert_threshold", "masks_per_axis", "patch", "contents", "window"),
 )
 """What a link says, but for classes: any text may be one, until the network is known."""
 _VALUES = {
@@ -49,6 +49,9 @@ _NUMBERS = {
         "-2%",
         "5,5",
     ),
+    "defence": ("MASKING", "masking ", "masking,detection", "robust masking", "patchguard"),
+    "alert_threshold": ("-0.01", "1.01", "0,9", "1e400"),
+    "masks_per_axis": ("0", "1", "17", "3.5", "-3", "9999999", "3x3"),
     "threshold": ("-0.01", "0.96", "1", "0,1", "0x1", "--1", "1e400"),
     "clip": ("0", "0.001", "65537", "-inf", "1e9", "10 000"),
     "patch": (
@@ -87,6 +90,9 @@ _SOUND: tuple[dict[str, str], ...] = (
     {"contents": "checkerboard"},
     {"contents": "solid:AbCdEf"},
     {"threshold": "0.95"},
+    {"defence": "smoothing"},
+    {"defence": "double-masking", "masks_per_axis": "16"},
+    {"defence": "detection", "alert_threshold": "1"},
     {"clip": "65536"},
     {"label": NAME},
     {"class": NAME * 100},
@@ -114,7 +120,7 @@ def on_the_page() -> list[LinkCase]:
         "patch=999999,999999,999999,999999",
     ]
     names += ["everything: hostile text", "everything: encoded twice", "everything: NUL"]
-    names += [f"sound {number}" for number in (2, 3, 6, 11, 12, 15)]
+    names += [f"sound {number}" for number in (2, 3, 6, 10, 11, 14, 15, 18)]
     return [wrong[name] for name in names]
 
 

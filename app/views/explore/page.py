@@ -11,7 +11,7 @@ from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
-from app.markup import in_markdown
+from app.markup import in_markdown, number
 from app.opening import Classes, Opened
 from app.sidebar import Choices
 from app.state import patch, windows
@@ -65,7 +65,9 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
             _patched(clean, seen.shown, seen.simulation.patch)
     with right:
         _scores(seen)
-    links.write(chosen, asked.label, asked.shown, seen.simulation, windows.picked(clean, chosen.photo))
+    # The patch that is chosen, also where a defence or a network of one's own shows the photo without it.
+    simulation = patch.simulation(clean, chosen.patch_size)
+    links.write(chosen, asked.label, asked.shown, simulation, windows.picked(clean, chosen.photo))
     _export(clean, chosen, seen)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:

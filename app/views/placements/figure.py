@@ -6,10 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int
 
-from app.markup import in_figure
+from app.markup import in_figure, number
 from app.plots import style
 from app.plots.photo import add_photo, outlines
 from pg_core.analysis.photo import Analysis
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
 from pg_core.geometry import Box, Patch
 
@@ -29,8 +30,12 @@ def findings(clean: Analysis, placements: Placements, patch: Patch) -> go.Figure
     rows, columns = footprints.blocks
     at = np.ix_(rows[:-1], columns[:-1])
     margin, found = placements.margin_map[at], placements.finding_map[at]
-    # A rival without a bound would leave no colour for the rest.
-    reach = max(min(float(np.abs(margin).max()), float(placements.lower.max(initial=0.0))), 1e-9)
+    # Without any bound a margin is infinite, and drawn like the largest finite one.
+    reach = float(np.abs(margin[np.isfinite(margin)]).max(initial=1e-9))
+    margin = np.clip(margin, -reach, reach)
+    if isinstance(clean.defence, RobustMasking):
+        # A rival that fills a whole footprint would leave no colour for the rest.
+        reach = max(min(reach, float(placements.lower.max(initial=0.0))), 1e-9)
     edges = [edge + (size - 1) / 2 for edge, size in zip((rows, columns), footprints.patch_size, strict=True)]
     figure = go.Figure(
         go.Heatmap(
@@ -137,7 +142,7 @@ def _told(clean: Analysis, placements: Placements, tops: range, lefts: range) ->
     against = "" if found.rival is None else f" against {in_figure(clean.classes[found.rival])}"
     return (
         f"top of the patch at row {_spelt(tops)}, left at column {_spelt(lefts)}:<br><b>{name}</b>, "
-        f"margin {found.margin:.4g}{against}"
+        f"margin {number(found.margin, '.4g')}{against}"
     )
 
 
