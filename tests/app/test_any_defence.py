@@ -18,7 +18,7 @@ from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding
 from pg_core.defences.registry import DEFENCES
 from pg_core.networks import MODELS
-from pg_core.photos.read import square
+from pg_core.photos.framing import square
 from tests.app.test_any_patch import compare_page, figure5_page, placements_page, steps_page
 from tests.app.test_links import address, opened
 from tests.app.test_page import PATIENCE, metric, press, statement
