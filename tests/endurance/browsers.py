@@ -1,10 +1,10 @@
 """Eight people at once on one server: python -m tests.endurance.browsers [--people 8] [--minutes 10]
 
 Each uploads photo after photo, small and large, in several formats, drags the patch now and then, and reads the
-numbers that the page shows. All of them are computed again afterwards, by the library, from the same bytes. It prints
-how many were equal, and the memory of the server after its first ten uploads, at its peak, and at rest at the end; the exit
-code is 1 if a number differs, an error was shown, or the memory at the end is more than 1.2 times that after ten
-uploads.
+numbers that the page shows. All of them are computed again afterwards, by the library, from the same bytes. It
+prints how many were equal, and the memory of the server after its first ten uploads, at its peak, and at rest at
+the end; the exit code is 1 if a number differs, an error was shown, or the memory at the end is more than 1.2 times
+that after ten uploads.
 """
 
 import argparse
