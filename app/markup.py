@@ -6,7 +6,6 @@ terminal, see `pg_core.io.printable`, `pg_core.io.latex` and `pg_core.io.spreads
 """
 
 import html
-import math
 import re
 
 from pg_core.io.printable import printable
@@ -41,12 +40,3 @@ def in_figure(text: str) -> str:
     '&lt;b&gt;a&lt;/b&gt; &amp; %&#123;y}'
     """
     return html.escape(printable(text), quote=False).replace("%{", "%&#123;")
-
-
-def number(value: float, form: str) -> str:
-    """A number as `format` writes it; of an infinite bound or margin, words.
-
-    >>> number(-0.25, "+.3f"), number(float("-inf"), "+.3f")
-    ('-0.250', 'no bound')
-    """
-    return "no bound" if math.isinf(value) else format(value, form)

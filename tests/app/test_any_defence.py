@@ -8,11 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.cache import analysis as cached
 from app.cache.analysis import Choice
-from app.markup import in_markdown, number
+from app.markup import in_markdown
 from app.views.placements.results import extremes
 from pg_core import Threat, Verdict, examine, extract, load_model, sample_path
 from pg_core.analysis.inputs import configure
-from pg_core.analysis.words import places
+from pg_core.analysis.words import number, places
 from pg_core.defences.base import Claim, DefenceInput
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding

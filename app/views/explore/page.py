@@ -11,7 +11,7 @@ from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
-from app.markup import in_markdown, number
+from app.markup import in_markdown
 from app.opening import Classes, Opened
 from app.sidebar import Choices
 from app.state import patch, windows

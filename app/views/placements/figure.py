@@ -6,10 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int
 
-from app.markup import in_figure, number
+from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_photo, outlines
 from pg_core.analysis.photo import Analysis
+from pg_core.analysis.words import number
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
 from pg_core.geometry import Box, Patch
