@@ -41,7 +41,7 @@ def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
     """From the terms of a bound to the bound itself, and the other bound beside it as a line. Both waterfalls of a
     position have the same scale; what is infinite is hatched to the edge of the figure, and an arrow goes on."""
     low, high = _scale(fall, other)
-    bars, shapes, arrows = [], [], []
+    bars, arrows, connectors = [], [], ""
     running = 0.0
     for at, term in enumerate(fall.terms):
         before = 0.0 if term.total else running
@@ -50,13 +50,17 @@ def waterfall(fall: Waterfall, other: Waterfall, name: str) -> go.Figure:
         bars.append((start, end - start))
         if at + 1 < len(fall.terms) and math.isfinite(running):
             # Where a bar ends, the next one begins.
-            shapes.append(_level(running, at + _HALF, at + 1 - _HALF, _CONNECTOR))
+            connectors += f"M{at + _HALF},{running}H{at + 1 - _HALF}"
         if math.isinf(term.value):
             arrows.append(_arrow(at, end, upwards=term.value > 0))
     said = [_said(term, _LETTERS // len(fall.terms)) for term in fall.terms]
+    shapes: list[dict[str, object]] = []
+    if connectors:
+        shapes.append({"type": "path", "path": connectors, "line": _CONNECTOR})
     opposite = other.terms[-1]
     if math.isfinite(opposite.value):
-        shapes.append({"name": "opposite"} | _level(opposite.value, 0, 1, _OPPOSITE) | {"xref": "paper"})
+        level = {"y0": opposite.value, "y1": opposite.value, "x0": 0, "x1": 1, "xref": "paper"}
+        shapes.append({"type": "line", "name": "opposite", "line": _OPPOSITE, **level})
         note = f"- - -  {opposite.name}: {number(opposite.value)}"
     else:
         note = f"{opposite.name}: {NO_BOUND}"
@@ -193,10 +197,6 @@ def _said(term: Term, letters: int) -> str:
     value = number(term.value, signed=not term.total)
     lines = textwrap.wrap(term.name, letters)
     return "<br>".join([*lines, f"<b>{value if math.isfinite(term.value) else NO_BOUND}</b>"])
-
-
-def _level(value: float, left: float, right: float, line: dict[str, object]) -> dict[str, object]:
-    return {"type": "line", "line": line, "x0": left, "x1": right, "y0": value, "y1": value}
 
 
 def _arrow(at: int, edge: float, upwards: bool) -> dict[str, object]:
