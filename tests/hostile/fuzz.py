@@ -159,7 +159,7 @@ TARGETS = {
     "cards": Target(
         lambda: [card.encode() for card in cards.seeds()], _card, ("pg_core.networks.own", "json")
     ),
-    "links": Target(_link_seeds, _link, ("app.sidebar",)),
+    "links": Target(_link_seeds, _link, ("app.links",)),
     "lines": Target(_line_seeds, _lines, ("pg_core.evaluation.outcomes", "json")),
     "archives": Target(archives.seeds, _archive, ("pg_core.datasets.local_logits", "numpy.lib", "zipfile")),
     "checkpoints": Target(

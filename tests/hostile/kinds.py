@@ -120,8 +120,8 @@ def follow(query: dict[str, str]) -> tuple[list[str], list[str]]:
 
     session = _Session(query)
     with ExitStack() as stack:
-        for module in ("links", "patch", "windows", "networks"):
-            stack.enter_context(patch(f"app.sidebar.{module}.st", session))
+        for module in ("links", "state.patch", "state.windows", "state.networks"):
+            stack.enter_context(patch(f"app.{module}.st", session))
         links.follow()
         found = links.refused(), links.refused_classes(())
         assert not links.refused() + links.refused_classes(())

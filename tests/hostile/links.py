@@ -52,7 +52,7 @@ _NUMBERS = {
     "defence": ("MASKING", "masking ", "masking,detection", "robust masking", "patchguard"),
     "alert_threshold": ("-0.01", "1.01", "0,9", "1e400"),
     "masks_per_axis": ("0", "1", "17", "3.5", "-3", "9999999", "3x3"),
-    "threshold": ("-0.01", "0.96", "1", "0,1", "0x1", "--1", "1e400"),
+    "threshold": ("-0.01", "0.995", "1", "0,1", "0x1", "--1", "1e400"),
     "clip": ("0", "0.001", "65537", "-inf", "1e9", "10 000"),
     "patch": (
         "1,2,3",
@@ -89,7 +89,7 @@ _SOUND: tuple[dict[str, str], ...] = (
     {"patch": "off"},
     {"contents": "checkerboard"},
     {"contents": "solid:AbCdEf"},
-    {"threshold": "0.95"},
+    {"threshold": "0.99"},
     {"defence": "smoothing"},
     {"defence": "double-masking", "masks_per_axis": "16"},
     {"defence": "detection", "alert_threshold": "1"},
