@@ -1,8 +1,8 @@
 """Text from outside as text: escaped for the two languages of markup that the page speaks.
 
 Names of files, classes and networks, what a link says, and sentences that quote them come through here where they
-enter Markdown or a figure. Not here: HTML, see `html.escape` and `escaped` in assets/stage_words.js; files and the
-terminal, see `pg_core.io.printable`, `pg_core.io.latex` and `pg_core.io.spreadsheet`.
+enter Markdown or a figure. Not here: HTML, see `html.escape` and `escaped` in app/components/stage_words.js; files and
+the terminal, see `pg_core.io.printable`, `pg_core.io.latex` and `pg_core.io.spreadsheet`.
 """
 
 import html

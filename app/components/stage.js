@@ -22,7 +22,6 @@ export default function createStage(root) {
     + '<dl class="pg-readout"></dl><div class="pg-live" role="status" aria-live="polite"></div>';
   root.tabIndex = 0;
   root.setAttribute('role', 'application');
-  root.setAttribute('aria-label', 'Photo, local logits, evidence and margin map. Arrow keys choose the malicious window.');
   const [note, plot, over, compare, words, live] = root.children;
   const [slider, full] = [compare.querySelector('input'), compare.querySelector('button')];
 
@@ -325,6 +324,8 @@ export default function createStage(root) {
     if (fresh.answer && !sameBox(fresh.answer.patch, data?.answer?.patch)) stage.answers += 1;
     data = fresh;
     component = current;
+    const malicious = data.certified.what === WINDOW ? 'malicious window' : 'placement of the patch';
+    root.setAttribute('aria-label', `Photo, local logits, evidence and margin map. Arrow keys choose the ${malicious}.`);
     post.acknowledge(data.acknowledged);
     // A figure that was overtaken by the hand is not drawn.
     if (data.scene && (!scene || (!hold.active && post.idle))) {

@@ -6,6 +6,7 @@ one place of the patch: the cells that it changes, and the predictions. While th
 """
 
 import base64
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,12 +15,12 @@ from app.components.component import PLOTLY_URL, component
 from app.plots import style
 from app.plots.stage import maps_of, stage
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.analysis.words import places
-from pg_core.defences.base import ALERT, Claim
+from pg_core.analysis.words import number
+from pg_core.defences.base import ALERT, Claim, in_words
 from pg_core.defences.patchguard.cases import Case, cases
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
-from pg_core.geometry import Box, Patch, ReceptiveField, Size, Window, Windows, cells
+from pg_core.geometry import Box, Patch, Positions, ReceptiveField, Size, Window, Windows, cells
 
 Data = dict[str, object]
 """Numbers and words only, as JSON takes them."""
@@ -30,7 +31,6 @@ _LINES = {
     "footprint": style.FOOTPRINT,
     "current": style.CURRENT,
 }
-_WHAT = {"window": "Malicious window", "placement": "Patch"}
 _CASES = {
     Case.EXACT: "the malicious window is detected",
     Case.BENIGN: "a benign window is detected",
@@ -55,13 +55,8 @@ def patch_canvas(
     """
     features, positions = clean.features, clean.certificate.positions
     field, image_size = features.receptive_field, features.framing.image_size
-    if isinstance(positions, Windows):
-        cells = certified = stage_in(field, image_size, positions)
-    else:
-        # The cells of the maps are those of the network; what is certified, placements of pixels.
-        whole = Windows(features.map_size, (1, 1))
-        cells = stage_in(field, image_size, whole)
-        certified = stage_in(positions.field, image_size, positions.windows)
+    # The cells of the maps are those of the network, also where placements of pixels are certified.
+    windows = positions if isinstance(positions, Windows) else Windows(features.map_size, (1, 1))
     component("stage")(
         key=key,
         data={
@@ -69,8 +64,8 @@ def patch_canvas(
             "scene": scene,
             "answer": answer,
             "acknowledged": acknowledged,
-            "stage": cells,
-            "certified": {**certified, "what": places(clean.certificate, one=True)},
+            "stage": stage_in(field, image_size, windows),
+            "certified": certified_in(field, image_size, positions),
         },
         on_window_change=on_window,
         on_patch_change=on_patch,
@@ -92,6 +87,17 @@ def stage_in(field: ReceptiveField, image_size: Size, windows: Windows) -> Data:
     }
 
 
+def certified_in(field: ReceptiveField, image_size: Size, positions: Positions) -> Data:
+    """The same of what is certified, what that is called, and the axes along which all of it is alike."""
+    if isinstance(positions, Windows):
+        return {**stage_in(field, image_size, positions), "what": "window", "alike": [False, False]}
+    return {
+        **stage_in(positions.field, image_size, positions.windows),
+        "what": "placement",
+        "alike": [positions.rows_alike, positions.columns_alike],
+    }
+
+
 def scene_of(
     clean: Analysis,
     shown: Answer,
@@ -103,19 +109,18 @@ def scene_of(
     """All that is shown at rest, and all that a drag needs of the photo and of its certificate."""
     at = malicious.top, malicious.left
     logits, evidence = maps_of(clean, shown_class)
-    margin = float(clean.certificate.margin[at])
     return {
         "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
         "patch": patch and _box(patch),
         "picked": {"row": at[0], "column": at[1]},
-        "spoken": f"{_WHAT[places(clean.certificate, one=True)]} at row {at[0]}, column {at[1]}: margin {margin:.3g} "
-        f"against {clean.rival(malicious)}.",
+        "spoken": _spoken(clean, malicious),
         "lines": {name: {"line": line} for name, line in _LINES.items()},
         "logits": _float64(logits),
         "evidence": _float64(evidence),
         "certified": list(clean.threat.on_network(clean.features.framing)),
         "windows": _windows(clean),
-        "placements": placements and placements_in(placements, clean.classes, _note(clean)),
+        "placements": placements
+        and placements_in(placements, clean.classes, clean.certificate.claim, _note(clean)),
     }
 
 
@@ -144,8 +149,11 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
     }
 
 
-def placements_in(placements: Placements, classes: tuple[str, ...], note: str = "") -> Data:
-    """What is proved of every distinct footprint, for the browser to look up, and a note on how."""
+def placements_in(
+    placements: Placements, classes: tuple[str, ...], claim: Claim = Claim.LABEL, note: str = ""
+) -> Data:
+    """What is proved of every distinct footprint, for the browser to look up, what each finding is called where this
+    is claimed, and a note on how."""
     footprints = placements.footprints
     rivals, index = np.unique(placements.rival, return_inverse=True)
     predicted = placements.prediction == placements.label
@@ -159,6 +167,7 @@ def placements_in(placements: Placements, classes: tuple[str, ...], note: str = 
         "names": [classes[rival] for rival in rivals.tolist()],
         "unseen": (Finding.UNSEEN if predicted else Finding.NOT_CERTIFIED).value,
         "benign": placements.benign,
+        "words": {finding.value: in_words(finding.value, claim) for finding in Finding},
         "note": note,
     }
 
@@ -175,7 +184,26 @@ def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str
 
 def _windows(clean: Analysis) -> Data:
     certificate = clean.certificate
-    return {"margin": _float64(certificate.margin), "verdicts": certificate.verdicts.reshape(-1).tolist()}
+    verdicts = [in_words(verdict, certificate.claim) for verdict in certificate.verdicts.reshape(-1).tolist()]
+    return {"margin": _float64(certificate.margin), "verdicts": verdicts}
+
+
+def _spoken(clean: Analysis, malicious: Box) -> str:
+    """What is looked at, for those who cannot see it."""
+    certificate, positions = clean.certificate, clean.certificate.positions
+    row, column = f"row {malicious.top}", f"column {malicious.left}"
+    what = "Malicious window"
+    if not isinstance(positions, Windows):
+        what = "Patch"
+        row, column = (
+            "any row" if positions.rows_alike else row,
+            "any column" if positions.columns_alike else column,
+        )
+    margin = float(certificate.margin[malicious.top, malicious.left])
+    said = number(margin, ".3g")
+    if math.isfinite(margin):
+        said = f"margin {said} against {clean.rival(malicious)}"
+    return f"{what} at {row}, {column}: {said}."
 
 
 def _note(clean: Analysis) -> str:

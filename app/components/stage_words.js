@@ -10,22 +10,24 @@ export function provedAt(box, placements, stage) {
   if (!placements || box[2] !== placements.size[0] || box[3] !== placements.size[1]) return { finding: null };
   placements.margins ??= float64(placements.margin);
   const footprint = footprintOf(box, stage);
-  const { note } = placements;
-  if (!footprint) return { finding: placements.unseen, margin: placements.benign, rival: null, note };
+  const told = (finding) => ({ finding, words: placements.words[finding] + placements.note });
+  if (!footprint) return { ...told(placements.unseen), margin: placements.benign, rival: null };
   const [row, column] = [placements.rows, placements.columns].map((spans, axis) =>
     spans.findIndex(([first, end]) => first === footprint[axis] && end === footprint[axis] + footprint[axis + 2]));
   const index = row * placements.columns.length + column;
   return {
-    finding: placements.findings[index],
+    ...told(placements.findings[index]),
     margin: placements.margins[index],
     rival: placements.names[placements.rivals[index]],
-    note,
   };
 }
 
 const escaped = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-const signed = (value) => (Number.isFinite(value) ? (value > 0 ? '+' : '') + Number(value.toPrecision(4)) : 'without a bound');
-const place = ([top, left]) => `row ${top}, column ${left}`;
+const signed = (value) => (value > 0 ? '+' : '') + Number(value.toPrecision(4));
+// A margin that is infinite is none, and then no rival is closer than another.
+const bounded = (margin, shown, against = '') => (Number.isFinite(margin) ? `margin ${shown(signed(margin))}${against}` : 'no bound');
+const bold = (text) => `<b>${text}</b>`;
+const place = ([top, left], alike = [false, false]) => `${alike[0] ? 'any row' : `row ${top}`}, ${alike[1] ? 'any column' : `column ${left}`}`;
 const range = (first, count, all) => (count === 1 ? `${first}` : `${first}–${(first + count - 1) % all}`);
 
 // Terms and their meaning, as HTML.
@@ -43,8 +45,8 @@ export function readout(box, placement, data, scene) {
   if (snapped) {
     const index = snapped.row * data.certified.positions[1] + snapped.column, { windows } = scene;
     windows.margins ??= float64(windows.margin);
-    lines.push([`Its ${data.certified.what}`, `${place([snapped.row, snapped.column])}: ${escaped(windows.verdicts[index])}, margin `
-      + `<b>${signed(windows.margins[index])}</b>`]);
+    lines.push([`Its ${data.certified.what}`, `${place([snapped.row, snapped.column], data.certified.alike)}: `
+      + `${escaped(windows.verdicts[index])}, ${bounded(windows.margins[index], bold)}`]);
   }
   const here = sameBox(answer.patch, box);
   lines.push([here ? 'The network' : 'Last answer', (here ? '' : `for ${place(answer.patch)}`
@@ -55,16 +57,15 @@ export function readout(box, placement, data, scene) {
   return lines;
 }
 
-function proved({ finding, margin, rival, note }) {
+function proved({ finding, words, margin, rival }) {
   if (finding === null) return '… when the new size rests';
-  const against = rival === null ? '' : ` against ${escaped(rival)}`;
-  return `${SIGNS[finding]} ${finding}${escaped(note)}: margin <b>${signed(margin)}</b>${against}`;
+  return `${SIGNS[finding]} ${escaped(words)}, ${bounded(margin, bold, rival === null ? '' : ` against ${escaped(rival)}`)}`;
 }
 
 // For the ear: position, prediction and margin.
 export function inASentence(box, placement, { answer }) {
-  const { finding, margin, rival, note } = placement, against = rival ? ` against ${rival}` : '';
-  const margins = finding === null ? '' : `, ${finding}${note}, margin ${signed(margin)}${against}`;
+  const { finding, words, margin, rival } = placement;
+  const margins = finding === null ? '' : `, ${words}, ${bounded(margin, String, rival === null ? '' : ` against ${rival}`)}`;
   const prediction = sameBox(answer.patch, box) ? `prediction ${answer.defended}` : 'the network has not answered yet';
   return `Patch of ${box[2]} by ${box[3]} pixels at ${place(box)}: ${prediction}${margins}.`;
 }

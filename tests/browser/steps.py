@@ -84,6 +84,14 @@ def settle(page: Page) -> None:
     )
 
 
+def readout(page: Page) -> dict[str, str]:
+    """What stands under the stage about the patch where it is: the meaning of each term."""
+    return page.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('.pg-readout dt')].map(
+            (term) => [term.innerText, term.nextElementSibling.innerText.trim()]))"""
+    )
+
+
 def in_the_patch(page: Page) -> tuple[float, float]:
     """A point inside the patch, on the page."""
     page.locator(".pg-plot").scroll_into_view_if_needed()

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.components.stage import placements_in, stage_in
+from app.components.stage import certified_in, placements_in, stage_in
 from pg_core import Patch, ReceptiveField, RobustMasking, Windows
+from pg_core.analysis.positions import by_positions
+from pg_core.defences.base import ALERT, Certificate, Claim
 from pg_core.defences.patchguard.placements import certify_placements
+from pg_core.geometry import PatchPositions
 from pg_core.geometry.footprints import Footprints
 from tests.browser.conftest import ROOT
 
@@ -53,6 +56,74 @@ def fields(draw):
     needed = [max(0, -(-(r - n) // 2)) for r, n in zip(size, image, strict=True)]
     offset = needed[0] + draw(st.integers(0, 3)), needed[1] + draw(st.integers(0, 3))
     return ReceptiveField(size, stride, offset), image
+
+
+@st.composite
+def placed(draw):
+    """All placements of a patch on an image, perhaps alike in all rows, in all columns, or in both."""
+    image = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    patch = draw(st.integers(1, image[0])), draw(st.integers(1, image[1]))
+    return PatchPositions(image, patch, draw(st.booleans()), draw(st.booleans()))
+
+
+@st.composite
+def certificates(draw):
+    """A receptive field, an image, and a certificate of windows of the map, around a ring too, or of placements. Some
+    of its bounds are infinite."""
+    if draw(st.booleans()):
+        positions = draw(placed())
+        field, image = positions.field, positions.image_size
+    else:
+        field, image = draw(fields())
+        size = (1 if field.wrapping else draw(st.integers(1, 5))), draw(st.integers(1, 9))
+        positions = Windows(field.map_size(image), size, field.wrapping)
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    lower, upper = random.normal(size=(2, *positions.shape))
+    lower[random.random(positions.shape) < draw(st.sampled_from([0.0, 0.3]))] = -np.inf
+    upper[random.random(positions.shape) < draw(st.sampled_from([0.0, 0.3]))] = np.inf
+    return (
+        field,
+        image,
+        Certificate(
+            claim=Claim.LABEL,
+            positions=positions,
+            label=np.array(0),
+            prediction=np.array(draw(st.sampled_from([0, 0, 0, 1, ALERT]))),
+            lower=lower,
+            upper=upper,
+            rival=random.integers(1, 4, positions.shape),
+            tolerance=np.full(positions.shape, draw(st.sampled_from([0.0, 0.5]))),
+        ),
+    )
+
+
+def everywhere(patch_size, image):
+    """The boxes of a patch at every place."""
+    rows, columns = (n - p + 1 for n, p in zip(image, patch_size, strict=True))
+    return [[top, left, *patch_size] for top in range(rows) for left in range(columns)]
+
+
+def assert_known(code, proved, certified, image):
+    """That the browser finds, for each place, what the library proves of it."""
+    names, footprints = ("a", "b", "c", "d"), proved.footprints
+    boxes = everywhere(footprints.patch_size, image)
+    found = code.evaluate(
+        "([boxes, placements, stage]) => boxes.map((box) => provedAt(box, placements, stage))",
+        [boxes, placements_in(proved, names), certified],
+    )
+    margins, findings = proved.margin_map, proved.finding_map
+    for (top, left, *_), known in zip(boxes, found, strict=True):
+        assert known["margin"] == margins[top, left]
+        assert known["finding"] == findings[top, left]
+        if footprints.row_of[top] >= 0 and footprints.column_of[left] >= 0:
+            rival = proved.rival[footprints.row_of[top], footprints.column_of[left]]
+            assert known["rival"] == names[rival]
+    height, width = footprints.patch_size
+    other = code.evaluate(
+        "([box, placements, stage]) => provedAt(box, placements, stage).finding",
+        [[0, 0, height + 1, width], placements_in(proved, names), certified],
+    )
+    assert other is None
 
 
 @SLOW
@@ -101,25 +172,94 @@ def test_margin_rival_and_finding_of_every_placement_are_the_library_s_to_the_la
     certificate = defence.certify_masking(masking, label)
     footprints = Footprints.of(field, patch_size, image)
     proved = certify_placements(defence, masking, certificate, footprints)
-    names = ("a", "b", "c", "d")
-    rows, columns = footprints.placements
-    boxes = [[top, left, *patch_size] for top in range(rows) for left in range(columns)]
+    assert_known(code, proved, certified_in(field, image, masking.windows), image)
+
+
+@SLOW
+@given(positions=placed(), data=st.data())
+def test_the_placement_of_a_patch_is_that_of_the_library(code, positions, data):
+    image = positions.image_size
+    patch_size = tuple(data.draw(st.integers(1, n)) for n in image)
+    boxes = everywhere(patch_size, image)
+    # The receptive field of a network has no part in it.
+    certified = certified_in(ReceptiveField((1, 1), (1, 1)), image, positions)
     found = code.evaluate(
-        "([boxes, placements, stage]) => boxes.map((box) => provedAt(box, placements, stage))",
-        [boxes, placements_in(proved, names), stage_in(field, image, masking.windows)],
+        "([boxes, stage]) => boxes.map((box) => windowContaining(footprintOf(box, stage), stage))",
+        [boxes, certified],
     )
-    margins, findings = proved.margin_map, proved.finding_map
-    for (top, left, *_), known in zip(boxes, found, strict=True):
-        assert known["margin"] == margins[top, left]
-        assert known["finding"] == findings[top, left]
-        if footprints.row_of[top] >= 0 and footprints.column_of[left] >= 0:
-            rival = proved.rival[footprints.row_of[top], footprints.column_of[left]]
-            assert known["rival"] == names[rival]
-    other = [0, 0, patch_size[0] + 1, patch_size[1]]
-    assert (
-        code.evaluate(
-            "([box, placements, stage]) => provedAt(box, placements, stage).finding",
-            [other, placements_in(proved, names), stage_in(field, image, masking.windows)],
-        )
-        is None
+    alike = positions.rows_alike, positions.columns_alike
+    for box, at in zip(boxes, found, strict=True):
+        patch = Patch(*box)
+        containing = positions.containing(patch)
+        if containing is not None:
+            assert at == {"row": containing.top, "column": containing.left}
+        elif at is not None:
+            # Larger along axes on which all placements are alike: what it reaches is the same.
+            extent = positions.extent(at["row"], at["column"])
+            assert extent.top <= patch.top <= patch.bottom <= extent.bottom
+            assert extent.left <= patch.left <= patch.right <= extent.right
+        else:
+            sizes = zip(patch_size, positions.patch_size, alike, strict=True)
+            assert any(p > k and not same for p, k, same in sizes)
+
+
+@SLOW
+@given(drawn=certificates(), data=st.data())
+def test_what_any_certificate_proves_of_a_place_is_found_in_the_browser_infinite_margins_too(
+    code, drawn, data
+):
+    field, image, certificate = drawn
+    patch_size = tuple(data.draw(st.integers(1, n)) for n in image)
+    proved = by_positions(certificate, 0.25, field, patch_size, image)
+    assert_known(code, proved, certified_in(field, image, certificate.positions), image)
+
+
+PATCH, ANSWER = [3, 4, 5, 6], {"undefended": "cat", "defended": "an alert", "score": None, "figure_5": None}
+
+
+def read_out(code, placed, verdict, margin, alike=(False, False)):
+    """What the stage writes of one patch, as text, by its terms, and what it speaks."""
+    terms, spoken = code.evaluate(
+        """([box, placement, data, scene]) => {
+            scene.windows.margins = [placement.margin];
+            const lines = readout(box, placement, data, scene), element = document.createElement('div');
+            const text = (html) => Object.assign(element, { innerHTML: html }).textContent;
+            return [lines.map(([term, meaning]) => [term, text(meaning)]), inASentence(box, placement, data)];
+        }""",
+        [
+            PATCH,
+            {"footprint": [0, 1, 1, 2], "window": {"row": 0, "column": 0}, "margin": margin, **placed},
+            {
+                "answer": {"patch": PATCH, **ANSWER},
+                "stage": {"map": [4, 4]},
+                "certified": {"positions": [1, 1], "what": "placement", "alike": list(alike)},
+            },
+            {"certified": [5, 6], "windows": {"verdicts": [verdict]}, "placements": {}},
+        ],
     )
+    return dict(terms), spoken
+
+
+def test_a_margin_without_a_bound_is_called_so_and_names_no_rival(code):
+    placed = {"finding": "not certified", "words": "not certified", "rival": "dog"}
+    terms, spoken = read_out(code, placed, "unproved", -np.inf)
+    assert terms["Proved here"] == "✘ not certified, no bound"
+    assert terms["Its placement"] == "row 0, column 0: unproved, no bound"
+    assert spoken.endswith("not certified, no bound.")
+    terms, spoken = read_out(code, placed, "not certified", -0.25)
+    assert terms["Proved here"] == "✘ not certified, margin -0.25 against dog"
+    assert spoken.endswith("not certified, margin -0.25 against dog.")
+
+
+def test_an_alert_is_told_as_the_prediction_and_has_no_score(code):
+    placed = {"finding": "certified", "words": "certified: label or alert", "rival": "dog"}
+    terms, spoken = read_out(code, placed, "certified: label or alert", 0.5)
+    assert terms["The network"] == "without the defence catwith it an alert"
+    assert terms["Proved here"] == "✔ certified: label or alert, margin +0.5 against dog"
+    assert "prediction an alert, certified: label or alert, margin +0.5 against dog" in spoken
+
+
+def test_a_placement_is_in_any_row_where_all_rows_are_alike(code):
+    placed = {"finding": "certified", "words": "certified", "rival": "dog"}
+    terms, _ = read_out(code, placed, "certified", 2.0, alike=(True, False))
+    assert terms["Its placement"] == "any row, column 0: certified, margin +2"
