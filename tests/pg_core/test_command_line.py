@@ -30,7 +30,9 @@ KEYS = {
 def fields_in_readme():
     """The fields of the JSON of a photo that README.md lists."""
     (listed,) = re.findall(
-        rf"The JSON \(schema {SCHEMA}\) of a photo under robust masking has the fields (.*?)\.", README, re.DOTALL
+        rf"The JSON \(schema {SCHEMA}\) of a photo under robust masking has the fields (.*?)\.",
+        README,
+        re.DOTALL,
     )
     return set(re.findall(r"`(\w+)`", listed))
 
