@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
+from app.views.steps import double_masking
 from app.views.steps.figure import evidence_step, margins_step, said, scores_step
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.trace import (
+    FeatureLine,
+    trace_feature_certificate,
+    trace_feature_prediction,
+)
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.trace import Line, trace_certificate, trace_prediction
@@ -108,3 +115,88 @@ def test_every_step_is_said_in_its_numbers(run):
     assert "The window at row 4, column 2: margin = 23 - 30 = -7 against 'other': ✘ not positive." in words
     assert words[-1].endswith("windows are proved: ✘ not certified for 'true'.")
     assert all(words)
+
+
+@pytest.fixture(scope="module")
+def rounds():
+    defence = FeatureMasking((2, 2))
+    benign = np.concatenate([COUNTEREXAMPLE.benign, COUNTEREXAMPLE_RIVAL.benign])
+    attacked = np.concatenate([COUNTEREXAMPLE.attacked, COUNTEREXAMPLE_RIVAL.attacked])
+    said, certificate = defence.mask(attacked), defence.certify(benign, 0)
+    return (
+        attacked,
+        said,
+        trace_feature_prediction(attacked, said),
+        benign,
+        certificate,
+        trace_feature_certificate(benign, defence.mask(benign), certificate, W),
+    )
+
+
+def test_each_round_of_masks_leaves_the_evidence_of_its_step(rounds):
+    attacked, _, steps, *_ = rounds
+    first = of_line(steps, FeatureLine.ONE)
+    drawn = double_masking.evidence_step(attacked, 0, first)
+    assert empty(drawn) == cells_of(Window(0, 0, 2, 2))
+    assert np.nansum(drawn.data[0].z) == first.number("left")
+    assert set(outlines(drawn)) == {"first"}
+    second = of_line(steps, FeatureLine.SECOND)
+    drawn = double_masking.evidence_step(attacked, 0, second)
+    assert empty(drawn) == cells_of(second.window) | cells_of(second.other)
+    assert np.nansum(drawn.data[0].z) == second.number("left") == 26
+    assert set(outlines(drawn)) == {"first", "second"}
+    whole = double_masking.evidence_step(attacked, 0, of_line(steps, FeatureLine.CLIP))
+    assert not empty(whole)
+    assert not outlines(whole)
+
+
+def test_the_lead_is_drawn_outside_the_malicious_window_and_then_without_what_the_second_takes(rounds):
+    *_, benign, certificate, steps = rounds
+    malicious = double_masking.evidence_step(benign, 0, of_line(steps, FeatureLine.WINDOWS))
+    assert not empty(malicious)
+    assert set(outlines(malicious)) == {"malicious"}
+    lead, taken = of_line(steps, FeatureLine.LEAD), of_line(steps, FeatureLine.TAKEN)
+    drawn = double_masking.evidence_step(benign, 0, lead)
+    assert empty(drawn) == cells_of(W)
+    assert np.nansum(drawn.data[0].z) == certificate.lower[4, 2] == 19
+    drawn = double_masking.evidence_step(benign, 0, taken)
+    assert empty(drawn) == cells_of(W) | cells_of(taken.other)
+    assert np.nansum(drawn.data[0].z) == certificate.margin[4, 2] == 7
+    assert set(outlines(drawn)) == {"malicious", "second"}
+
+
+def test_votes_are_drawn_for_the_classes_that_have_any(rounds):
+    prediction = rounds[1]
+    (bars,) = double_masking.votes_step(prediction, CLASSES, 0).data
+    assert list(bars.y) == ["★ true", "other"]
+    assert list(bars.x) == [23, 2]
+    alone = FeatureMasking((1, 1)).mask(np.array([[[1.0, 1, 1]], [[0.0, 0, 0]]]))
+    assert list(double_masking.votes_step(alone, CLASSES, 0).data[0].y) == ["★ true"]
+
+
+def test_margins_of_double_masking_fill_in_until_all_are_those_of_the_certificate(rounds):
+    *_, certificate, steps = rounds
+    known = [np.count_nonzero(~np.isnan(margins_step(certificate, steps[:n]).data[0].z)) for n in range(4, 7)]
+    assert known == [0, 1, 2]
+    assert outlines(margins_step(certificate, steps[:5]))["current"][:2] == (4, 2)
+    np.testing.assert_array_equal(margins_step(certificate, steps).data[0].z, certificate.margin)
+
+
+def test_every_step_of_double_masking_is_said_in_its_numbers(rounds):
+    words = [double_masking.said(step, CLASSES) for step in (*rounds[2], *rounds[5])]
+    assert (
+        "Without the window at row 2, column 3, 'other' has most, SUM(û ⊙ (1 - i)) = 30: it disagrees."
+        in words
+    )
+    assert any("22 of 25 second masks leave 'other'" in word and "does not stand" in word for word in words)
+    assert "No disagreer stands: 'true', the class of the majority, is the prediction." in words
+    assert "The window at row 4, column 2: margin = 19 - 12 = 7 against 'other': ✔ positive." in words
+    assert words[-1] == "25 of 25 windows are proved: ✔ certified for 'true'."
+    assert all(words)
+    û = np.array([[[1.0, 1, 1, 1, 1]], [[0.0, 0, 9, 0, 0]]])
+    stands = trace_feature_prediction(û, FeatureMasking((1, 1)).mask(û))
+    ends = [double_masking.said(step, CLASSES) for step in stands[-2:]]
+    assert ends[0].startswith(
+        "Whichever second window is taken out besides the window at row 0, column 2, 'true'"
+    )
+    assert ends[1].endswith("5 of 5 second masks leave 'true': it stands, and is the prediction.")

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.views.steps import widgets as controls
 from app.views.steps.results import Algorithm, Scene
-from pg_core import RobustMasking, analyse, load_model, sample_path
+from pg_core import FeatureMasking, RobustMasking, analyse, load_model, sample_path
 from tests.app.test_page import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -88,6 +88,34 @@ def test_playing_goes_on_by_itself_and_stops_at_the_end(board_page, monkeypatch)
     assert "it is the prediction" in text(board_page)
 
 
+def test_playing_goes_through_a_loop_over_windows_and_not_past_it(board_page, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(controls.time, "monotonic", lambda: clock[0])
+    board_page.segmented_control(key="algorithm").set_value(Algorithm.FEATURES).run()
+    press(board_page, "play")
+    shown = [text(board_page)]
+    while board_page.session_state["step-playing"]:
+        clock[0] += controls.PACE
+        board_page.run()
+        shown.append(text(board_page))
+    assert sum("23 of 25 single masks leave 'the class'" in words for words in shown) == 1
+    assert "No disagreer stands: 'the class', the class of the majority, is the prediction." in shown[-1]
+
+
+def test_the_counterexample_to_the_published_bound_neither_fools_double_masking_nor_escapes_its_proof(
+    board_page,
+):
+    press(board_page, "end")
+    assert "'the rival' has the largest score" in text(board_page)
+    board_page.segmented_control(key="algorithm").set_value(Algorithm.FEATURES).run()
+    press(board_page, "end")
+    assert "No disagreer stands: 'the class'" in text(board_page)
+    board_page.segmented_control(key="algorithm").set_value(Algorithm.FEATURE_CERTIFICATE).run()
+    assert "Without a patch, the two rounds predict 'the class'" in text(board_page)
+    press(board_page, "end")
+    assert "25 of 25 windows are proved: ✔ certified for 'the class'." in text(board_page)
+
+
 def test_a_step_by_hand_stops_the_play(board_page):
     press(board_page, "play")
     assert board_page.button(key="step-play").label == "Pause"
@@ -111,3 +139,51 @@ def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
     app.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
     press(app, "end")
     assert f"{told.certificate.proved.sum()} of 16 windows are proved" in text(app)
+
+
+@pytest.mark.parametrize("network", ["tiles-coarse", "cifar10-bands"])
+def test_double_masking_on_a_photo_ends_in_what_the_library_says(network):
+    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE).run()
+    app.selectbox(key="network").select(network).run()
+    app.selectbox(key="sample").select("coffee").run()
+    patch_size = (64, 64) if network == "tiles-coarse" else (5, 5)
+    model = load_model(network, "cpu")
+    field = model.receptive_field
+    defence = FeatureMasking(field.window_size(patch_size), model.evidence, wrapping=field.wrapping)
+    told = analyse(sample_path("coffee"), model, defence)
+    app.segmented_control(key="algorithm").set_value(Algorithm.FEATURE_CERTIFICATE).run()
+    assert f"the two rounds predict '{told.prediction}'" in text(app)
+    press(app, "end")
+    certificate = told.certificate
+    assert f"{certificate.proved.sum()} of {certificate.windows.count} windows are proved" in text(app)
+    app.segmented_control(key="algorithm").set_value(Algorithm.FEATURES).run()
+    scenes = next(box for box in app.selectbox if (box.key or "").startswith("scene-"))
+    assert scenes.options[:2] == [Scene.PHOTO, Scene.PATCHED]
+    for scene in (Scene.PHOTO, Scene.PATCHED):
+        scenes.select(scene).run()
+        assert not app.exception
+        press(app, "end")
+        assert "the prediction" in text(app)
+    scenes.select(Scene.PHOTO).run()
+    press(app, "end")
+    assert f"'{told.prediction}'" in text(app)
+
+
+def test_evidence_and_c_h_of_the_sidebar_apply_to_both_and_the_page_says_that_it_is_about_both():
+    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE).run()
+    app.selectbox(key="network").select("tiles-coarse").run()
+    for name in ("masking", "feature-masking", "detection"):
+        app.selectbox(key="defence-tiles-coarse").select(name).run()
+        assert any(
+            "robust masking and double masking on features, whichever" in box.value for box in app.caption
+        )
+    app.selectbox(key="defence-tiles-coarse").select("masking").run()
+    app.selectbox(key="evidence-tiles-coarse").select("logits").run()
+    app.checkbox(key="clipped").check().run()
+    app.number_input(key="clip_high").set_value(3.0).run()
+    for algorithm, defence in ((Algorithm.PREDICTION, "robust"), (Algorithm.FEATURES, "double")):
+        app.segmented_control(key="algorithm").set_value(algorithm).run()
+        assert any(
+            box.value.startswith(f"{defence} masking") and "logits clipped at 3" in box.value
+            for box in app.caption
+        )

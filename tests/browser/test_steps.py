@@ -41,3 +41,14 @@ def test_it_plays_through_algorithm_2_by_itself(open_page):
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_text(re.compile(r"windows are proved: ✘ not certified"))).to_be_visible()
     expect(page.get_by_role("button", name="Play")).to_be_disabled()
+
+
+def test_double_masking_on_features_plays_through_both_rounds_by_itself(open_page):
+    page = open_page(path="steps")
+    page.get_by_role("radio", name="double masking on features").click()
+    choose(page, "On", "the counterexample, attacked")
+    expect(page.get_by_text("Step 1 of 34")).to_be_visible()
+    expect(current_line(page)).to_contain_text("û_c ← clip(u_c, 0, c_h)")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_text("No disagreer stands: 'the class'")).to_be_visible(timeout=90_000)
+    expect(current_line(page)).to_have_text("return majority")

@@ -9,14 +9,19 @@ from jaxtyping import Float64
 from app.markup import in_figure, in_markdown
 from app.plots import style
 from app.plots.maps import around_cells, cell_axes, named, outlined
-from pg_core.defences.base import Verdict
-from pg_core.defences.patchguard.masking import Masking, MaskingCertificate
+from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
+from pg_core.defences.patchguard.masking import Masking
 from pg_core.defences.patchguard.trace import Line, Step
 from pg_core.geometry import Window, cells
 
 _HEIGHT = 400
 _WRITTEN = 64
 """Up to so many cells, each shows its value."""
+MARGINS = (Line.MARGIN, FeatureLine.MARGIN)
+
+Outline = tuple[str, str, dict[str, object], Window]
+"""A window by its name, its letter and its line."""
 
 
 def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"], step: Step) -> go.Figure:
@@ -24,78 +29,97 @@ def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"],
     is masked or malicious left out."""
     values = np.array(logits, np.float64)
     if step.line is not Line.CLASSES and step.label is not None:
-        values = masking.evidence[step.label].copy()
-    for window in _left_out(step):
-        values[cells(window, values.shape)] = np.nan
-    logit = step.line is Line.CLASSES
+        values = masking.evidence[step.label]
+    return masked_map(values, _left_out(step), _windows(step), signed=step.line is Line.CLASSES)
+
+
+def masked_map(
+    values: Float64[np.ndarray, "rows columns"],
+    left_out: Sequence[Window],
+    outlines: Sequence[Outline],
+    signed: bool = False,
+) -> go.Figure:
+    """A map without the cells of some windows, and the outlines of windows; values from 0, or signed ones."""
+    map_size = values.shape[0], values.shape[1]
+    left = values.copy()
+    for window in left_out:
+        left[cells(window, map_size)] = np.nan
     # An empty map has no largest value.
-    reach = max(float(np.nan_to_num(np.abs(values)).max()), 1e-9)
+    reach = max(float(np.nan_to_num(np.abs(left)).max()), 1e-9)
+    written = left.size <= _WRITTEN
     figure = go.Figure(
         go.Heatmap(
-            z=values,
-            zmin=-reach if logit else 0.0,
+            z=left,
+            zmin=-reach if signed else 0.0,
             zmax=reach,
-            colorscale=style.DIVERGING
-            if logit
-            else style.BENIGN_CELLS
-            if values.size <= _WRITTEN
-            else style.SEQUENTIAL,
-            showscale=values.size > _WRITTEN,
+            colorscale=style.DIVERGING if signed else style.BENIGN_CELLS if written else style.SEQUENTIAL,
+            showscale=not written,
             colorbar={"thickness": 10, "outlinewidth": 0},
-            texttemplate="%{z:.3g}" if values.size <= _WRITTEN else None,
+            texttemplate="%{z:.3g}" if written else None,
             textfont={"color": "#111111"},
             hoverongaps=False,
             hovertemplate="row %{y}, column %{x}<br><b>%{z:.4g}</b><extra></extra>",
         )
     )
-    windows = _windows(step)
     return style.finish(figure).update_layout(
         height=_HEIGHT,
         margin={"l": 4, "r": 4, "t": 8, "b": 28},
         shapes=[
             shape
-            for name, _, line, window in windows
-            for shape in outlined(name, line, around_cells(window, masking.windows.map_size))
+            for name, _, line, window in outlines
+            for shape in outlined(name, line, around_cells(window, map_size))
         ],
         annotations=[
             named(window.left - 0.5, window.top - 0.5, letter, corner=True)
-            for _, letter, _, window in windows
+            for _, letter, _, window in outlines
         ],
-        **cell_axes(masking.windows.map_size),
+        **cell_axes(map_size),
     )
 
 
 def scores_step(masking: Masking, classes: Sequence[str], chosen: int, count: int = 8) -> go.Figure:
     """The scores of the classes with most evidence left; the chosen one is marked by a star and a pattern."""
     order = sorted(range(len(masking.scores)), key=lambda index: (-masking.scores[index], index))[:count]
+    return bars(masking.scores, classes, order, chosen, "score s", "s")
+
+
+def bars(
+    scores: Float64[np.ndarray, "classes"],
+    classes: Sequence[str],
+    order: Sequence[int],
+    chosen: int,
+    title: str,
+    letter: str,
+) -> go.Figure:
+    """What speaks for these classes, in this order; the chosen one is marked by a star and a pattern."""
     names = [("★ " if index == chosen else "") + in_figure(classes[index]) for index in order]
     figure = go.Figure(
         go.Bar(
             y=names,
-            x=masking.scores[order],
+            x=scores[order],
             orientation="h",
             marker={
                 "color": [style.AFTER if index == chosen else style.BEFORE for index in order],
                 "pattern": {"shape": ["" if index == chosen else "/" for index in order]},
             },
-            text=[f"{score:.4g}" for score in masking.scores[order]],
+            text=[f"{score:.4g}" for score in scores[order]],
             textposition="auto",
-            hovertemplate="%{y}: s = <b>%{x:.4g}</b><extra></extra>",
+            hovertemplate=f"%{{y}}: {letter} = <b>%{{x:.4g}}</b><extra></extra>",
         )
     )
     style.finish(figure)
     return figure.update_layout(
         height=_HEIGHT,
-        xaxis={"title": {"text": "score s"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": title}, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "automargin": True},
         margin={"l": 8, "r": 8, "t": 8, "b": 48},
     )
 
 
-def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.Figure:
+def margins_step(certificate: Certificate, known: Sequence[Step | FeatureStep]) -> go.Figure:
     """The margins that are known so far, crosses where one is not positive, and a frame around the last."""
     margin = np.full(certificate.windows.shape, np.nan)
-    told = [step for step in known if step.line is Line.MARGIN and step.window is not None]
+    told = [step for step in known if step.line in MARGINS and step.window is not None]
     for step in told:
         if step.window is not None:
             margin[step.window.top, step.window.left] = step.number("margin")
@@ -124,7 +148,7 @@ def margins_step(certificate: MaskingCertificate, known: Sequence[Step]) -> go.F
     )
     shapes: list[dict[str, object]] = []
     last = known[-1].window
-    if last is not None and known[-1].line is Line.MARGIN:
+    if last is not None and known[-1].line in MARGINS:
         around = around_cells(Window(last.top, last.left, 1, 1), certificate.windows.shape)
         shapes = outlined("current", style.CURRENT, around)
     axes, margins = cell_axes(certificate.windows.shape), {"l": 4, "r": 4, "t": 8, "b": 28}
@@ -143,7 +167,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
         case Line.CLIP:
             return f"Clipped from below at 0 and from above at c_h, {name} has SUM(û) = {numbers['SUM(û)']}."
         case Line.DETECT:
-            return f"Of all windows, {_at(step.other)} holds most of it: SUM(w\\* ⊙ û) = {numbers['SUM(w* ⊙ û)']}."
+            return f"Of all windows, {at(step.other)} holds most of it: SUM(w\\* ⊙ û) = {numbers['SUM(w* ⊙ û)']}."
         case Line.COMPARE:
             found = "it is detected" if step.other is not None else "nothing is detected"
             sign = ">" if step.other is not None else "≤"
@@ -158,7 +182,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
         case Line.CLEAN:
             return f"Without a patch, Algorithm 1 predicts {name} with s = {numbers['s']}."
         case Line.WINDOWS:
-            return f"Say that {_at(step.window)} is malicious: the adversary can put anything there."
+            return f"Say that {at(step.window)} is malicious: the adversary can put anything there."
         case Line.UPPER | Line.UPPER_TIGHT:
             return (
                 f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and it keeps at most "
@@ -171,7 +195,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
             )
         case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
             sign = ">" if step.number("m") > step.number("T t") else "≤"
-            lost = "" if step.other is None else f", and {_at(step.other)} costs it most"
+            lost = "" if step.other is None else f", and {at(step.other)} costs it most"
             keeps = "keeps at least"
             if step.line is Line.LOWER_PUBLISHED and step.number("T t") > 0:
                 keeps = "keeps by the published bound, which is wrong for T > 0,"
@@ -180,18 +204,28 @@ def said(step: Step, classes: Sequence[str]) -> str:
                 f"lower = {numbers['lower']}."
             )
         case Line.MARGIN:
-            holds = "✔ positive" if step.number("margin") > 0 else "✘ not positive"
-            return (
-                f"{_at(step.window).capitalize()}: margin = {numbers['lower']} - {numbers['upper']} = "
-                f"{numbers['margin']} against {name}: {holds}."
-            )
-    undecided = "" if not step.number("undecided") else f", {numbers['undecided']} undecided"
+            return margin_said(step, name)
+    return verdict_said(step, name)
+
+
+def margin_said(step: Step | FeatureStep, rival: str) -> str:
+    """The margin of a malicious window against a rival, by its name as Markdown."""
+    lower, upper, margin = (f"{step.number(letters):.4g}" for letters in ("lower", "upper", "margin"))
+    holds = "✔ positive" if step.number("margin") > 0 else "✘ not positive"
+    return f"{at(step.window).capitalize()}: margin = {lower} - {upper} = {margin} against {rival}: {holds}."
+
+
+def verdict_said(step: Step | FeatureStep, label: str) -> str:
+    """How many windows are proved, and the verdict for the label, by its name as Markdown."""
+    windows, proved = (f"{step.number(letters):.4g}" for letters in ("windows", "proved"))
+    undecided = "" if not step.number("undecided") else f", {step.number('undecided'):.4g} undecided"
     marks: dict[Verdict | None, str] = {Verdict.CERTIFIED: "✔", Verdict.UNDECIDED: "?", Verdict.UNPROVED: "?"}
     verdict = f"{marks.get(step.verdict, '✘')} {step.verdict}"
-    return f"{numbers['proved']} of {numbers['windows']} windows are proved{undecided}: {verdict} for {name}."
+    return f"{proved} of {windows} windows are proved{undecided}: {verdict} for {label}."
 
 
-def _at(window: Window | None) -> str:
+def at(window: Window | None) -> str:
+    """A window in words."""
     return "no window" if window is None else f"the window at row {window.top}, column {window.left}"
 
 
@@ -206,9 +240,9 @@ def _left_out(step: Step) -> list[Window]:
     return []
 
 
-def _windows(step: Step) -> list[tuple[str, str, dict[str, object], Window]]:
+def _windows(step: Step) -> list[Outline]:
     """The windows of a step by name and letter; the detected one is dashed until it has passed T."""
-    windows: list[tuple[str, str, dict[str, object], Window]] = []
+    windows: list[Outline] = []
     if step.other is not None and step.window is not None:
         windows.append(("other", "w'", style.OTHER, step.other))
     elif step.other is not None:

@@ -1,41 +1,53 @@
-"""Algorithms 1 and 2 line by line, on the photo and on the toy board."""
+"""Robust masking and double masking on features line by line, on the photo and on the toy board."""
 
 import html
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app.components.charts import chart
 from app.markup import in_markdown
-from app.opening import Opened, about_robust_masking, opened
+from app.opening import Opened, opened
 from app.sidebar import Choices
 from app.state import board as choices_of_board
+from app.views.steps import double_masking
 from app.views.steps import figure as figures
 from app.views.steps import results as running
 from app.views.steps import widgets as controls
-from app.views.steps.results import Algorithm, Scene, Subject
+from app.views.steps.results import Algorithm, FeatureSubject, Scene, Subject
 from pg_core.defences.base import Claim
+from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.masking import Bound
 from pg_core.defences.patchguard.spec import BOUND
 from pg_core.defences.patchguard.trace import Line, Step
 
 _BOARDS = (Scene.COUNTEREXAMPLE, Scene.ATTACKED, Scene.BOARD, Scene.PAINTED)
+_MARGINS = (*figures.MARGINS, Line.CERTIFY, FeatureLine.CERTIFY)
 
 
 def show(chosen: Choices | None) -> None:
     """Choose what runs, then watch it run."""
     st.header("Step through the algorithms")
-    chosen = about_robust_masking(chosen)
+    if chosen is not None:
+        st.caption(
+            "This page is about robust masking and double masking on features, whichever defence is chosen in the "
+            "sidebar. Its evidence and c_h apply to both."
+        )
     slot = st.empty()
-    seen = opened(chosen, slot)
-    left, right = st.columns(2)
+    left, right = st.columns([2, 1])
     with left:
         algorithm = controls.algorithm()
+    if chosen is not None:
+        chosen = running.choices(algorithm, chosen)
+    seen = opened(chosen, slot)
     scenes = running.board_scenes(algorithm)
     if seen is not None:
         scenes = [*running.photo_scenes(algorithm, seen.clean, seen.shown, seen.window), *scenes]
     with right:
         scene = controls.scene(scenes)
-    subject = _subject(seen, scene, Bound.SOUND if chosen is None else Bound(chosen.asked[BOUND]))
+    bound = Bound.SOUND if chosen is None or algorithm.on_features else Bound(chosen.asked[BOUND])
+    subject = _subject(algorithm, seen, scene, bound)
+    steps = running.trace(algorithm, subject)
     key = running.name_of(algorithm, scene, subject)
 
     # A fragment keeps its pace until the page runs again.
@@ -43,7 +55,6 @@ def show(chosen: Choices | None) -> None:
 
     @st.fragment(run_every=controls.PACE if started else None)
     def player() -> None:
-        steps = running.trace(algorithm, subject)
         at = controls.position(steps, key)
         if controls.playing() != started:
             st.rerun()
@@ -52,33 +63,48 @@ def show(chosen: Choices | None) -> None:
     player()
 
 
-def _subject(seen: Opened | None, scene: Scene, bound: Bound) -> Subject:
+def _subject(
+    algorithm: Algorithm, seen: Opened | None, scene: Scene, bound: Bound
+) -> Subject | FeatureSubject:
     if seen is None or scene in _BOARDS:
-        return running.board_subject(choices_of_board.board(), scene, bound)
+        board = choices_of_board.board()
+        if algorithm.on_features:
+            return running.board_features(board, scene)
+        return running.board_subject(board, scene, bound)
+    if algorithm.on_features:
+        return running.photo_features(seen.clean, seen.shown, seen.window, scene)
     return running.photo_subject(seen.clean, seen.shown, seen.window, scene)
 
 
-def _step(algorithm: Algorithm, subject: Subject, steps: tuple[Step, ...], at: int) -> None:
+def _step(algorithm: Algorithm, subject: Subject | FeatureSubject, steps: controls.Steps, at: int) -> None:
     step = steps[at]
     controls.player(steps)
     left, right = st.columns([7, 6], gap="medium")
     with left:
         st.html(_listing(running.lines(algorithm, subject), step.line))
-        st.markdown(f"**{figures.said(step, subject.classes)}**")
+        if isinstance(step, FeatureStep):
+            said = double_masking.said(step, subject.classes)
+        else:
+            said = figures.said(step, subject.classes)
+        st.markdown(f"**{said}**")
         if step.line is Line.CERTIFY and subject.certificate.claim is Claim.NOTHING:
             st.warning("? Unproved: the published bound is wrong for T > 0, and claims nothing.")
         st.caption(f"{subject.defence}.")
     with right:
-        _drawing(subject, steps[: at + 1])
+        if step.line in _MARGINS:
+            st.markdown("The margin of each window, as far as it is known. Crosses: not positive.")
+            known = figures.margins_step(subject.certificate, steps[: at + 1])
+            chart(known, "step-margins", "The margins known so far")
+        elif isinstance(step, FeatureStep) and isinstance(subject, FeatureSubject):
+            _drawing_of_features(subject, step)
+        elif isinstance(step, Step) and isinstance(subject, Subject):
+            _drawing(subject, step)
 
 
-def _drawing(subject: Subject, known: tuple[Step, ...]) -> None:
-    step, masking = known[-1], subject.masking
+def _drawing(subject: Subject, step: Step) -> None:
+    masking = subject.masking
     name = "every class" if step.label is None else subject.classes[step.label]
-    if step.line in (Line.MARGIN, Line.CERTIFY):
-        st.markdown("The margin of each window, as far as it is known. Crosses: not positive.")
-        chart(figures.margins_step(subject.certificate, known), "step-margins", "The margins known so far")
-    elif step.line in (Line.PREDICT, Line.CLEAN) or step.label is None:
+    if step.line in (Line.PREDICT, Line.CLEAN) or step.label is None:
         chosen = int(masking.label) if step.label is None else step.label
         st.markdown("The scores of the classes with the most evidence left. ★: the prediction.")
         chart(figures.scores_step(masking, subject.classes, chosen), "step-scores", f"Scores; {name}")
@@ -92,7 +118,21 @@ def _drawing(subject: Subject, known: tuple[Step, ...]) -> None:
         )
 
 
-def _listing(lines: tuple[Line, ...], current: Line) -> str:
+def _drawing_of_features(subject: FeatureSubject, step: FeatureStep) -> None:
+    label, name = int(subject.certificate.label), subject.classes[step.label]
+    if step.line in double_masking.VOTES:
+        st.markdown("How many single masks leave each class. ★: the class with most.")
+        votes = double_masking.votes_step(subject.prediction, subject.classes, step.label)
+        chart(votes, "step-votes", f"Single masks that leave each class; {name}")
+        return
+    what = f"Clipped evidence û of '{name}'"
+    if step.line in double_masking.LEADS:
+        what = f"The lead û_y - û_c of '{subject.classes[label]}' over '{name}'"
+    st.markdown(f"{in_markdown(what)}.")
+    chart(double_masking.evidence_step(subject.evidence, label, step), "step-map", what)
+
+
+def _listing(lines: Sequence[Line] | Sequence[FeatureLine], current: Line | FeatureLine) -> str:
     rows = []
     for line in lines:
         marked = ' aria-current="step"' if line is current else ""

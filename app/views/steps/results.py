@@ -1,4 +1,5 @@
-"""What Algorithms 1 and 2 are run on, step by step: the photo, with or without an attack, or two boards."""
+"""What runs step by step, robust masking or double masking on features, prediction or certificate; and on what: the
+photo, with or without an attack, or two boards."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -7,7 +8,21 @@ from enum import StrEnum
 import numpy as np
 
 from app.cache import analysis as cached
+from app.cache.analysis import DefenceChoice
+from app.sidebar import Choices
 from pg_core.analysis.photo import Analysis, Answer
+from pg_core.defences.base import Certificate
+from pg_core.defences.patchcleanser.features import SPEC as FEATURE_MASKING
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.pixels import DoubleMasking
+from pg_core.defences.patchcleanser.trace import (
+    FEATURE_CERTIFICATE,
+    FEATURE_PREDICTION,
+    FeatureLine,
+    FeatureStep,
+    trace_feature_certificate,
+    trace_feature_prediction,
+)
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, Board, mirrored
 from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
 from pg_core.defences.patchguard.trace import (
@@ -19,8 +34,12 @@ from pg_core.defences.patchguard.trace import (
     trace_prediction,
 )
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.evidence.arrays import LocalLogits
+from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
+from pg_core.evidence.arrays import EvidenceMap, LocalLogits
 from pg_core.geometry import Window
+
+_CLASSES = ("the class", "the rival")
+"""Of a board."""
 
 
 class Algorithm(StrEnum):
@@ -28,6 +47,17 @@ class Algorithm(StrEnum):
 
     PREDICTION = "1: robust masking"
     CERTIFICATE = "2: provable analysis"
+    FEATURES = "double masking on features"
+    FEATURE_CERTIFICATE = "certificate of double masking"
+
+    @property
+    def certifying(self) -> bool:
+        return self in (Algorithm.CERTIFICATE, Algorithm.FEATURE_CERTIFICATE)
+
+    @property
+    def on_features(self) -> bool:
+        """Whether it belongs to double masking on features, and not to robust masking."""
+        return self in (Algorithm.FEATURES, Algorithm.FEATURE_CERTIFICATE)
 
 
 class Scene(StrEnum):
@@ -55,19 +85,48 @@ class Subject:
     window: Window
     labels: tuple[int, ...]
 
+    @property
+    def evidence(self) -> EvidenceMap:
+        """The clipped evidence û."""
+        return self.masking.evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSubject:
+    """One map of evidence û under double masking on features: what the two rounds said, and the certificate of the
+    benign map; `window` is the malicious one."""
+
+    classes: tuple[str, ...]
+    evidence: EvidenceMap
+    defence: FeatureMasking
+    prediction: DoubleMasking
+    certificate: Certificate
+    window: Window
+
+
+def choices(algorithm: Algorithm, chosen: Choices) -> Choices:
+    """The choices with the defence that the algorithm belongs to; evidence and c_h are the same for both."""
+    chosen = chosen.robust_masking
+    if not algorithm.on_features:
+        return chosen
+    shared = {EVIDENCE.name: chosen.asked[EVIDENCE], CLIP_HIGH.name: chosen.asked[CLIP_HIGH]}
+    return replace(chosen, asked=DefenceChoice(FEATURE_MASKING.name, chosen.patch_size).having(shared))
+
 
 def photo_scenes(algorithm: Algorithm, clean: Analysis, shown: Answer, window: Window) -> list[Scene]:
     """What there is of the photo: a certificate is about benign evidence, a prediction about any."""
-    if algorithm is Algorithm.CERTIFICATE:
+    if algorithm.certifying:
         return [Scene.PHOTO]
     patched = [Scene.PATCHED] if shown is not clean else []
+    if algorithm.on_features:
+        return [Scene.PHOTO, *patched]
     attacked = cached.window_status(clean, window)[0] is WindowStatus.COUNTEREXAMPLE
     return [Scene.PHOTO, *patched, *([Scene.WITNESS] if attacked else [])]
 
 
 def board_scenes(algorithm: Algorithm) -> list[Scene]:
     """What there is of the boards."""
-    if algorithm is Algorithm.CERTIFICATE:
+    if algorithm.certifying:
         return [Scene.COUNTEREXAMPLE, Scene.BOARD]
     return [Scene.ATTACKED, Scene.PAINTED]
 
@@ -90,42 +149,68 @@ def photo_subject(clean: Analysis, shown: Answer, window: Window, scene: Scene) 
     )
 
 
+def photo_features(clean: Analysis, shown: Answer, window: Window, scene: Scene) -> FeatureSubject:
+    """The same under double masking on features, which the analysis must be of."""
+    seen = shown if scene is Scene.PATCHED else clean
+    defence, prediction, evidence = clean.defence, seen.defended, seen.evidence
+    assert isinstance(defence, FeatureMasking)
+    assert isinstance(prediction, DoubleMasking)
+    assert evidence is not None
+    return FeatureSubject(clean.classes, evidence, defence, prediction, clean.certificate, window)
+
+
 def board_subject(board: Board, scene: Scene, bound: Bound) -> Subject:
     """A board of page Figure 5 as the label, against the rival of the counterexample or itself mirrored."""
+    board, benign, evidence = _boards(board, scene)
+    defence = replace(board.defence, bound=bound)
+    certificate = defence.certify_masking(defence.mask(benign), 0)
+    return Subject(_CLASSES, evidence, defence, defence.mask(evidence), certificate, board.window, (0, 1))
+
+
+def board_features(board: Board, scene: Scene) -> FeatureSubject:
+    """The same under double masking on features, which knows no T."""
+    board, benign, evidence = _boards(board, scene)
+    defence = FeatureMasking(board.windows.window_size)
+    prediction, certificate = defence.mask(evidence), defence.certify(benign, 0)
+    return FeatureSubject(_CLASSES, evidence, defence, prediction, certificate, board.window)
+
+
+def _boards(board: Board, scene: Scene) -> tuple[Board, EvidenceMap, EvidenceMap]:
+    """The board of a scene, its benign evidence beside that of its rival, and what the scene shows of both."""
     if scene in (Scene.COUNTEREXAMPLE, Scene.ATTACKED):
         board = COUNTEREXAMPLE
     rival = COUNTEREXAMPLE_RIVAL if board == COUNTEREXAMPLE else mirrored(board)
-    defence = replace(board.defence, bound=bound)
     benign = np.concatenate([board.benign, rival.benign])
     attacked = np.concatenate([board.attacked, rival.attacked])
-    evidence = attacked if scene in (Scene.ATTACKED, Scene.PAINTED) else benign
-    certificate = defence.certify_masking(defence.mask(benign), 0)
-    return Subject(
-        ("the class", "the rival"),
-        evidence,
-        defence,
-        defence.mask(evidence),
-        certificate,
-        board.window,
-        (0, 1),
-    )
+    return board, benign, attacked if scene in (Scene.ATTACKED, Scene.PAINTED) else benign
 
 
-def lines(algorithm: Algorithm, subject: Subject) -> tuple[Line, ...]:
+def lines(
+    algorithm: Algorithm, subject: Subject | FeatureSubject
+) -> tuple[Line, ...] | tuple[FeatureLine, ...]:
     """The algorithm as it is written."""
-    return ALGORITHM_1 if algorithm is Algorithm.PREDICTION else algorithm_2(subject.defence.bound)
+    if isinstance(subject, FeatureSubject):
+        return FEATURE_CERTIFICATE if algorithm.certifying else FEATURE_PREDICTION
+    return algorithm_2(subject.defence.bound) if algorithm.certifying else ALGORITHM_1
 
 
-def trace(algorithm: Algorithm, subject: Subject) -> tuple[Step, ...]:
+def trace(
+    algorithm: Algorithm, subject: Subject | FeatureSubject
+) -> tuple[Step, ...] | tuple[FeatureStep, ...]:
     """The algorithm as it runs."""
-    if algorithm is Algorithm.PREDICTION:
-        return trace_prediction(subject.defence, subject.masking, subject.labels)
-    return trace_certificate(subject.defence, subject.masking, subject.certificate, subject.window)
+    if isinstance(subject, FeatureSubject):
+        evidence, prediction = subject.evidence, subject.prediction
+        if algorithm.certifying:
+            return trace_feature_certificate(evidence, prediction, subject.certificate, subject.window)
+        return trace_feature_prediction(evidence, prediction)
+    if algorithm.certifying:
+        return trace_certificate(subject.defence, subject.masking, subject.certificate, subject.window)
+    return trace_prediction(subject.defence, subject.masking, subject.labels)
 
 
-def name_of(algorithm: Algorithm, scene: Scene, subject: Subject) -> str:
+def name_of(algorithm: Algorithm, scene: Scene, subject: Subject | FeatureSubject) -> str:
     """A name that changes with what is run, so that a new run begins at its first step."""
-    digest = hashlib.sha256(np.ascontiguousarray(subject.masking.evidence).tobytes()).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(subject.evidence).tobytes()).hexdigest()
     return "|".join(
         map(str, (algorithm, scene, subject.defence, subject.window, subject.certificate.label, digest))
     )

@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 
 import streamlit as st
 
 from app.views.steps.results import Algorithm, Scene
+from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.trace import Line, Step
 
+Steps = Sequence[Step] | Sequence[FeatureStep]
 _AT, _OF, _PLAYING, _SINCE = "step-at", "step-of", "step-playing", "step-since"
 PACE = 1.2
 """Seconds that a step is shown while it plays."""
 _LOOPS = 30
-"""While it plays, the windows of Algorithm 2 pass in about so many steps."""
+"""While it plays, the windows that a loop goes through pass in about so many steps."""
+_LOOPING = (Line.MARGIN, FeatureLine.ONE, FeatureLine.STANDS, FeatureLine.MARGIN)
 
 
 def algorithm() -> Algorithm:
@@ -32,7 +36,7 @@ def playing() -> bool:
     return bool(st.session_state.get(_PLAYING))
 
 
-def position(steps: Sequence[Step], key: str) -> int:
+def position(steps: Steps, key: str) -> int:
     """The step that is shown: the first when something else is run, the next when a playing step has had its time."""
     state = st.session_state
     if state.get(_OF) != key or _AT not in state:
@@ -46,7 +50,7 @@ def position(steps: Sequence[Step], key: str) -> int:
     return at
 
 
-def player(steps: Sequence[Step]) -> None:
+def player(steps: Steps) -> None:
     """The buttons, which work with the keyboard, and a slider to jump."""
     at, last = st.session_state[_AT], len(steps) - 1
     with st.container(horizontal=True):
@@ -82,10 +86,11 @@ def _play() -> None:
     st.session_state[_SINCE] = time.monotonic()
 
 
-def _stride(steps: Sequence[Step], at: int) -> int:
-    """One, or more through the loop over the remaining windows, but not past it."""
-    if steps[at].line is not Line.MARGIN:
+def _stride(steps: Steps, at: int) -> int:
+    """One, or more through a loop over windows, but not past it."""
+    lines = [step.line for step in steps]
+    line = lines[at]
+    if line not in _LOOPING:
         return 1
-    loop = sum(step.line is Line.MARGIN for step in steps)
-    left = sum(step.line is Line.MARGIN for step in steps[at + 1 :])
-    return max(1, min(loop // _LOOPS, left))
+    left = len(list(takewhile(lambda later: later is line, lines[at + 1 :])))
+    return max(1, min(lines.count(line) // _LOOPS, left))
