@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pg_core.evidence import arrays
+from pg_core.evidence import grid as grids
 from pg_core.evidence.arrays import first_largest
 from pg_core.evidence.grid import clip
 from pg_core.evidence.types import CEILING, EVIDENCE_TYPES, VOTE_THRESHOLD, EvidenceType, confidence
@@ -38,6 +39,7 @@ def grid(shape, top):
 
 def test_the_docstring_examples_are_true():
     assert doctest.testmod(arrays).failed == 0
+    assert doctest.testmod(grids).failed == 0
 
 
 @given(local_logits(1e30), KINDS, CLIP_HIGHS)
@@ -53,7 +55,7 @@ def test_evidence_is_float64_between_zero_and_the_clipping_value(values, kind, c
 @given(local_logits(), KINDS, CLIP_HIGHS)
 def test_evidence_is_that_of_the_paper_to_half_a_grid_step(values, kind, clip_high):
     step = grid(values.shape, top_of(kind, clip_high))
-    expected = reference.evidence(values, kind.value, min(clip_high, CEILING))
+    expected = reference.evidence(values, kind.name, min(clip_high, CEILING))
     np.testing.assert_allclose(clip(values, kind, clip_high), expected, rtol=0, atol=step / 2 + 1e-15)
 
 
