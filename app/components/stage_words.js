@@ -28,7 +28,7 @@ const signed = (value) => (value > 0 ? '+' : '') + Number(value.toPrecision(4));
 const bounded = (margin, shown, against = '') => (Number.isFinite(margin) ? `margin ${shown(signed(margin))}${against}` : 'no bound');
 const bold = (text) => `<b>${text}</b>`;
 const place = ([top, left], alike = [false, false]) => `${alike[0] ? 'any row' : `row ${top}`}, ${alike[1] ? 'any column' : `column ${left}`}`;
-const range = (first, count, all) => (count === 1 ? `${first}` : `${first}–${(first + count - 1) % all}`);
+const range = (axis, first, count, all) => (count === 1 ? `${axis} ${first}` : `${axis}s ${first}–${(first + count - 1) % all}`);
 
 // Terms and their meaning, as HTML.
 export function readout(box, placement, data, scene) {
@@ -38,7 +38,7 @@ export function readout(box, placement, data, scene) {
     ['Patch', `${height}x${width} pixels at ${place(box)}`
       + (beyond ? `<br><b>Outside the threat model:</b> larger than the certified ${scene.certified.join('x')}` : '')],
     ['Touches', footprint
-      ? `cells of rows ${range(footprint[0], footprint[2], data.stage.map[0])}, columns ${range(footprint[1], footprint[3], data.stage.map[1])}`
+      ? `cells of ${range('row', footprint[0], footprint[2], data.stage.map[0])}, ${range('column', footprint[1], footprint[3], data.stage.map[1])}`
       : 'no cell: no local logit sees it'],
   ];
   if (scene.placements) lines.push(['Proved here', proved(placement)]);

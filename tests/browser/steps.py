@@ -105,6 +105,26 @@ def pixels(page: Page, count: int) -> float:
     return right - left
 
 
+def by(page: Page, rows: int, columns: int) -> tuple[float, float]:
+    """How far so many pixels of the image are, across and down the page."""
+    return pixels(page, columns), pixels(page, rows)
+
+
+def hold(page: Page, rows: int, columns: int) -> None:
+    """Take the patch with the mouse, and move it by so many pixels of the image without letting go."""
+    x, y = in_the_patch(page)
+    across, down = by(page, rows, columns)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + across, y + down, steps=12)
+
+
+def drag(page: Page, rows: int, columns: int) -> None:
+    """The same, and let go."""
+    hold(page, rows, columns)
+    page.mouse.up()
+
+
 def typed_place(page: Page) -> list[int]:
     """What the fields under the stage say: they are written by Python."""
     names = ("Row of its top", "Column of its left", "Height", "Width")

@@ -259,6 +259,12 @@ def test_an_alert_is_told_as_the_prediction_and_has_no_score(code):
     assert "prediction an alert, certified: label or alert, margin +0.5 against dog" in spoken
 
 
+def test_the_cells_of_a_footprint_are_named_from_the_first_to_the_last_around_the_edge_too(code):
+    placed = {"finding": "certified", "words": "certified", "rival": "dog", "footprint": [0, 3, 1, 2]}
+    terms, _ = read_out(code, placed, "certified", 2.0)
+    assert terms["Touches"] == "cells of row 0, columns 3–0"
+
+
 def test_a_placement_is_in_any_row_where_all_rows_are_alike(code):
     placed = {"finding": "certified", "words": "certified", "rival": "dog"}
     terms, _ = read_out(code, placed, "certified", 2.0, alike=(True, False))
