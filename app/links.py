@@ -98,7 +98,7 @@ def write(
         **{_LETTERS.get(name, name): value for name, value in _changed(chosen).items()},
         "label": label,
         "class": shown,
-        "patch": "off" if simulation is None else patch.placed_by_hand() and _numbers(simulation.patch),
+        "patch": _place(simulation),
         "contents": None
         if simulation is None or simulation.motif == Motif()
         else _contents(simulation.motif),
@@ -107,6 +107,13 @@ def write(
     said = {name: value for name, value in values.items() if value}
     if st.query_params.to_dict() != said:
         st.query_params.from_dict(said)
+
+
+def _place(simulation: Simulation | None) -> str | None:
+    """Where a person put the patch; that there is none only where a person has said so."""
+    if simulation is not None:
+        return _numbers(simulation.patch) if patch.placed_by_hand() else None
+    return None if patch.wanted() else "off"
 
 
 def _changed(chosen: Choices) -> dict[str, str]:

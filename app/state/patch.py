@@ -109,6 +109,11 @@ def remember_sticker(sample: str | None, digest: str, cut: Box) -> None:
     st.session_state[_CUT] = (digest, cut.top, cut.left, cut.height, cut.width)
 
 
+def wanted() -> bool:
+    """Whether a person wants a patch on the photo."""
+    return bool(st.session_state.get("patched", _DEFAULTS["patched"]))
+
+
 def placed_by_hand() -> bool:
     """Whether a person has moved the patch."""
     return _PLACE in st.session_state

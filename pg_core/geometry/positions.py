@@ -72,8 +72,9 @@ class PatchPositions:
 
     def containing(self, patch: Patch) -> Patch | None:
         """The first position whose patch contains this one, so far as its rows and columns are not all alike; None for
-        a larger patch."""
-        if any(p > k for p, k in zip(patch.size, self.patch_size, strict=True)):
+        a patch that is larger along the others."""
+        alike = self.rows_alike, self.columns_alike
+        if any(p > k and not same for p, k, same in zip(patch.size, self.patch_size, alike, strict=True)):
             return None
         row = 0 if self.rows_alike else max(0, patch.bottom - self.patch_size[0])
         return self.patch(row, 0 if self.columns_alike else max(0, patch.right - self.patch_size[1]))

@@ -62,7 +62,7 @@ def test_a_certificate_of_placements_has_no_windows_and_says_what_it_is_about():
     assert "42 of 42 placements proved" in repr(placed)
     assert placed.worst_position == (0, 0)
     with pytest.raises(ValueError, match="expected a certificate of windows"):
-        _ = placed.worst
+        _ = placed.windows
     windows = Windows((8, 10), (3, 4))
     assert certificate(windows).windows == windows
     assert "42 of 42 windows proved" in repr(certificate(windows))

@@ -19,7 +19,7 @@ from app.views.explore import bounds, exports
 from app.views.explore.scores import in_words, scores
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.analysis.words import number, places
-from pg_core.defences.base import Claim, Verdict
+from pg_core.defences.base import Claim, DefenceInput, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus
@@ -44,7 +44,13 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     # Filled last: the tight bound may take a moment.
     about_bounds = st.empty()
     stage = st.container()
-    patch.controls(clean, chosen.patch_size)
+    if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+        st.caption(
+            "No simulated patch is shown under this defence: the network would have to run again for every pair of "
+            "masks at each place of the patch."
+        )
+    else:
+        patch.controls(clean, chosen.patch_size)
     st.caption(
         "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
         "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
