@@ -22,14 +22,12 @@ _DEFENDED = (*_TRAINED_FOR, "feature-masking")
 
 def evaluations() -> dict[str, Evaluation]:
     """The evaluations in assets/results by the names of their files; raises ValueError for a damaged one."""
-    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(RESULTS.glob("*.json"))))
+    return _read(_files("*.json"))
 
 
 def points() -> tuple[Point, ...]:
     """All accuracies, measured and published; raises ValueError for a damaged file."""
-    shipped = {name: read_card(name).sha256 for name in TRAINED}
-    measured = comparison.measured(evaluations().values(), shipped)
-    return measured + comparison.as_published(published.read())
+    return _points(_files("*"))
 
 
 def of(data: Dataset) -> tuple[Point, ...]:
@@ -135,6 +133,8 @@ def measured_networks() -> list[dict[str, str]]:
 def measured(model: str, defence: str) -> str:
     """What a defence came to with a network here, against the patch of the largest share of those in brief; empty
     where that was not measured."""
+    if model not in TRAINED:
+        return ""
     try:
         known = points()
     except ValueError:
@@ -220,6 +220,18 @@ def _beside(point: Point) -> str:
         and comparison.same_share(other.patch_per_cent, point.patch_per_cent)
     ]
     return "; ".join(cells) or "nothing"
+
+
+def _files(pattern: str) -> tuple[tuple[Path, int], ...]:
+    """The files of results, and when each was changed."""
+    return tuple((path, path.stat().st_mtime_ns) for path in sorted(RESULTS.glob(pattern)))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _points(files: tuple[tuple[Path, int], ...]) -> tuple[Point, ...]:
+    shipped = {name: read_card(name).sha256 for name in TRAINED}
+    found = comparison.measured(_read(_files("*.json")).values(), shipped)
+    return found + comparison.as_published(published.read())
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

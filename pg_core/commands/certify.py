@@ -21,6 +21,7 @@ from pg_core.defences.base import ALERT, Defence, DefenceInput
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.arrays import LocalLogits
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Windows
 from pg_core.io.json import SCHEMA, as_json
 
@@ -124,7 +125,12 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
-    stated = Stated(options.layout, options.wrapping, options.evidence, options.delta)
+    stated = Stated(
+        options.layout,
+        options.wrapping,
+        None if options.evidence is None else EvidenceType.named(options.evidence),
+        options.delta,
+    )
     maps = read_local_logits(options.local_logits, stated)
     for name, own in maps.items():
         _check_window(options.window_size, own, name)

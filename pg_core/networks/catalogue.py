@@ -155,6 +155,7 @@ MODELS: dict[str, Description] = {
             "checkpoint",
             Part.WHOLE,
             needs_checkpoint=True,
+            defence="mask-ds",
         ),
         Description(
             "ds4-resnet18",
@@ -165,6 +166,7 @@ MODELS: dict[str, Description] = {
             "cifar10",
             Part.WHOLE,
             needs_checkpoint=True,
+            defence="mask-ds",
         ),
     )
 }

@@ -187,7 +187,6 @@ def test_the_placement_of_a_patch_is_that_of_the_library(code, positions, data):
         "([boxes, stage]) => boxes.map((box) => windowContaining(footprintOf(box, stage), stage))",
         [boxes, certified],
     )
-    alike = positions.rows_alike, positions.columns_alike
     for box, at in zip(boxes, found, strict=True):
         patch = Patch(*box)
         containing = positions.containing(patch)

@@ -252,7 +252,11 @@ def test_the_command_writes_the_figure_of_the_certificate(run, tmp_path):
         (("red.png",), 2, "required: -o"),
         (("red.png", "-o", "a.pdf", "--window", "3"), 2, "expected ROW,COLUMN"),
         (("red.png", "-o", "a.pdf", "--window=-1,0"), 2, "at least 0"),
-        (("red.png", "-o", "a.pdf", "--threshold", "1"), 2, "expected 0 <= T < 1"),
+        (
+            ("red.png", "-o", "a.pdf", "--threshold", "1"),
+            2,
+            "expected a number of [0, 0.99] for threshold, got 1.0",
+        ),
         (("red.png", "-o", "a.pdf", "--network", "x.json", "--model", "tiles"), 2, "--network goes without"),
     ],
 )

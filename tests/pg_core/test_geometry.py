@@ -311,7 +311,7 @@ def test_a_large_batch_is_worked_in_parts_that_agree_with_one_by_one(wrapping, m
     values = clip(np.random.default_rng(3).normal(1, 2, size=(7, 3, 9, 8)))
     windows = Windows((9, 8), (3, 2), wrapping)
     whole = windows.largest_others(values)
-    monkeypatch.setattr(geometry, "_PAIRS_AT_A_TIME", 5000)
+    monkeypatch.setattr("pg_core.geometry.windows._PAIRS_AT_A_TIME", 5000)
     for ours, expected in zip(windows.largest_others(values), whole, strict=True):
         np.testing.assert_array_equal(ours, expected)
     for index in np.ndindex(7, 3):
