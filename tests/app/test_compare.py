@@ -206,7 +206,7 @@ def test_pairs_that_others_drive_out_of_the_cache_are_not_missed(monkeypatch):
     defences.try_pairs(photo, choice, config, lambda progress: None)
 
     def features(*asked):
-        defences._tried.clear()
+        cached.two_mask_predictions.clear()
         return cached.features(*asked)
 
     monkeypatch.setattr(defences, "features", features)
