@@ -44,6 +44,7 @@ from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
 from pg_core.defences.patchguard.cases import Case, CaseEvidence
 from pg_core.defences.patchguard.explain import Account, Branch, Failure
@@ -157,6 +158,7 @@ def examples():
         Placed(Finding.CERTIFIED, 0.0),
         Setting((8, 8), "masking", 0.0, Claim.LABEL, "all of it"),
         Step(Line.CLASSES, 0, ()),
+        FeatureStep(FeatureLine.CLIP, 0),
     )
     return {type(value).__name__: value for value in values}
 
