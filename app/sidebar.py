@@ -218,7 +218,7 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
 def _defence(choice: Choice, patch_size: Size) -> DefenceChoice:
     """The defence, and its parameters."""
     st.subheader("Defence")
-    fitting, key = cached.applicable(choice, patch_size), f"defence-{_network_key(choice)}"
+    fitting, key = cached.applicable(choice, patch_size), f"defence-{choice.model}"
     said = st.session_state.get(key)
     if said not in fitting:
         st.session_state[key] = cached.usual_defence(choice)
@@ -269,11 +269,7 @@ def _asked(parameter: Parameter[Any], choice: Choice) -> Value:
 
 def setting_key(parameter: Parameter[Any], choice: Choice) -> str:
     """Where the value of a parameter is kept: of evidence, for each network, since each has its own."""
-    return f"{parameter.name}-{_network_key(choice)}" if parameter is EVIDENCE else parameter.name
-
-
-def _network_key(choice: Choice) -> str:
-    return choice.model
+    return f"{parameter.name}-{choice.model}" if parameter is EVIDENCE else parameter.name
 
 
 def _default(parameter: Parameter[Any], choice: Choice) -> Value:

@@ -160,10 +160,7 @@ def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:
 
 def usual_defence(choice: Choice) -> str:
     """The sound defence that certified most with a network where it was measured; else robust masking."""
-    known = described(choice)
-    if known.receptive_field.wrapping and known.defence == "masking":
-        return "mask-ds"
-    return known.defence
+    return described(choice).defence
 
 
 def config(choice: Choice, asked: DefenceChoice) -> DefenceConfig:

@@ -42,7 +42,7 @@ def stage(
         subplot_titles=(
             "Photo" if patch is None else "Photo with the patch",
             f"Local logits: {name}",
-            "No evidence is added up" if clean.evidence is None else f"Evidence: {name}",
+            "No evidence is added up" if clean.spec.evidence is None else f"Evidence: {name}",
             f"Margin of each {places(clean.certificate, one=True)}",
         ),
     )

@@ -173,12 +173,7 @@ class Analysis(Answer):
     def counterexample(self, at: Box) -> Counterexample | None:
         """A prediction of another class, by an input that differs inside this position only; None where none was
         found, and where the position is proved."""
-        if isinstance(at, Window) and isinstance(self.defended, Masking):
-            _, witness = self.witness(at)
-            label = int(self.certificate.label)
-            return None if witness is None else Counterexample(label, witness.masking)
-        position = at.top, at.left
-        return self.spec.counterexample(self.defence, self.values, self.defended, self.certificate, position)
+        return self.known(at)[1]
 
     def witness(self, window: Window) -> tuple[WindowStatus, Witness | None]:
         """What is known of a malicious window under robust masking, with the evidence that is its counterexample."""
@@ -186,14 +181,21 @@ class Analysis(Answer):
 
     def status(self, at: Box) -> WindowStatus:
         """What is known of a position in feature space: open where a defence has no witness that decides it."""
+        return self.known(at)[0]
+
+    def known(self, at: Box) -> tuple[WindowStatus, Counterexample | None]:
+        """The status of a position, and its counterexample if one was found; the witness is looked for once."""
+        position, label = (at.top, at.left), int(self.certificate.label)
         if isinstance(at, Window) and isinstance(self.defended, Masking):
-            return self.witness(at)[0]
-        position = at.top, at.left
+            status, witness = self.witness(at)
+            return status, None if witness is None else Counterexample(label, witness.masking)
         if self.certificate.proved[position]:
-            return WindowStatus.CERTIFIED
-        if self.counterexample(at) is not None:
-            return WindowStatus.COUNTEREXAMPLE
-        return WindowStatus.UNDECIDED if self.certificate.undecided[position] else WindowStatus.OPEN
+            return WindowStatus.CERTIFIED, None
+        found = self.spec.counterexample(self.defence, self.values, self.defended, self.certificate, position)
+        if found is not None:
+            return WindowStatus.COUNTEREXAMPLE, found
+        undecided = self.certificate.undecided[position]
+        return (WindowStatus.UNDECIDED if undecided else WindowStatus.OPEN), None
 
     def placements(self, patch_size: Size | None = None) -> Placements:
         """What the same defence proves for each place of a patch of pixels that the network sees, by default of the

@@ -194,7 +194,7 @@ def judge(
     results: list[list[CaseResult]] = [[] for _ in photos]
     for case in cases:
         seen = local_logits if views is None else views.get(case, local_logits)
-        error = 0.0 if defence_spec(case.name).input is DefenceInput.PIXELS else delta
+        error = 0.0 if defence_spec(case.name).input.exact else delta
         certificates = case.defence.certify(seen, labels, error)
         least = certificates.margin.min(axis=(-2, -1))
         for index, own in enumerate(results):

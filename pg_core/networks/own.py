@@ -149,6 +149,7 @@ class OwnNetwork:
             self.evidence,
             "own",
             self.part,
+            defence="mask-ds" if self.receptive_field.wrapping else "masking",
         )
 
 

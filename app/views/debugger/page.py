@@ -149,7 +149,7 @@ def _of_any_defence(analysis: Analysis, malicious: Box) -> None:
             f"How much larger the lower bound would have to be here, in the units of {analysis.spec.title}, the "
             "tolerance included, which is estimated.",
         )
-        st.markdown(f"**{text.status(analysis, malicious, *debugging.known(analysis, malicious))}.**")
+        st.markdown(f"**{text.status(analysis, malicious, *analysis.known(malicious))}.**")
         st.markdown(
             f"- **lower = {text.number(told.lower.bound)}**: {lower}.\n"
             f"- **upper = {text.number(told.upper.bound)}**: {upper}.\n"

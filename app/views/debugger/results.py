@@ -17,8 +17,7 @@ from pg_core.defences.patchguard.cases import Case, CaseEvidence, cases
 from pg_core.defences.patchguard.explain import Diagnosis, diagnose, failures
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, Witness
-from pg_core.defences.spec import Counterexample
-from pg_core.geometry import Box, Window, box_at
+from pg_core.geometry import Window, box_at
 from pg_core.photos.framing import Threat
 
 LISTED = 1000
@@ -101,12 +100,6 @@ def diagnosis(analysis: Analysis, window: Window) -> Diagnosis:
     return diagnose(analysis.robust_masking, analysis.masking, analysis.masking_certificate, window)
 
 
-def known(analysis: Analysis, at: Box) -> tuple[WindowStatus, Counterexample | None]:
-    """What is known of a position under any defence, which runs on a witness for it if it has one."""
-    found = analysis.counterexample(at)
-    return analysis.status(at) if found is None else WindowStatus.COUNTEREXAMPLE, found
-
-
 def witness_cases(analysis: Analysis, witness: Witness) -> tuple[CaseEvidence, ...]:
     """The case of every class under a witness."""
     return cases(analysis.robust_masking, analysis.masking.evidence, witness.masking, witness.window)
@@ -170,7 +163,7 @@ def _failing(analysis: Analysis) -> Iterator[Failing]:
         at = box_at(certificate.positions, row, column)
         status, found = None, None
         if analysis.spec.witness is None or n < TRIED:
-            status, found = known(analysis, at)
+            status, found = analysis.known(at)
         margin = float(certificate.margin[row, column])
         yield Failing(
             (row, column),

@@ -182,7 +182,7 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices) -> None:
 
 
 def _in_feature_space(clean: Analysis, malicious: Box) -> str:
-    status, found = clean.status(malicious), clean.counterexample(malicious)
+    status, found = clean.known(malicious)
     what = "window" if isinstance(malicious, Window) else "patch"
     if status is WindowStatus.CERTIFIED and clean.certificate.claim is Claim.LABEL_OR_ALERT:
         return f"✔ **Certified**: no content of this {what} changes the prediction without an alert."
