@@ -72,8 +72,12 @@ def _run(options: argparse.Namespace) -> int:
                 if not isinstance(error, BrokenPipeError):  # as of head, which has seen enough
                     _say(f"error: {cannot_be_written('the standard output', error)}")
                 return 1
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         _say(f"error: {error}")
+        return 1
+    except OSError as error:
+        what = "" if error.filename is None else f"{error.filename}: "
+        _say(f"error: {what}{error.strerror or error}")
         return 1
     return 0
 
