@@ -33,7 +33,6 @@ from pg_core.photos import read as images
 from pg_core.photos.framing import Framing, Threat
 from pg_core.photos.framing import frame as framing_of
 from pg_core.photos.inference import LocalFeatures, extract
-from pg_core.photos.upright import give_back
 
 if TYPE_CHECKING:
     from pg_core.networks.network import Network
@@ -138,9 +137,7 @@ def network(choice: Choice) -> "Network":
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def features(photo: Photo, choice: Choice) -> LocalFeatures:
     """What the network sees of a photo; the network runs once."""
-    seen = extract(photo.data, network(choice))
-    give_back()  # each person's thread would keep what the network needed meanwhile
-    return seen
+    return extract(photo.data, network(choice))
 
 
 def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:

@@ -1,8 +1,12 @@
 """Memory that several threads share, so that all of them together take no more than there is."""
 
+import ctypes
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition, Lock
+
+_LIBRARY = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 class SharedMemory:
@@ -26,3 +30,10 @@ class SharedMemory:
             with self._changed:
                 self._free += needed
                 self._changed.notify()
+
+
+def give_back() -> None:
+    """Give free memory back to the system, where the C library can be told to."""
+    trim = getattr(_LIBRARY, "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -4,9 +4,7 @@ Not here: how a file is decoded, see `pg_core.photos.formats`, and which part of
 `pg_core.photos.read`.
 """
 
-import ctypes
 import math
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,8 +13,8 @@ from PIL import ExifTags, Image
 from pg_core.geometry import Size
 from pg_core.photos.colour import to_srgb
 from pg_core.photos.formats import orientation_in
+from pg_core.photos.memory import give_back
 
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 SMALL = 2**22
 """Photos of at most so many pixels are resized at once by Pillow, which does rows or columns first, whichever costs
 less; what is measured on data sets was measured so."""
@@ -110,13 +108,6 @@ class UprightPhoto:
         step = max(1, _PIXELS_AT_ONCE // self.size[1])
         for top in range(first, last, step):
             yield top, self.rows(top, min(last, top + step))
-
-
-def give_back() -> None:
-    """Give free memory back to the system, where the C library can be told to: it keeps as much for each thread that
-    has decoded a photo, or run a network."""
-    if _TRIM is not None:
-        _TRIM(0)
 
 
 def _turn(photo: Image.Image) -> Image.Transpose | None:
