@@ -18,13 +18,15 @@ from pg_core.analysis import words
 from pg_core.analysis.inputs import supply
 from pg_core.analysis.positions import by_positions, largest_by_positions
 from pg_core.defences.base import ALERT, Certificate, Defence, InputArray, Prediction, Verdict
-from pg_core.defences.patchguard.masking import Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.certificate import MaskingCertificate
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.defences.patchguard.placements import Placements, certify_placements, largest_patches
 from pg_core.defences.patchguard.witness import WindowStatus, Witness, window_status
 from pg_core.defences.registry import spec_of
 from pg_core.defences.spec import Counterexample, DefenceSpec, Explanation
 from pg_core.defences.undefended import Undefended
 from pg_core.evidence.arrays import EvidenceMap
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints
 from pg_core.io.printable import printable
@@ -238,8 +240,8 @@ class Analysis(Answer):
         scores, label = self.defended.scores, int(self.certificate.label)
         return float(scores[label] - np.delete(scores, label).max())
 
-    def _tolerance(self, defence: RobustMasking) -> float:
-        return float(defence.tolerance(self.features.local_logits, self.features.delta))
+    def _tolerance(self, defence: RobustMasking) -> Tolerance:
+        return defence.tolerance(self.features.local_logits, self.features.delta)
 
     def plot(self, at: Box | None = None) -> "Figure":
         """Photo, evidence and margins as a matplotlib figure, with a window or a placement, by default the worst."""

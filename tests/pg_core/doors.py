@@ -47,8 +47,9 @@ from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
 from pg_core.defences.patchguard.cases import Case, CaseEvidence
+from pg_core.defences.patchguard.certificate import Bound, certify_windows
 from pg_core.defences.patchguard.explain import Account, Branch, Failure
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placed
 from pg_core.defences.patchguard.trace import Line, Step, algorithm_2
 from pg_core.defences.patchguard.witness import WindowStatus
@@ -62,7 +63,7 @@ from pg_core.evaluation.results import Setting
 from pg_core.evaluation.run import EvaluationCase, evaluation_cases
 from pg_core.evaluation.table import as_published, table_4
 from pg_core.evidence.grid import clip, scale
-from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.tolerance import EXACT, Tolerance
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
@@ -169,6 +170,11 @@ def calls(known):
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
     listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
 
+    def bounds(word):
+        seen, one = RobustMasking((2, 2), 0.4).predict(MAP), np.array(1)
+        outside = seen.evidence.sum(axis=(-2, -1))[..., None, None] - seen.window_sums
+        return certify_windows(seen.windows, seen.evidence, outside, one, seen.label, 0.4, word, EXACT)
+
     def network(**changed):
         given = {
             "evidence": EvidenceType.LOGITS,
@@ -182,8 +188,9 @@ def calls(known):
     return {
         "clip.evidence": lambda word: clip(MAP, word),
         "scale.evidence": lambda word: scale((4, 5), word, math.inf),
-        "evidence_error.evidence": lambda word: evidence_error(MAP, word, math.inf, 0.1),
+        "Tolerance.of_evidence.evidence": lambda word: Tolerance.of_evidence(MAP, word, math.inf, 0.1),
         "Board.lower.bound": COUNTEREXAMPLE.lower,
+        "certify_windows.bound": bounds,
         "table_4.data": lambda word: table_4(as_published(read()), word),
         "drawn.form": lambda word: drawn(analysis, word),
         "certify.space": lambda word: certify(PHOTO, Colours(), 8, space=word).threat,
@@ -350,8 +357,11 @@ def scalars(examples):
         "too large a label": lambda: robust.certify(MAP, 10**5000),
         "one label too many": lambda: robust.certify(batch, np.zeros(3, int)),
         "text for delta": lambda: robust.certify(MAP, 0, "0.1"),
-        "text for a tolerance": lambda: robust.certify_masking(masking, 0, "0.1"),
-        "NaN for a tolerance": lambda: robust.certify_masking(masking, 0, math.nan),
+        "text for a tolerance": lambda: Tolerance("0.1"),
+        "NaN for a tolerance": lambda: Tolerance(math.nan),
+        "a tolerance below 0": lambda: Tolerance(0.1, -1e-9),
+        "a number for a tolerance": lambda: robust.certify_masking(masking, 0, 0.1),
+        "one tolerance too many": lambda: robust.certify_masking(masking, 0, Tolerance(np.zeros(3))),
         "a list for a masking": lambda: robust.certify_masking([1.0], 0),
         "a network of one class": lambda: IntervalBounds(
             Layers("one", (4, 5), (), (Dense(np.ones((1, 60)), np.zeros(1)),)), (1, 1)

@@ -17,7 +17,7 @@ from pg_core.defences.patchcleanser.pixels import DoubleMasking
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
 from pg_core.evidence.grid import clip, scale
-from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
@@ -98,7 +98,7 @@ class FeatureMasking:
         lower, upper, rival = np.empty(shape), np.empty(shape), np.empty(shape, int)
         for at in np.ndindex(labels.shape):
             lower[at], upper[at], rival[at] = _least_leads(evidence[at], windows, int(labels[at]))
-        moved = 2 * evidence_error(local_logits, self.evidence, self.clip_high, delta)
+        tolerance = Tolerance.of_evidence(local_logits, self.evidence, self.clip_high, delta)
         return Certificate(
             claim=self.claim,
             positions=windows,
@@ -107,7 +107,7 @@ class FeatureMasking:
             lower=lower,
             upper=upper,
             rival=rival,
-            tolerance=np.broadcast_to(np.asarray(moved)[..., None, None], shape),
+            tolerance=tolerance.spread(shape),
         )
 
     def attacked_prediction(

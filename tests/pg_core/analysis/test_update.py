@@ -76,7 +76,7 @@ def test_the_difference_of_an_update_from_the_full_analysis_stays_below_the_esti
         )
         by_crop, full = answer(updated, defence), answer(whole, defence)
         tolerance = defence.tolerance(features.local_logits, features.delta)
-        assert np.abs(by_crop.masking.scores - full.masking.scores).max() <= tolerance
+        assert np.abs(by_crop.masking.scores - full.masking.scores).max() <= tolerance.error
         touched = features.receptive_field.footprint(patch, features.map_size)
         assert (touched is None) == np.array_equal(updated.local_logits, features.local_logits)
     largest = max(differences)

@@ -10,7 +10,8 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.masks import MaskSet
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.spec import DefenceConfig

@@ -13,7 +13,8 @@ from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds,
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 from pg_core.evidence.types import EvidenceType

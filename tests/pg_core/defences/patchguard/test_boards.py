@@ -8,7 +8,8 @@ import pytest
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board, mirrored
 from pg_core.defences.patchguard.cases import Case
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.geometry import Window, cells
 from tests import reference
 

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.defences.base import Verdict
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.evidence.grid import clip
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Window

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
 from pg_core.defences.patchguard.cases import Case, cases
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.explain import Branch, diagnose, failures
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, find_witness, window_statuses
 from pg_core.geometry import Window
 from tests import reference

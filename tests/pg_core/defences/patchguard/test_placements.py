@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_core import Threat, analyse
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, certify_placements
 from pg_core.evidence.grid import clip
+from pg_core.evidence.tolerance import EXACT, Tolerance
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
 from pg_core.geometry.footprints import Footprints
@@ -54,7 +56,7 @@ def led(smallest_lead=0.0, smallest_side=1):
     return st.one_of(maps, maps, maps.map(in_a_row))
 
 
-def certified(defence, local_logits, footprints, label=None, tolerance=0.0):
+def certified(defence, local_logits, footprints, label=None, tolerance=EXACT):
     masking = defence.predict(local_logits)
     certificate = defence.certify_masking(masking, label, tolerance)
     return certify_placements(defence, masking, certificate, footprints, tolerance), certificate
@@ -252,7 +254,7 @@ def test_the_maps_repeat_what_is_known_of_the_footprint_and_a_margin_within_the_
 ):
     local_logits, label = drawn
     footprints = data.draw(footprints_on(local_logits.shape[1:]))
-    placements, certificate = certified(defence, local_logits, footprints, label, tolerance)
+    placements, certificate = certified(defence, local_logits, footprints, label, Tolerance(tolerance))
     for at in np.ndindex(footprints.placements):
         own = footprints.row_of[at[0]], footprints.column_of[at[1]]
         margin = placements.margin_map[at]
@@ -296,9 +298,9 @@ def test_an_error_of_delta_that_has_a_benign_mask_detected_is_doubt_at_a_placeme
     label, rival = np.ones((1, 7)), np.array([[0, 0, 0.7, 0, 0.7, 0, 0.7]])
     exact, delta = np.stack([label, rival]), 1e-3
     defence, footprints = RobustMasking((1, 2), 0.4), Footprints.of(UNIT, (1, 2), (1, 7))
-    eps = float(defence.tolerance(exact, delta))
-    placements, _ = certified(defence, exact, footprints, 0, eps)
-    assert placements.margin[0, 0] > eps
+    tolerance = defence.tolerance(exact, delta)
+    placements, _ = certified(defence, exact, footprints, 0, tolerance)
+    assert placements.margin[0, 0] > tolerance.error
     assert placements.findings[0, 0] == Finding.UNDECIDED
 
 
@@ -309,7 +311,7 @@ def test_what_does_not_belong_together_is_refused():
     with pytest.raises(ValueError, match="expected the map of one image"):
         certify_placements(defence, masking, certificate, footprints)
     with pytest.raises(ValueError, match="expected the tolerance of the certificate"):
-        certify_placements(defence, masking[0], certificate[0], footprints, 1.0)
+        certify_placements(defence, masking[0], certificate[0], footprints, Tolerance(1.0))
     with pytest.raises(ValueError, match="expected footprints on a map"):
         certify_placements(defence, masking[0], certificate[0], Footprints.of(UNIT, (1, 1), (5, 6)))
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.trace import (
     ALGORITHM_1,
     Line,

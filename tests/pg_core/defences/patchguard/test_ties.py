@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.witness import WindowStatus, window_status
 from pg_core.geometry import Window
 

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.defences.base import Claim, Verdict
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.tight import Surroundings, least_kept, most_kept
 from pg_core.defences.patchguard.witness import WindowStatus, find_witness, window_status, window_statuses
 from pg_core.evidence.grid import clip, scale
