@@ -32,7 +32,7 @@ from pg_core import (
     extract,
     update,
 )
-from pg_core.analysis.certify import certify
+from pg_core.analysis.certify import certify, threat_of
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse
 from pg_core.datasets.base import DATASETS, Dataset
@@ -168,6 +168,7 @@ def calls(known):
     """What comes of a word as each parameter of a function, by the name of both."""
     config = known["DefenceConfig"]
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
+    framing = frame((96, 128), (48, 64))
     listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
 
     def bounds(word):
@@ -194,6 +195,8 @@ def calls(known):
         "table_4.data": lambda word: table_4(as_published(read()), word),
         "drawn.form": lambda word: drawn(analysis, word),
         "certify.space": lambda word: certify(PHOTO, Colours(), 8, space=word).threat,
+        "threat_of.space": lambda word: threat_of(8, framing, word),
+        "compare.space": lambda word: compare(PHOTO, Colours(), patch=8, space=word).config,
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
         "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,

@@ -14,7 +14,7 @@ from pg_core.defences.patchcleanser.pixels import mask_set
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.spec import DefenceConfig
 from pg_core.geometry import Patch, PatchPositions, ReceptiveField, Window
-from pg_core.photos.framing import frame
+from pg_core.photos.framing import Space, Threat, frame
 from tests.colours import Colours
 
 
@@ -78,6 +78,36 @@ def test_double_masking_takes_part_once_its_pairs_of_masks_have_been_tried(featu
     assert np.array_equal(one.values, pairs)
     assert one.certificate.certified
     assert all(found.proves(one, found.windows.at(index)) for index in range(found.windows.count))
+
+
+@pytest.mark.parametrize("space", Space)
+def test_a_photo_and_a_network_are_compared_as_what_was_seen_and_a_configuration_are(space):
+    photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8))
+    settings = {"threshold": np.float64(0.5), "clip_high": 5}
+    seen = extract(photo, Colours())
+    size = Threat((8, 8), space).on_network(seen.framing)
+    expected = compare(seen, config_of(seen, size, threshold=0.5, clip_high=5.0))
+    for one in (photo, seen):
+        found = compare(one, Colours(), patch=8, settings=settings, space=space)
+        assert found.config == expected.config
+        assert found.not_applicable == expected.not_applicable
+        for one, other in zip(found.results, expected.results, strict=True):
+            assert str(one.defence) == str(other.defence)
+            assert np.array_equal(one.certificate.margin, other.certificate.margin)
+
+
+def test_what_does_not_go_together_is_refused_in_a_sentence(features):
+    photo = Image.new("RGB", (64, 48))
+    with pytest.raises(ValueError, match=r"^expected a network for a photo, got a configuration"):
+        compare(photo, config_of(features))
+    with pytest.raises(ValueError, match=r"^expected what tiles saw, got what colours did"):
+        compare(features, "tiles")
+    with pytest.raises(ValueError, match=r"^expected one of threshold, .*, got 'magic'"):
+        compare(photo, Colours(), settings={"magic": 1})
+    with pytest.raises(ValueError, match=r"^expected a number of .* for threshold, got 2"):
+        compare(photo, Colours(), settings={"threshold": 2})
+    with pytest.raises(ValueError, match=r"^expected a patch such as '2%'"):
+        compare(photo, Colours(), patch="large")
 
 
 def test_a_label_that_is_no_class_is_refused(features):

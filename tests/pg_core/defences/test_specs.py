@@ -279,6 +279,16 @@ def test_a_whole_number_is_no_fraction():
         masks.checked(3.0)
 
 
+@pytest.mark.parametrize("parameter", NUMBERS, **ids)
+def test_a_number_of_numpy_becomes_one_of_python(parameter):
+    value = np.int64(2) if is_whole(parameter) else np.float32(0.5)
+    checked = parameter.checked(value)
+    assert (checked, type(checked)) == (value, int if is_whole(parameter) else float)
+    for wrong in (np.True_, np.array([2])):
+        with pytest.raises(ValueError, match=f"for {parameter.name}, got "):
+            parameter.checked(wrong)
+
+
 def test_a_choice_that_is_added_later_is_one():
     choices = {"one": 1}
     parameter = Parameter("which", "Which", "Of several.", "one", choices=choices)
