@@ -15,18 +15,17 @@ from pg_core.defences.undefended import Undefended
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Window, cells
 from pg_core.networks.base import Part
-from pg_core.networks.bodies.architectures import Interval, from_json, to_json
-from pg_core.networks.bodies.interval_net import LocalIntervalNet
+from pg_core.networks.bodies.architectures import from_json, to_json
+from pg_core.networks.bodies.interval_net import Interval, LocalIntervalNet
 from pg_core.networks.catalogue import Description
 from pg_core.networks.network import PlacedNetwork
 from pg_core.networks.shipped import read_card, write
-from pg_core.networks.trained import load_trained, untrained
+from pg_core.networks.trained import load_trained
 from pg_core.photos.inference import extract
 from pg_core.photos.read import read, to_pixels
 from pg_core.training.batches import batch
 from pg_core.training.loop import train
-from pg_core.training.objectives import interval_loss
-from pg_core.training.recipe import IntervalRecipe
+from pg_core.training.studies.interval import IntervalRecipe, interval_loss
 from tests.colours import Colours
 
 SMALL = Interval(field=6, stride=4, width=8, blocks=1, narrow=5)
@@ -35,7 +34,7 @@ RECIPE = IntervalRecipe(photos_per_step=12, steps=60, warmup=5, growth=20, patch
 
 def network(architecture=SMALL, classes=3, base=None):
     torch.manual_seed(3)
-    base = untrained(architecture, classes) if base is None else base
+    base = architecture.untrained(classes) if base is None else base
     half = (0.5, 0.5, 0.5)
     return PlacedNetwork(
         "interval",
@@ -158,7 +157,7 @@ def test_a_few_steps_on_bright_colours_certify_them(photos, tmp_path):
     torch.manual_seed(0)
     recipe = replace(RECIPE, steps=150, peak_rate=1e-2, averaging=0.8)
     wide = replace(SMALL, width=64, narrow=32)
-    base = train(untrained(wide, 3), photos, (32, 32), recipe, tmp_path / "run.pt")
+    base = train(wide.untrained(3), photos, (32, 32), recipe, tmp_path / "run.pt")
     defence = IntervalBounds(layers_of(network(base=base)), (4, 4))
     pixels = np.stack([to_pixels(read(photo.path), (32, 32)) for photo in photos[:6]])
     certificate = defence.certify(pixels, np.array([photo.label for photo in photos[:6]]))
@@ -171,7 +170,7 @@ def test_the_architecture_is_kept_in_a_card():
 
 def test_shipped_weights_are_a_network_with_local_logits_and_layers(tmp_path, monkeypatch):
     torch.manual_seed(5)
-    base = untrained(SMALL, 10)
+    base = SMALL.untrained(10)
     write("cifar10-interval", base.state_dict(), SMALL, {}, tmp_path)
     monkeypatch.setattr("pg_core.networks.trained.read_card", lambda name: read_card(name, tmp_path))
     description = Description(

@@ -9,7 +9,7 @@ import torch
 from pg_core.geometry import Window
 from pg_core.io.files import FileError
 from pg_core.networks import MODELS, TRAINED, load_model
-from pg_core.networks.bodies.architectures import Tiles
+from pg_core.networks.bodies.tiles import SquareTiles
 from pg_core.networks.network import CheckpointError
 from pg_core.networks.shipped import read_card, read_weights, write
 from tests.limits import full_after
@@ -19,7 +19,7 @@ STATE = {"a.weight": torch.tensor([[1.0, 0.5], [-2.0, 0.25]]), "a.bias": torch.z
 
 @pytest.fixture
 def card(tmp_path):
-    return write("tiny", STATE, Tiles(8, 4, 16), {"data": "none"}, tmp_path)
+    return write("tiny", STATE, SquareTiles(8, 4, 16), {"data": "none"}, tmp_path)
 
 
 def test_what_was_written_is_read_again_in_float32(card, tmp_path):
@@ -108,7 +108,7 @@ def field_of(model):
 )
 def test_a_name_that_would_lead_out_of_the_folder_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="expected a name of up to 100 letters"):
-        write(name, STATE, Tiles(8, 4, 16), {}, tmp_path / "weights")
+        write(name, STATE, SquareTiles(8, 4, 16), {}, tmp_path / "weights")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,9 +116,9 @@ def test_weights_and_card_that_do_not_fit_leave_those_before(card, tmp_path):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     larger = {"a.weight": torch.ones(300)}
     with full_after(500), pytest.raises(FileError, match=r"tiny\.safetensors: cannot be written"):
-        write("tiny", larger, Tiles(8, 4, 16), {}, tmp_path)
+        write("tiny", larger, SquareTiles(8, 4, 16), {}, tmp_path)
     with full_after(500), pytest.raises(FileError, match=r"tiny\.json: cannot be written"):
-        write("tiny", STATE, Tiles(8, 4, 16), {"data": "n" * 500}, tmp_path)
+        write("tiny", STATE, SquareTiles(8, 4, 16), {"data": "n" * 500}, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -138,7 +138,7 @@ def test_new_weights_beside_the_old_card_as_a_kill_leaves_them_are_refused_with_
 
     monkeypatch.setattr("pathlib.Path.replace", once)
     with pytest.raises(Killed):
-        write("tiny", {"a.weight": torch.ones(3)}, Tiles(8, 4, 16), {}, tmp_path)
+        write("tiny", {"a.weight": torch.ones(3)}, SquareTiles(8, 4, 16), {}, tmp_path)
     assert renamed == [card.weights]
     with pytest.raises(CheckpointError, match=r"as its card says, .* write both again"):
         read_weights(read_card("tiny", tmp_path))

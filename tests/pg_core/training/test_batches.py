@@ -8,7 +8,10 @@ import torch
 
 from pg_core.photos.read import read, to_pixels
 from pg_core.training.batches import batch
-from pg_core.training.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
+from pg_core.training.studies.bands import BandRecipe
+from pg_core.training.studies.pointwise import MapRecipe
+from pg_core.training.studies.tiles import TileRecipe
+from pg_core.training.studies.whole import WholeRecipe
 
 
 def test_bands_of_a_step_are_columns_of_its_photos_and_wrap(photos):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.training.objectives import objective, provable_loss, window_loss
-from pg_core.training.recipe import TileRecipe
+from pg_core.training.objectives import provable_loss
+from pg_core.training.studies.pointwise import window_loss
+from pg_core.training.studies.tiles import TileRecipe
 
 
 def softmax(values):
@@ -54,7 +55,7 @@ def test_the_objective_of_parts_is_the_literal_loop(dropped, power, sharpness, p
     for of_parts, part_targets in ((of_tiles, None), (of_taught, thought)):
         expected = np.mean(of_photos) + part_weight * np.mean(of_parts)
         for asked in [wanted] if share else [wanted, labels]:
-            loss = objective(recipe, logits.flatten(0, 1), labels, asked, part_targets)
+            loss = recipe.loss(logits.flatten(0, 1), labels, asked, part_targets)
             assert loss.item() == pytest.approx(expected)
 
 

@@ -6,14 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from pg_core.networks.bodies.architectures import Bands, Pointwise, Whole
-from pg_core.networks.bodies.pointwise import shifted
+from pg_core.networks.bodies.narrow_bands import Bands
+from pg_core.networks.bodies.pointwise import Pointwise, shifted
+from pg_core.networks.bodies.whole import Whole
 from pg_core.networks.network import CheckpointError
 from pg_core.networks.shipped import write
-from pg_core.networks.trained import untrained
 from pg_core.photos.read import read, to_pixels
 from pg_core.training.loop import read_checkpoint, split, starting_point, train
-from pg_core.training.recipe import BandRecipe, MapRecipe, TileRecipe, WholeRecipe
+from pg_core.training.studies.bands import BandRecipe
+from pg_core.training.studies.pointwise import MapRecipe
+from pg_core.training.studies.tiles import TileRecipe
+from pg_core.training.studies.whole import WholeRecipe
 from pg_core.training.teacher import taught, taught_tiles
 from tests.pg_core.training.test_objectives import softmax
 
@@ -51,7 +54,7 @@ def test_copies_side_by_side_are_those_of_a_convolution_with_its_gradient(size, 
 
 
 def test_a_teacher_says_what_it_thinks_of_a_photo_and_its_mirror_image(photos):
-    teacher = untrained(Whole(), 10).eval()
+    teacher = Whole().untrained(10).eval()
     told = []
     asked = taught(teacher, photos, (32, 32), 0.25, told.append)
     assert (told[-1].done, told[-1].total) == (len(photos), len(photos))
@@ -104,7 +107,7 @@ def test_training_wants_what_the_teacher_says(kind, photos, tmp_path):
 def test_a_network_trained_on_coarse_maps_is_the_one_of_fine_maps():
     fine, recipe = Pointwise(stride=1, width=16, blocks=1), MapRecipe(training_stride=4)
     coarse = starting_point(fine, recipe)
-    used = untrained(fine, 10)
+    used = fine.untrained(10)
     used.load_state_dict(coarse.state_dict())
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
@@ -170,7 +173,7 @@ def test_large_matrices_follow_their_momentum_made_orthogonal(photos, tmp_path):
 
 def test_training_begins_with_shipped_weights_or_says_that_they_do_not_fit(tmp_path):
     network = Pointwise(width=16, blocks=1)
-    state = untrained(network, 10).state_dict()
+    state = network.untrained(10).state_dict()
     card = write("small", state, network, {"data": "none"}, tmp_path)
     begun = starting_point(network, MapRecipe(), card).state_dict()
     assert all(torch.allclose(begun[key], value, atol=1e-3) for key, value in state.items())
