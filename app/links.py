@@ -20,7 +20,7 @@ from app.state import networks, patch, windows
 from pg_core.datasets.folders import SAMPLES
 from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter

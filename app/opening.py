@@ -15,7 +15,7 @@ from app.sidebar import Choices
 from app.state import patch, windows
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.defences.base import DefenceInput
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.geometry import Patch, Window
 from pg_core.io.progress import Progress

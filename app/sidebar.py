@@ -15,7 +15,7 @@ from app.cache.results import measured
 from app.markup import in_markdown
 from app.state import networks
 from pg_core.datasets.folders import SAMPLES
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter, Value

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
     from pg_core.defences.patchcleanser.masks import MaskSet
     from pg_core.defences.patchcleanser.pixels import PatchCleanser
-    from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+    from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate
+    from pg_core.defences.patchguard.masking import Masking, RobustMasking
     from pg_core.defences.patchguard.placements import (
         Finding,
         Placements,
@@ -149,9 +150,9 @@ _HOMES = {
     "two_mask_predictions": "pg_core.defences.patchcleanser.inference",
     "MaskSet": "pg_core.defences.patchcleanser.masks",
     "PatchCleanser": "pg_core.defences.patchcleanser.pixels",
-    "Bound": "pg_core.defences.patchguard.masking",
+    "Bound": "pg_core.defences.patchguard.certificate",
     "Masking": "pg_core.defences.patchguard.masking",
-    "MaskingCertificate": "pg_core.defences.patchguard.masking",
+    "MaskingCertificate": "pg_core.defences.patchguard.certificate",
     "RobustMasking": "pg_core.defences.patchguard.masking",
     "Finding": "pg_core.defences.patchguard.placements",
     "Placements": "pg_core.defences.patchguard.placements",

@@ -6,7 +6,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from tests.pg_core.test_images import encoded, exif, noise
+from tests.pg_core.photos.test_images import encoded, exif, noise
 
 
 def smooth(megapixels, mode="RGB"):

@@ -13,7 +13,7 @@ from pg_core.io.parameters import member
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
-from pg_core.photos.framing import Space, Threat, square
+from pg_core.photos.framing import Framing, Space, Threat, square
 from pg_core.photos.inference import extract
 
 
@@ -38,9 +38,8 @@ def certify(
     >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
     """
     model = load_model(network) if isinstance(network, str) else network
-    features, space = extract(photo, model), member(Space, space)
-    image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
-    threat = Threat(patch_size(patch, image_size), space)
+    features = extract(photo, model)
+    threat = threat_of(patch, features.framing, space)
     spec = defence_spec(usual_defence(model) if defence is None else defence)
     config = configure(model, threat.on_network(features.framing), spec.checked(settings or {}))
     return examine(features, spec.build(config), threat, label, model, report=report)
@@ -51,6 +50,13 @@ def usual_defence(model: LocalModel) -> str:
     if model.name in MODELS:
         return MODELS[model.name].defence
     return "mask-ds" if model.receptive_field.wrapping else "masking"
+
+
+def threat_of(patch: str | int | Size, framing: Framing, space: Space = Space.NETWORK) -> Threat:
+    """A patch as `patch_size` takes it, of the image that the network sees, or of the original photo."""
+    space = member(Space, space)
+    image_size = framing.image_size if space is Space.NETWORK else framing.photo_size
+    return Threat(patch_size(patch, image_size), space)
 
 
 def patch_size(patch: str | int | Size, image_size: Size) -> Size:

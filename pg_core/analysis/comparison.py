@@ -8,13 +8,16 @@ again, on masked images, takes part when it is given what came of that.
 
 import html
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
+from PIL import Image
 
-from pg_core.analysis.inputs import supply
+from pg_core.analysis.certify import threat_of
+from pg_core.analysis.inputs import configure, supply
 from pg_core.defences.base import (
     ALERT,
     Certificate,
@@ -27,12 +30,15 @@ from pg_core.defences.base import (
 )
 from pg_core.defences.patchcleanser.pixels import TwoMaskPredictions, mask_set
 from pg_core.defences.registry import DEFENCES, defence_spec
-from pg_core.defences.spec import DefenceConfig, DefenceSpec
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Value
 from pg_core.evidence.arrays import first_largest
-from pg_core.geometry import Box, Patch, Window, Windows
-from pg_core.io.parameters import coerce_fields
+from pg_core.geometry import Box, Patch, Size, Window, Windows
+from pg_core.io.parameters import coerce_fields, shown
 from pg_core.io.printable import printable
-from pg_core.photos.inference import LocalFeatures
+from pg_core.networks import load_model
+from pg_core.networks.base import LocalModel
+from pg_core.photos.framing import Space
+from pg_core.photos.inference import LocalFeatures, extract
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -179,18 +185,28 @@ class Comparison:
 
 
 def compare(
-    features: LocalFeatures,
-    config: DefenceConfig,
+    photo: Image.Image | Path | str | LocalFeatures,
+    network: LocalModel | str | DefenceConfig = "tiles",
     label: str | None = None,
     names: Iterable[str] | None = None,
     two_mask: TwoMaskPredictions | None = None,
+    *,
+    patch: str | int | Size = "2%",
+    settings: Mapping[str, Value] | None = None,
+    space: Space = Space.NETWORK,
 ) -> Comparison:
-    """Every defence, or those of these names, made for the network and the patch, on one image.
+    """Every defence, or those of these names, made for a network and a patch, on one photo.
 
-    label is the class to certify, by default what each defence predicts; two_mask are the predictions under pairs of
-    the masks of the configuration, if there are any (`pg_core.analysis.inputs`). Raises ValueError if the label is no
-    class, or a name no defence.
+    photo, network, patch, settings and space are those of `certify`; the settings may be of any defence. What a
+    network saw of a photo (`extract`) may take the place of the photo, and with it a configuration, which has a patch
+    and settings of its own (`configure`), that of the network. label is the class to certify, by default what each
+    defence predicts; two_mask are the predictions under pairs of the masks of the configuration, if there are any
+    (`pg_core.analysis.inputs`). Raises ValueError for a label that is no class, a name of no defence and a setting of
+    none, ImageError for a file that is no photo.
+
+    >>> compare("photo.jpg", "imagenette", patch="2%", settings={"threshold": 0.2})  # doctest: +SKIP
     """
+    features, config = _configured(photo, network, patch, settings or {}, space)
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
     index = None if label is None else features.classes.index(label)
@@ -217,6 +233,32 @@ def compare(
         seconds = time.perf_counter() - start
         results.append(DefenceResult(spec.name, defence, values, prediction, certificate, seconds))
     return Comparison(features, config, tuple(results), tuple(not_applicable))
+
+
+def _configured(
+    photo: Image.Image | Path | str | LocalFeatures,
+    network: LocalModel | str | DefenceConfig,
+    patch: str | int | Size,
+    settings: Mapping[str, Value],
+    space: Space,
+) -> tuple[LocalFeatures, DefenceConfig]:
+    """What the network saw of the photo, and what defences are made for."""
+    if isinstance(network, DefenceConfig):
+        if not isinstance(photo, LocalFeatures):
+            raise ValueError(f"expected a network for a photo, got a configuration: {shown(network)}")
+        return photo, network
+    model = load_model(network) if isinstance(network, str) else network
+    features = photo if isinstance(photo, LocalFeatures) else extract(photo, model)
+    if features.model != model.name:
+        raise ValueError(f"expected what {model.name} saw, got what {features.model} did")
+    known = {parameter.name: parameter for spec in DEFENCES.values() for parameter in spec.parameters}
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"expected one of {', '.join(known)}, got {shown(name)}")
+    checked = {name: known[name].checked(value) for name, value in settings.items()}
+    return features, configure(
+        model, threat_of(patch, features.framing, space).on_network(features.framing), checked
+    )
 
 
 def _row(found: Comparison, one: DefenceResult) -> tuple[str, str, str, str]:

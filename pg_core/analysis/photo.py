@@ -18,14 +18,16 @@ from pg_core.analysis import words
 from pg_core.analysis.inputs import supply
 from pg_core.analysis.positions import by_positions, largest_by_positions
 from pg_core.defences.base import ALERT, Certificate, Defence, InputArray, Prediction, Verdict
-from pg_core.defences.patchguard.masking import Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.certificate import MaskingCertificate
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.defences.patchguard.placements import Placements, certify_placements, largest_patches
 from pg_core.defences.patchguard.witness import WindowStatus, Witness, window_status
 from pg_core.defences.registry import spec_of
 from pg_core.defences.spec import Counterexample, DefenceSpec, Explanation
 from pg_core.defences.undefended import Undefended
 from pg_core.evidence.arrays import EvidenceMap
-from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows
+from pg_core.evidence.tolerance import Tolerance
+from pg_core.geometry import Box, Patch, PatchPositions, Size, Window, Windows, times
 from pg_core.geometry.footprints import Footprints
 from pg_core.io.printable import printable
 from pg_core.io.progress import Report
@@ -86,6 +88,8 @@ class Answer:
     @property
     def evidence(self) -> EvidenceMap | None:
         """What the defence adds up, for each class in each cell; None if it adds up nothing."""
+        if isinstance(self.defended, Masking):
+            return self.defended.evidence
         evidence = self.spec.evidence
         return None if evidence is None else evidence(self.defence, self.values)
 
@@ -238,8 +242,8 @@ class Analysis(Answer):
         scores, label = self.defended.scores, int(self.certificate.label)
         return float(scores[label] - np.delete(scores, label).max())
 
-    def _tolerance(self, defence: RobustMasking) -> float:
-        return float(defence.tolerance(self.features.local_logits, self.features.delta))
+    def _tolerance(self, defence: RobustMasking) -> Tolerance:
+        return defence.tolerance(self.features.local_logits, self.features.delta)
 
     def plot(self, at: Box | None = None) -> "Figure":
         """Photo, evidence and margins as a matplotlib figure, with a window or a placement, by default the worst."""
@@ -357,15 +361,14 @@ def _covered_threat(features: LocalFeatures, window_size: Size, threat: Threat |
         height, width = field.patch_size(window_size)
         if min(height, width) < 1:
             raise ValueError(
-                f"expected a window that covers a patch of 1x1 pixels, got {words.times(window_size)} "
+                f"expected a window that covers a patch of 1x1 pixels, got {times(window_size)} "
                 "features; receptive_field.window_size(patch_size) gives the window for a patch"
             )
         return Threat((min(height, image[0]), min(width, image[1])))
     needed = field.window_size(threat.on_network(features.framing))
     if needed[0] > window_size[0] or needed[1] > window_size[1]:
         raise ValueError(
-            f"expected a window of at least {words.times(needed)} features for this patch, got "
-            f"{words.times(window_size)}"
+            f"expected a window of at least {times(needed)} features for this patch, got {times(window_size)}"
         )
     return threat
 
@@ -382,7 +385,7 @@ def _placed_threat(features: LocalFeatures, certificate: Certificate, threat: Th
     needed = threat.on_network(features.framing)
     if any(n > p for n, p in zip(needed, positions.patch_size, strict=True)):
         raise ValueError(
-            f"expected a defence against patches of at least {words.times(needed)} pixels, got "
-            f"{words.times(positions.patch_size)}"
+            f"expected a defence against patches of at least {times(needed)} pixels, got "
+            f"{times(positions.patch_size)}"
         )
     return threat

@@ -7,7 +7,7 @@ from pg_core.defences.base import Certificate, Claim, Defence, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import spec_of
 from pg_core.defences.undefended import Undefended
-from pg_core.geometry import Size, Windows
+from pg_core.geometry import Windows, times
 from pg_core.io.json import SCHEMA
 from pg_core.io.printable import printable
 from pg_core.photos.framing import Framing, Space, Threat
@@ -165,15 +165,6 @@ def number(value: float, form: str) -> str:
     ('+1.23', 'no bound')
     """
     return f"{value:{form}}" if math.isfinite(value) else "no bound"
-
-
-def times(size: Size) -> str:
-    """A size as it is written.
-
-    >>> times((32, 48))
-    '32x48'
-    """
-    return f"{size[0]}x{size[1]}"
 
 
 def _of_robust_masking(defence: RobustMasking) -> Summary:

@@ -3,11 +3,11 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pg_core.commands import options as values
 from pg_core.datasets.base import DATASETS
@@ -16,24 +16,17 @@ from pg_core.evaluation.results import in_brief
 from pg_core.io import files
 from pg_core.io.json import from_json
 from pg_core.networks import TRAINED, shipped
-from pg_core.networks.bodies.architectures import Architecture, Bands, Interval, Pointwise, Tiles, Whole
-from pg_core.training.recipe import (
-    BandRecipe,
-    IntervalRecipe,
-    MapRecipe,
-    Recipe,
-    TileRecipe,
-    WholeRecipe,
-)
+from pg_core.networks.bodies.architectures import Architecture
+from pg_core.training.studies.registry import STUDIES, study
+
+if TYPE_CHECKING:
+    from pg_core.training.recipe import Recipe, Study
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subparsers = argparse._SubParsersAction
 
 _EPILOG = """\
-networks:
-  tiles      EfficientNet-Lite on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224
-  bands      column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)
-  pointwise  a small receptive field on 32x32 images, for CIFAR-10's ten classes
-  interval   the same for interval bounds, against patches of one size
-  whole      a network that sees all of a 32x32 image: nothing to certify, but a teacher for the others
-
 The folder holds a folder of photos for each class, named like the class or as its data set is published. The
 checkpoint is written every two minutes, and at an interrupt: started again with the same options, training goes on
 from it, to the same result, as long as the photos are the same.
@@ -45,26 +38,23 @@ from it, to the same result, as long as the photos are the same.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Study:
-    """A network, how it is trained unless options say otherwise, the name of its weights, and whose classes it has."""
+class _Networks(Subparsers):
+    """The networks by name; the options of one are added when it is named, as torch comes with them."""
 
-    network: Architecture
-    recipe: Recipe
-    name: str
-    dataset: str
-
-
-_STUDIES = {
-    "tiles": _Study(Tiles(lite=2), TileRecipe(), "imagenette", "imagenette"),
-    "bands": _Study(Bands(), BandRecipe(), "cifar10-bands", "cifar10"),
-    "interval": _Study(Interval(), IntervalRecipe(), "cifar10-interval", "cifar10"),
-    "pointwise": _Study(Pointwise(), MapRecipe(), "cifar10", "cifar10"),
-    "whole": _Study(Whole(), WholeRecipe(), "cifar10-whole", "cifar10"),
-}
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        name = values[0] if values else None
+        if name in STUDIES:
+            _add_study(self.choices[name], study(name))
+        super().__call__(parser, namespace, values, option_string)
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add(commands: Subparsers) -> None:
     """Add the command, for each network with an option for each entry of its recipe and architecture."""
     train = commands.add_parser(
         "train",
@@ -73,13 +63,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    networks = train.add_subparsers(dest="network", required=True, metavar="NETWORK")
-    for kind, study in _STUDIES.items():
-        _add_study(networks.add_parser(kind, help=f"writes {study.name}.safetensors and .json"), study)
+    networks = train.add_subparsers(dest="network", required=True, metavar="NETWORK", action=_Networks)
+    for name, listed in STUDIES.items():
+        networks.add_parser(name, help=listed.sentence)
     train.set_defaults(run=_run)
 
 
-def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
+def _add_study(parser: argparse.ArgumentParser, chosen: "Study") -> None:
     parser.add_argument("folder", type=Path, help="a folder of class folders of training photos")
     parser.add_argument(
         "--checkpoint",
@@ -98,8 +88,8 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
     parser.add_argument(
         "--name",
         type=_name,
-        default=study.name,
-        help=f"of the network, and of its files in --output; default: {study.name}",
+        default=chosen.name,
+        help=f"of the network, and of its files in --output; default: {chosen.name}",
     )
     parser.add_argument(
         "--start", choices=TRAINED, help="begin with the shipped weights of this network instead of new ones"
@@ -108,19 +98,18 @@ def _add_study(parser: argparse.ArgumentParser, study: _Study) -> None:
         "--teacher",
         type=Path,
         metavar="FOLDER",
-        help=f"with the weights and card of a trained {_STUDIES['whole'].name}, or for tiles of a trained "
-        f"{_STUDIES['tiles'].name}, whose answers are then --teacher-share of what the training wants of photos, or "
-        "of tiles",
+        help=f"with the weights and card of a trained {study(chosen.teacher).name}, whose answers are then "
+        "--teacher-share of what the training wants",
     )
     values.add_skip_unreadable(parser)
-    defaults = {**asdict(study.recipe), **asdict(study.network)}
+    defaults = {**asdict(chosen.recipe), **asdict(chosen.network)}
     for name, default in defaults.items():
         option, told = f"--{name.replace('_', '-')}", f"default: {default}"
         if isinstance(default, bool):
             parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=told)
         else:
             parser.add_argument(option, type=type(default), default=default, metavar="N", help=told)
-    parser.set_defaults(study=study)
+    parser.set_defaults(study=chosen)
 
 
 def _name(text: str) -> str:
@@ -135,20 +124,20 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     from pg_core.networks.trained import loaded
     from pg_core.training.loop import starting_point, train
 
-    study: _Study = options.study
-    network = replace(study.network, **_chosen(options, study.network))
-    recipe = replace(study.recipe, **_chosen(options, study.recipe))
+    chosen: Study = options.study
+    network = replace(chosen.network, **_entries(options, chosen.network))
+    recipe = replace(chosen.recipe, **_entries(options, chosen.recipe))
     files.prepare_folder(options.output)
     for path in (options.checkpoint, *shipped.files_of(options.name, options.output)):
         files.prepare(path)
-    classes = DATASETS[study.dataset].classes
+    classes = DATASETS[chosen.dataset].classes
     photos = labelled_photos(options.folder, classes)
     passed_over: tuple[str, ...] = ()
     if options.skip_unreadable:
         photos, passed_over = readable(photos)
     start = shipped.read_card(options.start) if options.start else None
-    base = starting_point(network, recipe, start)
-    teaching = _STUDIES["tiles" if isinstance(network, Tiles) else "whole"]
+    base = starting_point(network, recipe, start, len(classes))
+    teaching = study(chosen.teacher)
     taught_by = shipped.read_card(teaching.name, options.teacher) if options.teacher else None
     if (taught_by is None) != (recipe.teacher_share == 0):
         raise ValueError("expected --teacher and --teacher-share above 0 together")
@@ -180,6 +169,6 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     yield "; ".join([f"{card.weights}: SHA-256 {card.sha256}", *notes])
 
 
-def _chosen(options: argparse.Namespace, value: Architecture | Recipe) -> dict[str, Any]:
+def _entries(options: argparse.Namespace, value: "Architecture | Recipe") -> dict[str, Any]:
     """What the options say of each entry of a value."""
     return {entry.name: getattr(options, entry.name) for entry in fields(value)}

@@ -24,7 +24,7 @@ from pg_core.evidence.arrays import (
     strongest_rival,
 )
 from pg_core.evidence.grid import clip, scale
-from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Size, Windows, cells
 from pg_core.io.parameters import coerce_fields
@@ -108,7 +108,6 @@ class BoundedEvidence:
         best, rival = strongest_rival(outside, labels)
         least, most = self.range(windows.map_size)
         cells = windows.window_size[0] * windows.window_size[1]
-        tolerance = np.broadcast_to(2 * self._error(local_logits, delta)[..., None, None], best.shape)
         return Certificate(
             claim=self.claim,
             positions=windows,
@@ -117,7 +116,7 @@ class BoundedEvidence:
             lower=of_label(outside, labels) + cells * least,
             upper=best + cells * most,
             rival=rival,
-            tolerance=tolerance,
+            tolerance=self._tolerance(local_logits, delta).spread(best.shape),
         )
 
     def predicted(self, values: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
@@ -130,10 +129,10 @@ class BoundedEvidence:
         # tanh has the range of a confidence, but for its sign.
         return scale(map_size, EvidenceType.CONFIDENCE if squashed else self.evidence, self.clip_high)
 
-    def _error(self, local_logits: LocalLogits, delta: float) -> Float64[np.ndarray, "*batch"]:
+    def _tolerance(self, local_logits: LocalLogits, delta: float) -> Tolerance:
         if self.squashing is Squashing.CLIP:
-            return evidence_error(local_logits, self.evidence, self.clip_high, delta)
-        return evidence_error(local_logits, EvidenceType.CONFIDENCE, math.inf, SLOPE * delta)
+            return Tolerance.of_evidence(local_logits, self.evidence, self.clip_high, delta)
+        return Tolerance.of_evidence(local_logits, EvidenceType.CONFIDENCE, math.inf, SLOPE * delta)
 
 
 def _map_size(local_logits: LocalLogits) -> Size:

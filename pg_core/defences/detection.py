@@ -26,6 +26,7 @@ from pg_core.evidence.arrays import (
     strongest_rival,
 )
 from pg_core.evidence.grid import scale
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import CEILING, EvidenceType
 from pg_core.geometry import Box, Size, Windows, cells
 from pg_core.io.parameters import coerce_fields, non_negative
@@ -97,7 +98,7 @@ class MaskedDetection:
         upper = np.maximum(_log_confidence(masked, best), log_threshold)
         delta = non_negative(delta, "delta")
         _, step = scale(windows.map_size, EvidenceType.LOGITS, math.inf)
-        moved = 2 * (delta + step) if delta > 0 else 0.0
+        tolerance = Tolerance(2 * (delta + step) if delta > 0 else 0.0)
         # Where a confidence is next to 0, its logarithm rounds as the logits do.
         size = np.minimum(np.maximum(np.abs(lower), np.abs(upper)), CEILING)
         return Certificate(
@@ -108,7 +109,7 @@ class MaskedDetection:
             lower=lower,
             upper=upper,
             rival=rival,
-            tolerance=moved + values.shape[-3] * _ROUNDING * size,
+            tolerance=tolerance.spread(size.shape, values.shape[-3] * _ROUNDING * size),
         )
 
     def on_grid(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:

@@ -21,6 +21,7 @@ from pg_core.evidence.arrays import (
     of_label,
     strongest_rival,
 )
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import confidence
 from pg_core.geometry import PatchPositions, Size
 from pg_core.io.parameters import coerce_fields, non_negative
@@ -147,7 +148,7 @@ class Smoothing:
             lower=kept,
             upper=upper,
             rival=rival,
-            tolerance=np.broadcast_to(2 * self._doubtful(local_logits, delta)[..., None, None], upper.shape),
+            tolerance=Tolerance(2 * self._doubtful(local_logits, delta)).spread(upper.shape),
         )
 
     def votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:

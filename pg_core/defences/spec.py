@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
+
 from pg_core.defences.base import (
     ALERT,
     Certificate,
@@ -42,15 +44,19 @@ class Parameter(Generic[ValueT]):
     """May be added to while the program runs."""
 
     def checked(self, value: object) -> ValueT:
-        """The value, if it is one of this parameter; raises ValueError otherwise."""
+        """The value, if it is one of this parameter, as a number of Python; raises ValueError otherwise."""
+        whole = isinstance(self.default, int)
+        if isinstance(value, np.integer | np.floating):
+            value = value.item()
+        if not whole and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
         if self.choices is not None and value is not None:
             good = isinstance(value, str) and value in self.choices
             expected = f"one of {', '.join(self.choices)}"
         elif value is None:
             good, expected = self.default is None, "a value"
         else:
-            whole = isinstance(self.default, int)
-            number = isinstance(value, int) if whole else isinstance(value, int | float)
+            number = isinstance(value, int if whole else float)
             good = number and not isinstance(value, bool) and self.low <= cast(float, value) <= self.high
             expected = f"a {'whole ' if whole else ''}number of [{self.low:g}, {self.high:g}]"
         if not good:
@@ -189,12 +195,13 @@ class DefenceSpec:
     def checked(self, settings: Mapping[str, Value]) -> dict[str, Value]:
         """The settings, if this defence has such parameters with such values; raises ValueError otherwise."""
         known = {parameter.name: parameter for parameter in self.parameters}
+        checked: dict[str, Value] = {}
         for name, value in settings.items():
             if name not in known:
                 has = f"one of {', '.join(known)}" if known else "no settings"
                 raise ValueError(f"expected {has} for {self.name}, got {shown(name)}")
-            known[name].checked(value)
-        return dict(settings)
+            checked[name] = known[name].checked(value)
+        return checked
 
     def explanation(
         self,

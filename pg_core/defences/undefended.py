@@ -16,6 +16,7 @@ from pg_core.evidence.arrays import (
     of_label,
     strongest_rival,
 )
+from pg_core.evidence.tolerance import EXACT
 from pg_core.geometry import Size, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 
@@ -49,7 +50,7 @@ class Undefended:
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
     ) -> Certificate:
         """A margin of -inf in every window; the rival is the class with most outside it, the first to win."""
-        delta = non_negative(delta, "delta")
+        non_negative(delta, "delta")
         predicted = self.predict(local_logits).label
         labels = labels_of(predicted, label, local_logits.shape[-3])
         rows, columns = local_logits.shape[-2:]
@@ -66,7 +67,7 @@ class Undefended:
             lower=own,
             upper=np.full(own.shape, np.inf),
             rival=rival,
-            tolerance=np.zeros(own.shape),
+            tolerance=EXACT.spread(own.shape),
         )
 
 

@@ -16,6 +16,15 @@ Size = tuple[int, int]
 """Height and width, or rows and columns."""
 
 
+def times(size: Size) -> str:
+    """A size as it is written.
+
+    >>> times((32, 48))
+    '32x48'
+    """
+    return f"{size[0]}x{size[1]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """Rows [top, top + height), columns [left, left + width); the top left may lie outside the image."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pg_core.geometry.boxes import Patch, Size, Window
+from pg_core.geometry.boxes import Patch, Size, Window, times
 from pg_core.io.parameters import coerce_fields
 
 
@@ -39,9 +39,9 @@ class ReceptiveField:
         """
         if self.wrapping:
             return f"bands of {self.size[1]} columns"
-        stride = str(self.stride[0]) if self.stride[0] == self.stride[1] else _times(self.stride)
-        padded = f", padded by {_times(self.offset)}" if max(self.offset) else ""
-        return f"{_times(self.size)} pixels, stride {stride}{padded}"
+        stride = str(self.stride[0]) if self.stride[0] == self.stride[1] else times(self.stride)
+        padded = f", padded by {times(self.offset)}" if max(self.offset) else ""
+        return f"{times(self.size)} pixels, stride {stride}{padded}"
 
     def map_size(self, image_size: Size) -> Size:
         """Rows and columns of the map for an image: floor((H + 2o - r)/s) + 1.
@@ -180,7 +180,3 @@ class ReceptiveField:
         )
         at = Window(window.top - top // self.stride[0], window.left - left // self.stride[1], *window.size)
         return Patch(top, left, bottom - top, right - left), at
-
-
-def _times(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -45,7 +45,7 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
 
 
 def _built(description: Description, weights: str | Path | None) -> "Network":
-    if description.name in TRAINED:
+    if description.trained:
         from pg_core.networks.trained import load_trained
 
         return load_trained(description)

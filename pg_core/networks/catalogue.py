@@ -30,6 +30,8 @@ class Description:
     part: Part = Part.MIDDLE
     needs_checkpoint: bool = False
     """Whether the weights come from a file of the user's."""
+    trained: bool = False
+    """Whether the weights are shipped in assets/weights, with a card: those of the networks trained here."""
     defence: str = "masking"
     """The sound defence that certified most where it was measured here; where it was not, robust masking."""
 
@@ -104,6 +106,7 @@ MODELS: dict[str, Description] = {
             _square(33, 11),
             EvidenceType.SHARPENED,
             "imagenette",
+            trained=True,
             defence="feature-masking",
         ),
         Description(
@@ -122,6 +125,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
+            trained=True,
             defence="feature-masking",
         ),
         Description(
@@ -132,6 +136,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.CONFIDENCE,
             "cifar10",
             Part.WHOLE,
+            trained=True,
             defence="feature-masking",
         ),
         Description(
@@ -142,6 +147,7 @@ MODELS: dict[str, Description] = {
             EvidenceType.LOGITS,
             "cifar10",
             Part.WHOLE,
+            trained=True,
             defence="interval",
         ),
         *(_on_imagenet(*network) for network in (*_BAGNETS, _RESNET50)),
@@ -172,8 +178,8 @@ MODELS: dict[str, Description] = {
 }
 
 
-TRAINED = ("imagenette", "cifar10", "cifar10-bands", "cifar10-interval")
-"""The networks whose weights are shipped in assets/weights, each with a card."""
+TRAINED = tuple(name for name, description in MODELS.items() if description.trained)
+"""The networks whose weights are shipped."""
 
 
 def imagenet_classes() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
+from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells, times
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.base import LocalModel, Pixels
 
@@ -105,7 +105,7 @@ class _Test:
         if footprint is not None:
             kept[cells(footprint, self.map_size)] = False
         self._same(
-            self._logits(patched), benign, kept, f"a patch of {_times(patch.size)} pixels at {_at(patch)}"
+            self._logits(patched), benign, kept, f"a patch of {times(patch.size)} pixels at {_at(patch)}"
         )
 
     def _outside(self, pixels: Pixels, benign: LocalLogits, row: int, column: int) -> None:
@@ -190,7 +190,7 @@ class _Test:
         expected = (len(self.network.classes), *self.map_size)
         if logits.shape != expected:
             raise _Broken(
-                f"Expected local logits of {expected[0]} classes on a map of {_times(self.map_size)} cells, which "
+                f"Expected local logits of {expected[0]} classes on a map of {times(self.map_size)} cells, which "
                 f"follows from the image and the receptive field ({self.field}); the network gave {logits.shape}."
             )
         if not np.isfinite(logits).all():
@@ -221,7 +221,3 @@ def _patches(image_size: Size, random: np.random.Generator) -> Iterator[Patch]:
 
 def _at(patch: Patch) -> str:
     return f"row {patch.top}, column {patch.left}"
-
-
-def _times(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.analysis.words import places
-from pg_core.geometry import Box, Patch, Size, Window
+from pg_core.geometry import Box, Patch, Window, times
 from pg_core.io.parameters import member
 from pg_core.io.printable import printable
 from pg_core.photos.framing import Space
@@ -141,16 +141,16 @@ def caption(analysis: Analysis, at: Box | None = None, patched: Patched | None =
     features, certificate = analysis.features, analysis.certificate
     what = places(certificate).capitalize()
     framing, threat = features.framing, analysis.threat
-    seen = f"{_times(framing.image_size)} image that the network sees"
+    seen = f"{times(framing.image_size)} image that the network sees"
     where = f"the {seen}"
     if threat.space is Space.PHOTO:
-        where = f"the original {_times(framing.photo_size)} photo, which is then resized to the {seen}"
+        where = f"the original {times(framing.photo_size)} photo, which is then resized to the {seen}"
     return " ".join(
         [
             analysis.sentence(),
-            f"Threat model: one rectangle of at most {_times(threat.patch_size)} pixels anywhere on {where}, with any "
+            f"Threat model: one rectangle of at most {times(threat.patch_size)} pixels anywhere on {where}, with any "
             "content.",
-            f"Network: {features.model}, receptive field {features.receptive_field}, {_times(features.map_size)} "
+            f"Network: {features.model}, receptive field {features.receptive_field}, {times(features.map_size)} "
             f"local features. Defence: {analysis.defence}.",
             *_predictions(analysis, patched),
             f"{what} proved: {certificate.proved.sum()} of {certificate.positions.count}, undecided: "
@@ -173,7 +173,7 @@ def _predictions(analysis: Analysis, patched: Patched | None) -> list[str]:
     return [
         f"Predictions for the clean photo: {analysis.undefended_prediction} without, {analysis.prediction} with the "
         "defence; the certificate and all margins are about this photo.",
-        f"Drawn with a patch of {_times(patch.size)} pixels at row {patch.top}, column {patch.left} (black; dashed: "
+        f"Drawn with a patch of {times(patch.size)} pixels at row {patch.top}, column {patch.left} (black; dashed: "
         f"the features that see it){', larger than the threat model allows' if larger else ''}. Predictions for the "
         f"patched photo: {answer.undefended_prediction} without, {answer.prediction} with the defence.",
     ]
@@ -315,7 +315,3 @@ def _title(axes: "Axes", text: str) -> None:
 def _wrapped(text: str, width: int) -> list[str]:
     """Its lines, as fonts and XML take them."""
     return textwrap.wrap(printable(" ".join(text.split())), width)
-
-
-def _times(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

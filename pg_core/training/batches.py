@@ -10,21 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder
 from pg_core.geometry import Size
 from pg_core.networks.base import Pixels
 from pg_core.photos.read import to_photo
-from pg_core.training.recipe import (
-    BandRecipe,
-    IntervalRecipe,
-    MapRecipe,
-    Recipe,
-    TileRecipe,
-    WholeRecipe,
-)
+from pg_core.training.recipe import Recipe
 
 _SMALL = 64
 """Photos that become at most this many pixels high and wide stay in memory: a whole CIFAR-10 takes 154 MB."""
@@ -41,84 +34,10 @@ def batch(
     generator = np.random.default_rng([recipe.seed, 1, step, shard])
     chosen = torch.from_numpy(order[first : first + share])
     images = [_mirrored(pixels_of(photos[index].path, image_size), generator) for index in chosen]
-    match recipe:
-        case TileRecipe():
-            return (_tiles(images, recipe, generator),), chosen
-        case BandRecipe():
-            varied = [
-                _coloured(_moved(image, recipe.shift, generator, recipe.zoom), recipe.colour, generator)
-                for image in images
-            ]
-            return _bands(np.stack(varied), recipe, generator), chosen
-        case MapRecipe():
-            moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            corner = generator.integers(0, recipe.training_stride, 2)
-            top, left = corner
-            return (signed(moved[..., top:, left:]), *torch.from_numpy(corner)), chosen
-        case IntervalRecipe():
-            moved = np.stack([_moved(image, recipe.shift, generator) for image in images])
-            grown = torch.tensor(recipe.grown(step), dtype=torch.float32)
-            return (signed(moved), torch.tensor(recipe.patch), grown), chosen
-        case WholeRecipe():
-            moved = np.stack(
-                [
-                    _erased(_moved(image, recipe.shift, generator), recipe.erased, generator)
-                    for image in images
-                ]
-            )
-            return (signed(moved).contiguous(memory_format=torch.channels_last),), chosen
-        case _:
-            raise TypeError(f"expected a recipe with batches, got {type(recipe).__name__}")
+    return recipe.inputs(images, step, generator), chosen
 
 
-def _tiles(
-    images: list[Pixels], recipe: TileRecipe, generator: np.random.Generator
-) -> Float[Tensor, "tiles 3 side side"]:
-    """Tiles from anywhere, photo by photo, in [-1, 1]."""
-    tiles = []
-    for pixels in images:
-        tile = recipe.tile + int(generator.integers(-recipe.zoom, recipe.zoom + 1))
-        corners = generator.integers(0, np.array(pixels.shape[1:]) - tile + 1, (recipe.parts_per_photo, 2))
-        shown = _coloured(pixels, recipe.colour, generator)
-        own = signed(
-            np.stack([shown[:, top : top + tile, left : left + tile] for top, left in corners.tolist()])
-        )
-        if tile != recipe.side:
-            own = F.interpolate(own, (recipe.side, recipe.side), mode="bilinear", align_corners=False)
-        tiles.append(own)
-    return torch.cat(tiles).contiguous(memory_format=torch.channels_last)
-
-
-def _coloured(pixels: Pixels, most: float, generator: np.random.Generator) -> Pixels:
-    """A photo with its brightness, contrast and saturation changed by factors within 1/(1 + most) and 1 + most."""
-    if most == 0:
-        return pixels
-    factors = (1 + most) ** generator.uniform(-1, 1, 3)
-    brightness, contrast, saturation = factors.astype(np.float32)
-    grey = pixels.mean(axis=0, keepdims=True)
-    coloured = grey + saturation * (pixels - grey)
-    middle = grey.mean()
-    return np.clip(brightness * (middle + contrast * (coloured - middle)), 0, 1)
-
-
-def _bands(
-    images: Float32[np.ndarray, "photos 3 rows columns"], recipe: BandRecipe, generator: np.random.Generator
-) -> tuple[Float[Tensor, "bands 3 rows width"], Int[Tensor, "bands"]]:
-    """Bands photo by photo, in [-1, 1], and the columns that they begin with."""
-    photos, columns = len(images), images.shape[-1]
-    spread = np.arange(recipe.parts_per_photo) * columns // recipe.parts_per_photo
-    jitter = generator.integers(0, recipe.jitter + 1, (photos, recipe.parts_per_photo))
-    first = (generator.integers(0, columns, (photos, 1)) + spread + jitter) % columns
-    inside = (first[..., None] + np.arange(recipe.width)) % columns
-    bands = np.take_along_axis(images[:, None], inside[:, :, None, None, :], axis=-1)
-    return signed(bands.reshape(-1, *bands.shape[2:])), torch.from_numpy(first.reshape(-1))
-
-
-def _mirrored(pixels: Pixels, generator: np.random.Generator) -> Pixels:
-    return pixels[..., ::-1] if generator.random() < 0.5 else pixels
-
-
-def _moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int = 0) -> Pixels:
+def moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int = 0) -> Pixels:
     """A photo moved by up to `shift` pixels each way, of which up to `zoom` pixels more or less are shown; what comes
     in mirrors what was there."""
     height, width = pixels.shape[1:]
@@ -131,12 +50,16 @@ def _moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int
     return F.interpolate(torch.from_numpy(shown)[None], (height, width), mode="bilinear")[0].numpy()
 
 
-def _erased(pixels: Pixels, side: int, generator: np.random.Generator) -> Pixels:
-    """A photo that is grey in a square whose middle is anywhere."""
-    top, left = generator.integers(-(side // 2), np.array(pixels.shape[1:]) - side // 2)
-    erased = pixels.copy()
-    erased[:, max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = 0.5
-    return erased
+def coloured(pixels: Pixels, most: float, generator: np.random.Generator) -> Pixels:
+    """A photo with its brightness, contrast and saturation changed by factors within 1/(1 + most) and 1 + most."""
+    if most == 0:
+        return pixels
+    factors = (1 + most) ** generator.uniform(-1, 1, 3)
+    brightness, contrast, saturation = factors.astype(np.float32)
+    grey = pixels.mean(axis=0, keepdims=True)
+    coloured = grey + saturation * (pixels - grey)
+    middle = grey.mean()
+    return np.clip(brightness * (middle + contrast * (coloured - middle)), 0, 1)
 
 
 def signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
@@ -154,3 +77,7 @@ def pixels_of(path: Path, image_size: Size) -> Pixels:
 @lru_cache(maxsize=100_000)
 def _kept(path: Path, image_size: Size) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(to_photo(framed_in_folder(path, image_size).pixels))
+
+
+def _mirrored(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    return pixels[..., ::-1] if generator.random() < 0.5 else pixels

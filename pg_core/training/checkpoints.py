@@ -16,19 +16,9 @@ from pg_core.io import files
 from pg_core.io.parameters import coerce_fields
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.network import CheckpointError, State
-from pg_core.training.recipe import (
-    BandRecipe,
-    IntervalRecipe,
-    MapRecipe,
-    Recipe,
-    TileRecipe,
-    WholeRecipe,
-)
+from pg_core.training.recipe import Recipe
+from pg_core.training.studies.registry import recipes
 
-RECIPES: dict[str, type[Recipe]] = {
-    kind.__name__: kind for kind in (TileRecipe, BandRecipe, MapRecipe, IntervalRecipe, WholeRecipe)
-}
-"""Recipes by the name that a checkpoint gives them."""
 ANEW = "name another checkpoint to train anew"
 _HASHED_AT_ONCE = 1000
 """Photos between two reports."""
@@ -131,7 +121,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             content = torch.load(file, map_location="cpu", weights_only=True)
         if "origin" in content:
             return Checkpoint(
-                RECIPES[content["kind"]](**content["recipe"]),
+                recipes()[content["kind"]](**content["recipe"]),
                 Origin(**content["origin"]),
                 int(content["step"]),
                 content["network"],

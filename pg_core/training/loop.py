@@ -1,7 +1,7 @@
 """Training for provable robustness, after [PG] appendix A (theory §8), on what the certificate sums up.
 
-What a step looks at is in `pg_core.training.batches`, what it makes small in `pg_core.training.objectives`, what a run
-that was stopped goes on from in `pg_core.training.checkpoints`.
+What a step looks at and makes small is in `pg_core.training.studies`, what a run that was stopped goes on from in
+`pg_core.training.checkpoints`.
 """
 
 import math
@@ -22,12 +22,10 @@ from pg_core.geometry import Size
 from pg_core.io import files
 from pg_core.io.interrupts import put_off
 from pg_core.io.progress import Pace, Report
-from pg_core.networks import CIFAR10, IMAGENETTE
-from pg_core.networks.bodies.architectures import Architecture, Pointwise, Tiles
-from pg_core.networks.bodies.efficientnet import LITES, EfficientNetLite, fold_batch_norm, pretrained
+from pg_core.networks import CIFAR10
+from pg_core.networks.bodies.architectures import Architecture
 from pg_core.networks.network import choose_device, load_state
 from pg_core.networks.shipped import Card, read_weights
-from pg_core.networks.trained import untrained
 from pg_core.training.batches import batch
 from pg_core.training.checkpoints import (
     ANEW,
@@ -37,8 +35,7 @@ from pg_core.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from pg_core.training.objectives import Targets, objective
-from pg_core.training.recipe import MapRecipe, Recipe, TileRecipe
+from pg_core.training.recipe import Recipe, Targets
 from pg_core.training.teacher import taught, taught_tiles
 
 _LEAST_SCALE = 1e-3
@@ -48,34 +45,15 @@ _LEAST_SIDE = 64
 """Rows and columns of a matrix that Muon moves: not what a few colours come in by, nor a few classes leave by."""
 
 
-def starting_point(network: Architecture, recipe: Recipe, start: Card | None = None) -> nn.Module:
-    """Where training begins: with the weights of a card, or for tiles with the pretrained EfficientNet-Lite and for
-    small images with random weights. Raises CheckpointError for weights of another network."""
-    if isinstance(network, Tiles):
-        base: nn.Module = tile_classifier(IMAGENETTE, network.lite)
-    else:
-        if isinstance(network, Pointwise) and isinstance(recipe, MapRecipe):
-            network = replace(network, stride=recipe.training_stride)
-        torch.manual_seed(recipe.seed)
-        base = untrained(network, len(CIFAR10))
+def starting_point(
+    network: Architecture, recipe: Recipe, start: Card | None = None, classes: int = len(CIFAR10)
+) -> nn.Module:
+    """Where training begins: with the weights of a card, or as the recipe says. Raises CheckpointError for weights of
+    another network."""
+    base = recipe.begin(network, classes)
     if start is not None:
         load_state(base, read_weights(start), start.weights.name)
     return base
-
-
-def tile_classifier(classes: tuple[int, ...], lite: int = 0, frozen_blocks: int = 3) -> EfficientNetLite:
-    """Where training begins: the pretrained EfficientNet-Lite with batch normalisation folded and a head for
-    some of ImageNet's classes; its first layers, whose backward pass costs most, stay as they are."""
-    network = pretrained(LITES[lite])
-    head = nn.Linear(network._fc.in_features, len(classes))
-    with torch.no_grad():
-        head.weight.copy_(network._fc.weight[list(classes)])
-        head.bias.copy_(network._fc.bias[list(classes)])
-    network._fc = head
-    fold_batch_norm(network)
-    for part in (network._conv_stem, *network._blocks[:frozen_blocks]):
-        part.requires_grad_(False)
-    return network
 
 
 def split(
@@ -124,7 +102,7 @@ def train(
     targets, tutor = labels, None
     if teacher is not None:
         teacher = teacher.to(device).to(memory_format=torch.channels_last).eval()
-        if isinstance(recipe, TileRecipe):
+        if recipe.teaches_parts:
             tutor = teacher
         else:
             targets = taught(teacher, chosen, image_size, recipe.teacher_share, report)
@@ -176,7 +154,7 @@ def _backward(
     device = labels.device.type
     with torch.autocast(device, torch.bfloat16, enabled=recipe.bfloat16 or device == "cuda"):
         logits = network(*inputs)
-    loss = objective(recipe, logits.float(), labels, targets, part_targets)
+    loss = recipe.loss(logits.float(), labels, targets, part_targets)
     torch.autograd.backward(loss)
     return loss.item()
 

@@ -13,7 +13,7 @@ from pg_core.analysis.photo import answer
 from pg_core.photos import patches as attacks
 from pg_core.plots.figure import Format, Patched, drawn
 from tests.colours import Colours
-from tests.pg_core.test_analysis import photo
+from tests.pg_core.analysis.test_analysis import photo
 
 RESULT = analyse(photo(half=(10, 250, 20)), Colours(), RobustMasking((5, 5)))
 

@@ -12,7 +12,7 @@ from app.cache import networks
 from pg_core.networks.own import Format, write_card
 from tests.app.test_page import PATIENCE, png
 from tests.hostile.names import FILE, NAME, constructs
-from tests.pg_core.test_own_network import Convolutions, described, saved
+from tests.pg_core.networks.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 VIEWS = ("explore", "debugger", "figure5", "steps", "placements", "compare", "networks", "results")

@@ -15,8 +15,8 @@ from app.cache import networks
 from pg_core.networks.locality import check_locality
 from pg_core.networks.own import read_card, write_card
 from pg_core.networks.published import PUBLISHED
-from tests.pg_core.test_own_network import Convolutions, described, saved
-from tests.pg_core.test_programs import scripted
+from tests.pg_core.networks.test_own_network import Convolutions, described, saved
+from tests.pg_core.networks.test_programs import scripted
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 PATIENCE = 120

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from pg_core.photos.framing import frame
 from pg_core.photos.read import SUFFIXES
 from tests.app.test_page import PATIENCE, metric, png
-from tests.pg_core.test_formats import heic, written
+from tests.pg_core.photos.test_formats import heic, written
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 

@@ -17,7 +17,7 @@ from pg_core.datasets.folders import labelled_photos
 from pg_core.photos.colour import to_srgb
 from pg_core.photos.inference import extract
 from pg_core.photos.read import read
-from tests.pg_core import profiles
+from tests.pg_core.photos import profiles
 
 _DISPLAY_P3 = profiles.rgb(profiles.P3, profiles.SRGB_CURVE)
 

@@ -32,7 +32,7 @@ from pg_core import (
     extract,
     update,
 )
-from pg_core.analysis.certify import certify
+from pg_core.analysis.certify import certify, threat_of
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse
 from pg_core.datasets.base import DATASETS, Dataset
@@ -47,8 +47,9 @@ from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE
 from pg_core.defences.patchguard.cases import Case, CaseEvidence
+from pg_core.defences.patchguard.certificate import Bound, certify_windows
 from pg_core.defences.patchguard.explain import Account, Branch, Failure
-from pg_core.defences.patchguard.masking import Bound, RobustMasking
+from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placed
 from pg_core.defences.patchguard.trace import Line, Step, algorithm_2
 from pg_core.defences.patchguard.witness import WindowStatus
@@ -62,7 +63,7 @@ from pg_core.evaluation.results import Setting
 from pg_core.evaluation.run import EvaluationCase, evaluation_cases
 from pg_core.evaluation.table import as_published, table_4
 from pg_core.evidence.grid import clip, scale
-from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.tolerance import EXACT, Tolerance
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
@@ -167,7 +168,13 @@ def calls(known):
     """What comes of a word as each parameter of a function, by the name of both."""
     config = known["DefenceConfig"]
     analysis = analyse(PHOTO, Colours(), RobustMasking((5, 5)))
+    framing = frame((96, 128), (48, 64))
     listed = LabelledPhoto(sample_path("coins"), "coin/coins.png", 0)
+
+    def bounds(word):
+        seen, one = RobustMasking((2, 2), 0.4).predict(MAP), np.array(1)
+        outside = seen.evidence.sum(axis=(-2, -1))[..., None, None] - seen.window_sums
+        return certify_windows(seen.windows, seen.evidence, outside, one, seen.label, 0.4, word, EXACT)
 
     def network(**changed):
         given = {
@@ -182,11 +189,14 @@ def calls(known):
     return {
         "clip.evidence": lambda word: clip(MAP, word),
         "scale.evidence": lambda word: scale((4, 5), word, math.inf),
-        "evidence_error.evidence": lambda word: evidence_error(MAP, word, math.inf, 0.1),
+        "Tolerance.of_evidence.evidence": lambda word: Tolerance.of_evidence(MAP, word, math.inf, 0.1),
         "Board.lower.bound": COUNTEREXAMPLE.lower,
+        "certify_windows.bound": bounds,
         "table_4.data": lambda word: table_4(as_published(read()), word),
         "drawn.form": lambda word: drawn(analysis, word),
         "certify.space": lambda word: certify(PHOTO, Colours(), 8, space=word).threat,
+        "threat_of.space": lambda word: threat_of(8, framing, word),
+        "compare.space": lambda word: compare(PHOTO, Colours(), patch=8, space=word).config,
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
         "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,
@@ -350,8 +360,11 @@ def scalars(examples):
         "too large a label": lambda: robust.certify(MAP, 10**5000),
         "one label too many": lambda: robust.certify(batch, np.zeros(3, int)),
         "text for delta": lambda: robust.certify(MAP, 0, "0.1"),
-        "text for a tolerance": lambda: robust.certify_masking(masking, 0, "0.1"),
-        "NaN for a tolerance": lambda: robust.certify_masking(masking, 0, math.nan),
+        "text for a tolerance": lambda: Tolerance("0.1"),
+        "NaN for a tolerance": lambda: Tolerance(math.nan),
+        "a tolerance below 0": lambda: Tolerance(0.1, -1e-9),
+        "a number for a tolerance": lambda: robust.certify_masking(masking, 0, 0.1),
+        "one tolerance too many": lambda: robust.certify_masking(masking, 0, Tolerance(np.zeros(3))),
         "a list for a masking": lambda: robust.certify_masking([1.0], 0),
         "a network of one class": lambda: IntervalBounds(
             Layers("one", (4, 5), (), (Dense(np.ones((1, 60)), np.zeros(1)),)), (1, 1)

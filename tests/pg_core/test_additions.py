@@ -1,4 +1,4 @@
-"""A defence, a type of evidence and a data set are added from here alone: one value each, and a line of a registry."""
+"""A defence, evidence, a data set and a network trained here are added from here alone: values, and registry lines."""
 
 import json
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
+from torch.nn import functional as F
 
-from pg_core import extract
+from pg_core import certify, extract, load_model
 from pg_core.__main__ import main
 from pg_core.analysis.comparison import compare
 from pg_core.analysis.inputs import configure
@@ -22,6 +24,14 @@ from pg_core.evaluation.table import data_of
 from pg_core.evidence.arrays import first_largest, of_label, strongest_rival
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField, Windows
+from pg_core.networks.bodies.architectures import ARCHITECTURES, SmallMap
+from pg_core.networks.catalogue import MODELS, Description
+from pg_core.networks.network import Network
+from pg_core.networks.shipped import read_card
+from pg_core.training.batches import signed
+from pg_core.training.checkpoints import read_checkpoint
+from pg_core.training.recipe import Recipe, Study
+from pg_core.training.studies.registry import STUDIES, Listed
 from tests.colours import Colours
 
 HANDICAP: Parameter[int] = Parameter(
@@ -69,14 +79,56 @@ TOY = DefenceSpec(
     lambda defence: isinstance(defence, Majority),
     parameters=(HANDICAP,),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Means(SmallMap):
+    """A convolution on squares of 4x4 pixels, side by side."""
+
+    kind: ClassVar[str] = "toy"
+    placed: ClassVar[type[Network]] = Network
+    field: int = 4
+    stride: int = 4
+
+    def untrained(self, classes):
+        return nn.Conv2d(3, classes, self.field, self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class MeansRecipe(Recipe):
+    photos_per_step: int = 2
+    steps: int = 3
+    held_out: int = 0
+    shards: int = 1
+    gain: float = 2.0
+
+    def inputs(self, images, step, generator):
+        return (signed(np.stack(images)),)
+
+    def loss(self, logits, labels, targets, part_targets=None):
+        return F.cross_entropy(self.gain * logits.mean(dim=(2, 3)), targets)
+
+
+STUDY = Study(Means(), MeansRecipe(), "toy-net", "cifar10")
+NET = Description(
+    "toy-net",
+    "Toy squares",
+    (32, 32),
+    ReceptiveField((4, 4), (4, 4)),
+    EvidenceType.LOGITS,
+    "cifar10",
+    trained=True,
+)
 ROOTS = EvidenceType("toy", "its root", lambda logits: np.sqrt(np.maximum(logits, 0.0)), 256.0)
 PETS = Dataset("toy", "Toy pets", ("cat", "dog"), ("toy-0", "toy-1"))
 
 
 @pytest.fixture(autouse=True)
 def added(monkeypatch):
-    for registry, value in ((DEFENCES, TOY), (EVIDENCE_TYPES, ROOTS), (DATASETS, PETS)):
+    for registry, value in ((DEFENCES, TOY), (EVIDENCE_TYPES, ROOTS), (DATASETS, PETS), (MODELS, NET)):
         monkeypatch.setitem(registry, value.name, value)
+    monkeypatch.setitem(ARCHITECTURES, "toy", (__name__, "Means"))
+    monkeypatch.setitem(STUDIES, "toy", Listed(__name__, "a toy of squares"))
 
 
 @pytest.fixture
@@ -145,6 +197,25 @@ def test_a_setting_out_of_its_range_is_a_usage_error_in_a_sentence(capsys, folde
 def test_a_type_of_evidence_is_what_robust_masking_masks(capsys, folder):
     (run,) = evaluated(capsys, folder, "--evidence", "toy")["runs"]
     assert (run["defence"], "toy" in run["parameters"]) == ("masking", True)
+
+
+def test_a_network_is_trained_written_loaded_by_its_name_and_certified(
+    capsys, folder, tmp_path_factory, monkeypatch
+):
+    for name, known in zip(PETS.folders, ("cat", "dog"), strict=True):
+        (folder / name).rename(folder / known)
+    output = tmp_path_factory.mktemp("weights")
+    command = ["train", "toy", folder, "--checkpoint", output / "run.pt", "--output", output, "--gain", 3]
+    assert main([str(word) for word in command]) == 0
+    assert "toy-net.safetensors: SHA-256" in capsys.readouterr().out
+    assert read_checkpoint(output / "run.pt").recipe == MeansRecipe(gain=3.0)
+    monkeypatch.setattr("pg_core.networks.trained.read_card", lambda name: read_card(name, output))
+    card = read_card("toy-net", output)
+    assert card.network == Means()
+    model = load_model("toy-net", "cpu")
+    assert (model.weights_sha256, model.classes[3]) == (card.sha256, "cat")
+    analysis = certify(folder / "cat" / "one.png", model, 4)
+    assert analysis.certificate.positions.map_size == (8, 8)
 
 
 def test_they_take_part_in_the_comparison():

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.defences.patchguard.masking import MaskingCertificate
+from pg_core.defences.patchguard.certificate import MaskingCertificate
 from pg_core.geometry import Box, Patch
 from pg_core.io.latex import tabular
 from pg_core.io.spreadsheet import comma_separated

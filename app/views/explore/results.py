@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo, analysis
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND
 from pg_core.photos.framing import Threat
 

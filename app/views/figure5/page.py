@@ -16,7 +16,7 @@ from app.views.figure5.proof import walk_through
 from app.views.figure5.results import Filled, Filling
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board
 from pg_core.defences.patchguard.cases import CaseEvidence
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 
 
 def show(chosen: Choices | None) -> None:

@@ -17,7 +17,7 @@ from app.views.steps import widgets as controls
 from app.views.steps.results import Algorithm, FeatureSubject, Scene, Subject
 from pg_core.defences.base import Claim
 from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
-from pg_core.defences.patchguard.masking import Bound
+from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND
 from pg_core.defences.patchguard.trace import Line, Step
 

@@ -24,7 +24,8 @@ from pg_core.defences.patchcleanser.trace import (
     trace_feature_prediction,
 )
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, Board, mirrored
-from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.defences.patchguard.trace import (
     ALGORITHM_1,
     Line,

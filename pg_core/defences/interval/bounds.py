@@ -16,6 +16,7 @@ from jaxtyping import Float, Float64, Int
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.evidence.arrays import Labels, Scores, check_maps, first_largest, strongest_rival
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.geometry import PatchPositions, Size
 from pg_core.io.parameters import coerce_fields, non_negative
 
@@ -136,7 +137,6 @@ class IntervalBounds:
             lead[:] = _least_leads(self.network, image, int(own), self.patch_size)
         least, rival = strongest_rival(-leads.reshape(*labels.shape, *leads.shape[1:]), labels)
         error = _error(self.network, delta)
-        tolerance = np.broadcast_to(2 * (error[labels] + error.max())[..., None, None], least.shape)
         return Certificate(
             claim=self.claim,
             positions=positions,
@@ -145,7 +145,7 @@ class IntervalBounds:
             lower=-least,
             upper=np.zeros(least.shape),
             rival=rival,
-            tolerance=tolerance,
+            tolerance=Tolerance(2 * (error[labels] + error.max())).spread(least.shape),
         )
 
     def _checked(self, pixels: Images) -> Images:

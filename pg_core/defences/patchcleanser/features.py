@@ -17,7 +17,7 @@ from pg_core.defences.patchcleanser.pixels import DoubleMasking
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
 from pg_core.evidence.grid import clip, scale
-from pg_core.evidence.tolerance import evidence_error
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
@@ -98,7 +98,7 @@ class FeatureMasking:
         lower, upper, rival = np.empty(shape), np.empty(shape), np.empty(shape, int)
         for at in np.ndindex(labels.shape):
             lower[at], upper[at], rival[at] = _least_leads(evidence[at], windows, int(labels[at]))
-        moved = 2 * evidence_error(local_logits, self.evidence, self.clip_high, delta)
+        tolerance = Tolerance.of_evidence(local_logits, self.evidence, self.clip_high, delta)
         return Certificate(
             claim=self.claim,
             positions=windows,
@@ -107,7 +107,7 @@ class FeatureMasking:
             lower=lower,
             upper=upper,
             rival=rival,
-            tolerance=np.broadcast_to(np.asarray(moved)[..., None, None], shape),
+            tolerance=tolerance.spread(shape),
         )
 
     def attacked_prediction(
@@ -130,6 +130,17 @@ class FeatureMasking:
         return Windows((rows, columns), self.window_size, self.wrapping)
 
 
+def second_round(
+    evidence: Float64[np.ndarray, "classes rows columns"], windows: Windows, masks: Int[np.ndarray, "masks"]
+) -> Int[np.ndarray, "masks windows"]:
+    """p_ij of theory §9, for some first masks i (flat positions in W) and every second mask j: the class with most of
+    one map's evidence outside both, the lowest one on ties."""
+    held = windows.holding(Window(0, 0, *windows.map_size))[masks].reshape(-1, 1, *windows.map_size)
+    left = np.where(held, 0.0, evidence)
+    outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)
+    return first_largest(np.moveaxis(outside, 1, -1)).reshape(len(masks), windows.count)
+
+
 def _first_consistent(
     evidence: Float64[np.ndarray, "classes rows columns"],
     windows: Windows,
@@ -138,13 +149,10 @@ def _first_consistent(
 ) -> int:
     """The first mask whose class is not the majority's and is left by every second mask; -1 if there is none."""
     disagreers = np.flatnonzero(one != majority)
-    everywhere = windows.holding(Window(0, 0, *windows.map_size)).reshape(-1, 1, *windows.map_size)
     some = max(1, _CELLS_AT_A_TIME // evidence.size)
     for first in range(0, len(disagreers), some):
         masks = disagreers[first : first + some]
-        left = np.where(everywhere[masks], 0.0, evidence)
-        outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)
-        second = first_largest(np.moveaxis(outside, 1, -1)).reshape(len(masks), -1)
+        second = second_round(evidence, windows, masks)
         consistent = masks[(second == one[masks][:, None]).all(axis=1)]
         if len(consistent):
             return int(consistent[0])

@@ -14,6 +14,7 @@ from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, 
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.spec import DefenceConfig, DefenceSpec, Parameter
 from pg_core.evidence.arrays import Labels, Scores, check_maps, first_largest, of_label, strongest_rival
+from pg_core.evidence.tolerance import Tolerance
 from pg_core.geometry import Box, Windows
 from pg_core.io.parameters import coerce_fields, non_negative
 
@@ -71,7 +72,7 @@ class PatchCleanser:
         logits = self._checked(two_mask_predictions)
         prediction = self._predicted(logits)
         labels = labels_of(prediction.label, label, logits.shape[-3])
-        delta = non_negative(delta, "delta")
+        tolerance = Tolerance(2 * non_negative(delta, "delta"))
         best, rival = strongest_rival(logits, labels)
         own = of_label(logits, labels)
         second = first_largest(best - own)
@@ -99,7 +100,7 @@ class PatchCleanser:
             lower=lower,
             upper=upper,
             rival=against,
-            tolerance=np.full(lower.shape, 2 * delta),
+            tolerance=tolerance.spread(lower.shape),
         )
 
     @property

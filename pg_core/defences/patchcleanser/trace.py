@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
 from pg_core.defences.base import Certificate, Verdict
+from pg_core.defences.patchcleanser.features import second_round
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
 from pg_core.evidence.arrays import first_largest
 from pg_core.geometry import Window, Windows, cells
@@ -101,7 +102,7 @@ def _prediction(evidence: OneMap, prediction: DoubleMasking, windows: Windows) -
         return
     yield FeatureStep(FeatureLine.MAJORITY, majority, votes)
     for i in disagreers:
-        second = _second_round(evidence, windows, i)
+        (second,) = second_round(evidence, windows, np.array([i]))
         consistent, mask = second == one[i], windows.at(i)
         assert consistent.all() == (i == decided)
         j = None if i == decided else int(np.argmin(consistent))
@@ -154,13 +155,6 @@ def _margin(certificate: Certificate, window: Window) -> FeatureStep:
     bounds = (certificate.lower, certificate.upper, certificate.margin)
     numbers = zip(("lower", "upper", "margin"), (float(values[at]) for values in bounds), strict=True)
     return FeatureStep(FeatureLine.MARGIN, int(certificate.rival[at]), tuple(numbers), window)
-
-
-def _second_round(evidence: OneMap, windows: Windows, first: int) -> Int[np.ndarray, "windows"]:
-    """p_ij of a first mask i, for each window j."""
-    left = _without(evidence, windows.at(first))
-    outside = left.sum(axis=(-2, -1))[:, None, None] - windows.sums(left)
-    return first_largest(np.moveaxis(outside, 0, -1)).ravel()
 
 
 def _without(

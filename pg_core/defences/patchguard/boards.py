@@ -11,7 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from pg_core.defences.patchguard.cases import Case, CaseEvidence, cases
-from pg_core.defences.patchguard.masking import Bound, Masking, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.evidence.arrays import EvidenceMap
 from pg_core.evidence.grid import clip
 from pg_core.evidence.types import CEILING

@@ -11,7 +11,8 @@ from enum import StrEnum
 import numpy as np
 
 from pg_core.defences.patchguard.cases import Case, cases
-from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.defences.patchguard.tight import Surroundings
 from pg_core.defences.patchguard.witness import WindowStatus, duel, find_contents, without_witness
 from pg_core.geometry import Window

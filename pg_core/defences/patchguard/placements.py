@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float64, Int, Shaped
 from pg_core.defences.base import Certificate, Claim
 from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.evidence.arrays import first_largest
+from pg_core.evidence.tolerance import EXACT, Tolerance
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, Windows
 from pg_core.geometry.footprints import Footprints, FootprintValues, PairValues
-from pg_core.io.parameters import coerce_fields
+from pg_core.io.parameters import coerce_fields, shown
 from pg_core.io.progress import Pace, Report
 
 
@@ -138,7 +139,7 @@ def certify_placements(
     masking: Masking,
     certificate: Certificate,
     footprints: Footprints,
-    tolerance: float = 0.0,
+    tolerance: Tolerance = EXACT,
 ) -> Placements:
     """Sound bounds under any content of each footprint, for one map, its certificate and the same tolerance.
 
@@ -160,14 +161,13 @@ def certify_placements(
         raise ValueError(f"expected the map of one image, got a batch of {masking.label.shape}")
     if footprints.map_size != windows.map_size:
         raise ValueError(f"expected footprints on a map of {windows.map_size}, got {footprints.map_size}")
-    if not 0 <= tolerance <= certificate.tolerance.min():
-        raise ValueError(f"expected the tolerance of the certificate, got {tolerance}")
+    if not isinstance(tolerance, Tolerance) or not (tolerance.error <= certificate.tolerance.min()).all():
+        raise ValueError(f"expected the tolerance of the certificate, got {shown(tolerance)}")
+    tolerance = tolerance.of_batch(())
     label, scores = int(certificate.label), masking.scores
     pairs = _Pairs.of(footprints, windows)
     lower, jump = _lower(pairs, masking.evidence[label], threshold, tolerance)
     upper, rival = _upper(pairs, masking, label, threshold, defence.top(windows.map_size))
-    # Products with T and quotients by 1 - T round, so that a tie could pass for a margin.
-    rounding = 2.0**-50 / (1 - threshold) * upper.max(initial=0.0) if threshold else 0.0
     found = Placements(
         footprints,
         label,
@@ -175,7 +175,7 @@ def certify_placements(
         lower,
         upper,
         rival,
-        tolerance + rounding + jump,
+        tolerance.rounded(threshold, upper).spread(upper.shape, jump),
         float(scores[label] - np.delete(scores, label).max()),
     )
     return _by_windows(found, certificate, pairs) if threshold and certificate.claim is Claim.LABEL else found
@@ -187,7 +187,7 @@ def largest_patches(
     certificate: Certificate,
     field: ReceptiveField,
     image_size: Size,
-    tolerance: float = 0.0,
+    tolerance: Tolerance = EXACT,
     report: Report | None = None,
 ) -> Int[np.ndarray, "height width"]:
     """For each pixel, the side of the largest square around it that is certified: whatever is in it, the prediction
@@ -268,7 +268,7 @@ class _Pairs:
 
 
 def _lower(
-    pairs: _Pairs, evidence: Float64[np.ndarray, "rows columns"], threshold: float, tolerance: float
+    pairs: _Pairs, evidence: Float64[np.ndarray, "rows columns"], threshold: float, tolerance: Tolerance
 ) -> tuple[FootprintValues, FootprintValues]:
     """The least that the label keeps, and how far that falls if an error within the tolerance lets a benign mask be
     detected."""
@@ -276,7 +276,7 @@ def _lower(
     other = held.max(axis=(-2, -1))
     overlapping = np.where(pairs.shared > 0, held, 0.0).max(axis=(-2, -1))
     lower = np.where(other > threshold * outside, outside - other, outside - overlapping)
-    in_doubt = other + tolerance > threshold * outside
+    in_doubt = tolerance.lets_pass(other, threshold * outside)
     return lower, np.where(in_doubt, lower - (outside - other), 0.0)
 
 

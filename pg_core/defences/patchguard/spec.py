@@ -1,8 +1,9 @@
 """Robust masking as the registry knows it: Mask-BN of square receptive fields, and Mask-DS of column bands ([PG])."""
 
 from pg_core.defences.base import DefenceInput, Prediction
+from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate
 from pg_core.defences.patchguard.explain import diagnose
-from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.defences.patchguard.witness import find_witness
 from pg_core.defences.spec import (
     CLIP_HIGH,

@@ -11,8 +11,9 @@ from enum import StrEnum
 import numpy as np
 
 from pg_core.defences.base import Verdict
+from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate
 from pg_core.defences.patchguard.explain import diagnose
-from pg_core.defences.patchguard.masking import Bound, Masking, MaskingCertificate, RobustMasking
+from pg_core.defences.patchguard.masking import Masking, RobustMasking
 from pg_core.evidence.arrays import first_largest
 from pg_core.geometry import Window
 from pg_core.io.parameters import coerce_fields, member

@@ -1,54 +1,49 @@
-"""What the networks trained here are made of, as values that their cards keep. Not here: the layers."""
+"""What a network trained here is made of, as a value that its card keeps. Not here: layers, each in a module beside
+this one with their own architecture, which is imported when a card names it, and torch with it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pg_core.geometry import ReceptiveField, Size
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pg_core.networks.network import Network
+
 
 @dataclass(frozen=True, slots=True)
-class Tiles:
-    """EfficientNet-Lite, batch normalisation folded, on square tiles of `tile` pixels, `stride` apart, of which it
-    sees `side`; `lite` is its number in the family, 0, 1 or 2."""
+class Architecture(ABC):
+    """Whole numbers of which a network is built. `kind` is its name in `ARCHITECTURES`, `placed` the kind of network
+    that it becomes, which says how a window of its map is computed."""
 
-    kind: ClassVar[str] = "tiles"
-    tile: int = 33
-    stride: int = 11
-    side: int = 64
-    lite: int = 0
-
-    def __post_init__(self) -> None:
-        if self.lite not in (0, 1, 2):
-            raise ValueError(f"expected EfficientNet-Lite0, 1 or 2, got {self.lite}")
+    kind: ClassVar[str]
+    placed: ClassVar[type["Network"]]
 
     @property
+    @abstractmethod
     def receptive_field(self) -> ReceptiveField:
-        return ReceptiveField((self.tile, self.tile), (self.stride, self.stride))
+        """What a local logit sees."""
 
     @property
+    @abstractmethod
     def image_size(self) -> Size:
-        return 224, 224
+        """Height and width of its images, in pixels."""
+
+    @abstractmethod
+    def untrained(self, classes: int) -> "nn.Module":
+        """The part with weights, as random as torch makes it; images in [-1, 1]."""
+
+    def local(self, base: "nn.Module", classes: int) -> "nn.Module":
+        """Local logits of images in [-1, 1] out of what was trained."""
+        return base
 
 
 @dataclass(frozen=True, slots=True)
-class Bands:
-    """`pg_core.networks.bodies.narrow_bands` on bands of `width` columns of a 32x32 image."""
-
-    kind: ClassVar[str] = "bands"
-    width: int = 4
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return ReceptiveField((32, self.width), (32, 1), wrapping=True)
-
-    @property
-    def image_size(self) -> Size:
-        return 32, 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Small:
+class SmallMap(Architecture):
     """Maps of 32x32 images: each location sees `field` x `field` pixels, `stride` apart."""
 
     field: int
@@ -63,48 +58,14 @@ class _Small:
         return 32, 32
 
 
-@dataclass(frozen=True, slots=True)
-class Pointwise(_Small):
-    """`pg_core.networks.bodies.pointwise`: `blocks` residual blocks of `width` channels."""
-
-    kind: ClassVar[str] = "pointwise"
-    field: int = 5
-    stride: int = 1
-    width: int = 384
-    blocks: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Interval(_Small):
-    """`pg_core.networks.bodies.interval_net`: `blocks` layers of `width` channels and one of `narrow`, in [0, 1]."""
-
-    kind: ClassVar[str] = "interval"
-    field: int = 5
-    stride: int = 3
-    width: int = 256
-    blocks: int = 2
-    narrow: int = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """`pg_core.networks.bodies.whole`: one answer for a whole 32x32 image: nothing to certify, but a teacher."""
-
-    kind: ClassVar[str] = "whole"
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return ReceptiveField((32, 32), (32, 32))
-
-    @property
-    def image_size(self) -> Size:
-        return 32, 32
-
-
-Architecture = Tiles | Bands | Pointwise | Interval | Whole
-KINDS: dict[str, type[Architecture]] = {
-    kind.kind: kind for kind in (Tiles, Bands, Pointwise, Interval, Whole)
+ARCHITECTURES = {
+    "tiles": ("pg_core.networks.bodies.tiles", "SquareTiles"),
+    "bands": ("pg_core.networks.bodies.narrow_bands", "Bands"),
+    "pointwise": ("pg_core.networks.bodies.pointwise", "Pointwise"),
+    "interval": ("pg_core.networks.bodies.interval_net", "Interval"),
+    "whole": ("pg_core.networks.bodies.whole", "Whole"),
 }
+"""By kind, the module and the class."""
 
 
 def to_json(architecture: Architecture) -> dict[str, object]:
@@ -115,4 +76,6 @@ def to_json(architecture: Architecture) -> dict[str, object]:
 def from_json(content: Mapping[str, Any]) -> Architecture:
     """The architecture that `to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
     numbers = {name: int(value) for name, value in content.items() if name != "kind"}
-    return KINDS[content["kind"]](**numbers)
+    module, name = ARCHITECTURES[content["kind"]]
+    kind: type[Architecture] = getattr(import_module(module), name)
+    return kind(**numbers)

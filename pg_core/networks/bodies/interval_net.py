@@ -5,14 +5,39 @@ passes on to that lies in [0, 1], so the intervals of a patch, which double with
 there: a location that is lost costs no more than it can say. `pg_core.defences.interval.bounds` certifies.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pg_core.networks.bodies.architectures import SmallMap
 from pg_core.networks.bodies.pointwise import shifted
+from pg_core.networks.network import Network, PlacedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(SmallMap):
+    """`blocks` layers of `width` channels and one of `narrow`, in [0, 1]."""
+
+    kind: ClassVar[str] = "interval"
+    placed: ClassVar[type[Network]] = PlacedNetwork
+    field: int = 5
+    stride: int = 3
+    width: int = 256
+    blocks: int = 2
+    narrow: int = 64
+
+    def untrained(self, classes: int) -> nn.Module:
+        side = self.image_size[0]
+        return IntervalNet(side, self.field, self.stride, classes, self.width, self.blocks, self.narrow)
+
+    def local(self, base: nn.Module, classes: int) -> nn.Module:
+        assert isinstance(base, IntervalNet)
+        return LocalIntervalNet(base)
 
 
 class IntervalNet(nn.Module):

@@ -7,7 +7,8 @@ added before the blocks, so that sky counts above and road below. The stride is 
 map can be finer or coarser than in training.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,23 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from pg_core.geometry import Size
+from pg_core.networks.bodies.architectures import SmallMap
+from pg_core.networks.network import Network, PlacedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise(SmallMap):
+    """`blocks` residual blocks of `width` channels."""
+
+    kind: ClassVar[str] = "pointwise"
+    placed: ClassVar[type[Network]] = PlacedNetwork
+    field: int = 5
+    stride: int = 1
+    width: int = 384
+    blocks: int = 4
+
+    def untrained(self, classes: int) -> nn.Module:
+        return PointwiseNet(self.image_size[0], self.field, self.stride, classes, self.width, self.blocks)
 
 
 class PointwiseBlock(nn.Module):

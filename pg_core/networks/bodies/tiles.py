@@ -5,15 +5,53 @@ and the distance between tiles as its stride. A tile is cropped *before* it is r
 lost.
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pg_core.geometry import ReceptiveField
+from pg_core.geometry import ReceptiveField, Size
+from pg_core.networks.bodies.architectures import Architecture
+from pg_core.networks.bodies.efficientnet import LITES, EfficientNetLite, fold_batch_norm
+from pg_core.networks.network import Network
 
 _TILES_AT_A_TIME = 32
 """Tiles in one pass of the base network: bounds memory, and no larger batch is faster on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class SquareTiles(Architecture):
+    """EfficientNet-Lite, batch normalisation folded, on square tiles of `tile` pixels, `stride` apart, of which it
+    sees `side`; `lite` is its number in the family, 0, 1 or 2."""
+
+    kind: ClassVar[str] = "tiles"
+    placed: ClassVar[type[Network]] = Network
+    tile: int = 33
+    stride: int = 11
+    side: int = 64
+    lite: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lite not in (0, 1, 2):
+            raise ValueError(f"expected EfficientNet-Lite0, 1 or 2, got {self.lite}")
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return ReceptiveField((self.tile, self.tile), (self.stride, self.stride))
+
+    @property
+    def image_size(self) -> Size:
+        return 224, 224
+
+    def untrained(self, classes: int) -> nn.Module:
+        return fold_batch_norm(EfficientNetLite(LITES[self.lite], classes).eval())
+
+    def local(self, base: nn.Module, classes: int) -> nn.Module:
+        groups = tuple((index,) for index in range(classes))
+        return Tiles(base.to(memory_format=torch.channels_last), self.receptive_field, self.side, groups)
 
 
 class Tiles(nn.Module):
