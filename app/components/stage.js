@@ -50,7 +50,8 @@ export default function createStage(root) {
 
   const post = courier((message) => component.setStateValue('patch', message));
   const hold = draggable(patch, patch.firstChild, {
-    smallest: 1,
+    // A cell's stride; along an axis on which every cell sees all of the image, any number of pixels.
+    least: () => data.stage.stride.map((stride, axis) => (stride < data.stage.image[axis] ? stride : 1)),
     box: () => stage.box,
     bounds: () => data.stage.image,
     pixelAt: panels[1].at,
@@ -61,14 +62,14 @@ export default function createStage(root) {
       tell(false);
       render();
     },
-    rest() {
-      tell(true);
-      render();
+    rest(changed) {
+      if (changed) tell(true);
+      show();
     },
   });
   function tell(resting) {
     const [top, left, height, width] = stage.box;
-    post.send({ top, left, height, width, resting });
+    post.send({ photo: scene.photo, top, left, height, width, resting });
   }
 
   // ---- the figure ---------------------------------------------------------------------------------
@@ -167,7 +168,8 @@ export default function createStage(root) {
 
   function drawPatch(everywhere) {
     const [top, left, height, width] = stage.box, spans = [[top, top + height], [left, left + width]];
-    panels[1].place(patch, spans);
+    const there = panels[1].place(patch, spans);
+    hold.fit(there, panels[1].room());
     const { answer } = data, { footprint, window: snapped } = stage.placement = stage.known(stage.box);
     patch.setAttribute('aria-label', `Patch of ${height} by ${width} pixels at row ${top}, column ${left}. Arrow keys move it, `
       + 'with Shift by 8 pixels; plus and minus resize it.');
@@ -327,8 +329,11 @@ export default function createStage(root) {
     const malicious = data.certified.what === WINDOW ? 'malicious window' : 'placement of the patch';
     root.setAttribute('aria-label', `Photo, local logits, evidence and margin map. Arrow keys choose the ${malicious}.`);
     post.acknowledge(data.acknowledged);
-    // A figure that was overtaken by the hand is not drawn.
-    if (data.scene && (!scene || (!hold.active && post.idle))) {
+    show();
+  };
+  // What Python sent last, unless the hand has overtaken it.
+  function show() {
+    if (data.scene && data.scene !== scene && (!scene || (!hold.active && post.idle))) {
       scene = data.scene;
       stage.picked = scene.picked;
       stage.box = scene.patch;
@@ -336,7 +341,7 @@ export default function createStage(root) {
     } else {
       render();
     }
-  };
+  }
   stage.destroy = () => {
     resized.disconnect();
     cancelAnimationFrame(frame);

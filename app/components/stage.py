@@ -99,6 +99,7 @@ def certified_in(field: ReceptiveField, image_size: Size, positions: Positions) 
 
 
 def scene_of(
+    photo: str,
     clean: Analysis,
     shown: Answer,
     shown_class: int,
@@ -106,11 +107,12 @@ def scene_of(
     patch: Patch | None,
     placements: Placements | None,
 ) -> Data:
-    """All that is shown at rest, and all that a drag needs of the photo and of its certificate."""
+    """All that is shown at rest, and all that a drag needs of the photo of this digest and of its certificate."""
     at = malicious.top, malicious.left
     logits, evidence = maps_of(clean, shown_class)
     return {
         "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
+        "photo": photo,
         "patch": patch and _box(patch),
         "picked": {"row": at[0], "column": at[1]},
         "spoken": _spoken(clean, malicious),

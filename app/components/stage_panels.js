@@ -80,14 +80,17 @@ export function framed(panel, plot, parent) {
         width: `${horizontal._length}px`, height: `${vertical._length}px`,
       });
     },
-    // Put an element over rows and columns of the axes.
+    // Put an element over rows and columns of the axes, and return where that is: top, left, height and width in the frame.
     place(element, [rows, columns]) {
       const [vertical, horizontal] = axes(), [top, bottom] = rows.map((row) => vertical.l2p(row));
       const [left, right] = columns.map((column) => horizontal.l2p(column));
       element.style.transform = `translate(${left}px, ${top}px)`;
       element.style.width = `${right - left}px`;
       element.style.height = `${bottom - top}px`;
+      return [top, left, bottom - top, right - left];
     },
+    // Height and width of the frame.
+    room: () => axes().map((axis) => axis._length),
     // Row and column of the axes under the pointer.
     at(event) {
       const { left, top } = frame.getBoundingClientRect(), [vertical, horizontal] = axes();

@@ -127,5 +127,5 @@ def drag(page: Page, rows: int, columns: int) -> None:
 
 def typed_place(page: Page) -> list[int]:
     """What the fields under the stage say: they are written by Python."""
-    names = ("Row of its top", "Column of its left", "Height", "Width")
+    names = ("Top (px)", "Left (px)", "Height (px)", "Width (px)")
     return [int(page.get_by_label(name, exact=True).input_value()) for name in names]

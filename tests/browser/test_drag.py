@@ -204,7 +204,7 @@ def test_the_patch_stays_where_it_is_when_the_photo_is_changed(open_page):
     settle(page)
     choose_sample(page, "coffee")
     assert of_stage(page, "box") == typed_place(page) == [109, 147, 64, 64]
-    page.get_by_label("Row of its top", exact=True).fill("7")
+    page.get_by_label("Top (px)", exact=True).fill("7")
     page.keyboard.press("Enter")
     page.wait_for_function(f"{STAGE}.box[0] === 7")
 

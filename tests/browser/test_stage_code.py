@@ -28,7 +28,7 @@ SLOW = settings(
 
 @pytest.fixture(scope="module")
 def code(chromium):
-    """A page with nothing on it, and the functions of two modules of the stage."""
+    """A page with nothing on it, and the functions of modules of the stage."""
     page = chromium.new_page()
     page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
     page.route(
@@ -38,7 +38,8 @@ def code(chromium):
     page.goto(f"{NOWHERE}/")
     page.evaluate(
         """async () => {
-            for (const name of ['stage_geometry', 'stage_words']) Object.assign(window, await import(`/${name}.js`));
+            const names = ['stage_geometry', 'stage_words', 'draggable'];
+            for (const name of names) Object.assign(window, await import(`/${name}.js`));
         }"""
     )
     yield page
@@ -205,6 +206,27 @@ def test_what_any_certificate_proves_of_a_place_is_found_in_the_browser_infinite
     patch_size = tuple(data.draw(st.integers(1, n)) for n in image)
     proved = by_positions(certificate, 0.25, field, patch_size, image)
     assert_known(code, proved, certified_in(field, image, certificate.positions), image)
+
+
+@SLOW
+@given(room=st.tuples(st.integers(60, 900), st.integers(60, 900)), data=st.data(), coarse=st.booleans())
+def test_the_handle_leaves_three_quarters_of_each_side_and_lies_on_the_photo(code, room, data, coarse):
+    top, left = (data.draw(st.integers(0, length - 1)) for length in room)
+    height, width = (
+        data.draw(st.integers(1, length - start)) for start, length in zip((top, left), room, strict=True)
+    )
+    handle = code.evaluate(
+        "([box, room, coarse]) => handleOf(box, room, coarse)", [[top, left, height, width], room, coarse]
+    )
+    if min(height, width) / 4 >= 12:
+        assert 12 <= handle["side"] <= min(height, width) / 4
+        assert handle["outside"] == [False, False]
+        return
+    for axis, (start, length) in enumerate(((top, height), (left, width))):
+        free = max(start, room[axis] - start - length) >= handle["side"]
+        assert handle["outside"][axis] == free
+        beyond = start + length if handle["corner"][axis] > 0 else start - handle["side"]
+        assert not free or 0 <= beyond <= room[axis] - handle["side"]
 
 
 PATCH, ANSWER = [3, 4, 5, 6], {"undefended": "cat", "defended": "an alert", "score": None, "figure_5": None}

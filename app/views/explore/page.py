@@ -94,7 +94,7 @@ def _stage(chosen: Choices, asked: Classes) -> None:
     """The canvas; run alone it answers for the patch where it is, and once that rests the whole page follows."""
     alone, moving = not patch.canvas_expected(), patch.moving()
     seen = opening.looked_at(chosen, asked)
-    clean, image_size = seen.clean, seen.clean.features.framing.image_size
+    clean = seen.clean
     answer = None
     if seen.simulation is not None:
         answer = answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch)
@@ -105,7 +105,7 @@ def _stage(chosen: Choices, asked: Classes) -> None:
         patch.acknowledged(),
         key=_CANVAS,
         on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
-        on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
+        on_patch=lambda: patch.follow_canvas(clean, chosen.photo.digest, chosen.patch_size, _CANVAS),
     )
     if alone and not moving:
         st.rerun()
@@ -118,7 +118,9 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
         proved = patches.placements(
             chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
         )
-    return scene_of(seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved)
+    return scene_of(
+        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved
+    )
 
 
 def _scores(seen: Opened) -> None:
