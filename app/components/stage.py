@@ -143,6 +143,8 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
         "evidence": _float64(evidence),
         "detected": detected and [detected.top, detected.left],
         "undefended": shown.undefended_prediction,
+        "defence": clean.spec.title,
+        "changed": label != int(clean.defended.label),
         "defended": shown.prediction,
         "score": None if label == ALERT else float(scores[label]),
         "next": shown.classes[others[0]],
@@ -187,7 +189,13 @@ def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str
 def _windows(clean: Analysis) -> Data:
     certificate = clean.certificate
     verdicts = [in_words(verdict, certificate.claim) for verdict in certificate.verdicts.reshape(-1).tolist()]
-    return {"margin": _float64(certificate.margin), "verdicts": verdicts}
+    rivals, index = np.unique(certificate.rival, return_inverse=True)
+    return {
+        "margin": _float64(certificate.margin),
+        "verdicts": verdicts,
+        "rivals": index.reshape(-1).tolist(),
+        "names": [clean.classes[rival] for rival in rivals.tolist()],
+    }
 
 
 def _spoken(clean: Analysis, malicious: Box) -> str:

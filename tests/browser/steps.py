@@ -80,7 +80,7 @@ def settle(page: Page) -> None:
     """Wait until Python has drawn the place where the patch came to rest."""
     page.wait_for_function(
         "!document.querySelector('.pg-is-moving') && "
-        "document.querySelector('.pg-readout').innerText.includes('The network')"
+        "document.querySelector('.pg-readout').innerText.includes('Prediction on the patched image')"
     )
 
 

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.browser
 
 
 def wait_for_map(page: Page, words: str) -> None:
-    expect(page.get_by_role("img", name=words)).to_be_visible()
+    expect(page.get_by_role("figure", name=words)).to_be_visible()
     expect(page.locator(f".pg-charts[aria-label^='{words}'] .heatmaplayer image")).to_have_count(1)
 
 

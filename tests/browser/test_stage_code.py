@@ -229,7 +229,10 @@ def test_the_handle_leaves_three_quarters_of_each_side_and_lies_on_the_photo(cod
         assert not free or 0 <= beyond <= room[axis] - handle["side"]
 
 
-PATCH, ANSWER = [3, 4, 5, 6], {"undefended": "cat", "defended": "an alert", "score": None, "figure_5": None}
+PATCH, ANSWER = (
+    [3, 4, 5, 6],
+    {"undefended": "cat", "defended": "an alert", "defence": "PatchGuard++", "score": None, "figure_5": None},
+)
 
 
 def read_out(code, placed, verdict, margin, alike=(False, False)):
@@ -237,7 +240,7 @@ def read_out(code, placed, verdict, margin, alike=(False, False)):
     terms, spoken = code.evaluate(
         """([box, placement, data, scene]) => {
             scene.windows.margins = [placement.margin];
-            const lines = readout(box, placement, data, scene), element = document.createElement('div');
+            const lines = readout(box, placement, data, scene, null), element = document.createElement('div');
             const text = (html) => Object.assign(element, { innerHTML: html }).textContent;
             return [lines.map(([term, meaning]) => [term, text(meaning)]), inASentence(box, placement, data)];
         }""",
@@ -258,19 +261,21 @@ def read_out(code, placed, verdict, margin, alike=(False, False)):
 def test_a_margin_without_a_bound_is_called_so_and_names_no_rival(code):
     placed = {"finding": "not certified", "words": "not certified", "rival": "dog"}
     terms, spoken = read_out(code, placed, "unproved", -np.inf)
-    assert terms["Proved here"] == "✘ not certified, no bound"
-    assert terms["Its placement"] == "row 0, column 0: unproved, no bound"
+    assert terms["Certificate at this patch position"] == "✘ not certified, no bound"
+    assert terms["Placement that contains it"] == "row 0, column 0: unproved, no bound"
     assert spoken.endswith("not certified, no bound.")
     terms, spoken = read_out(code, placed, "not certified", -0.25)
-    assert terms["Proved here"] == "✘ not certified, margin -0.25 against dog"
+    assert terms["Certificate at this patch position"] == "✘ not certified, margin -0.25 against dog"
     assert spoken.endswith("not certified, margin -0.25 against dog.")
 
 
 def test_an_alert_is_told_as_the_prediction_and_has_no_score(code):
     placed = {"finding": "certified", "words": "certified: label or alert", "rival": "dog"}
     terms, spoken = read_out(code, placed, "certified: label or alert", 0.5)
-    assert terms["The network"] == "without the defence catwith it an alert"
-    assert terms["Proved here"] == "✔ certified: label or alert, margin +0.5 against dog"
+    assert terms["Prediction on the patched image"] == "undefended catPatchGuard++ an alert"
+    assert (
+        terms["Certificate at this patch position"] == "✔ certified: label or alert, margin +0.5 against dog"
+    )
     assert "prediction an alert, certified: label or alert, margin +0.5 against dog" in spoken
 
 
@@ -283,4 +288,4 @@ def test_the_cells_of_a_footprint_are_named_from_the_first_to_the_last_around_th
 def test_a_placement_is_in_any_row_where_all_rows_are_alike(code):
     placed = {"finding": "certified", "words": "certified", "rival": "dog"}
     terms, _ = read_out(code, placed, "certified", 2.0, alike=(True, False))
-    assert terms["Its placement"] == "any row, column 0: certified, margin +2"
+    assert terms["Placement that contains it"] == "any row, column 0: certified, margin +2"
