@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.components.stage import certified_in, placements_in, stage_in
+from app.plots import style
 from pg_core import Patch, ReceptiveField, RobustMasking, Windows
 from pg_core.analysis.positions import by_positions
 from pg_core.defences.base import ALERT, Certificate, Claim
@@ -38,7 +39,7 @@ def code(chromium):
     page.goto(f"{NOWHERE}/")
     page.evaluate(
         """async () => {
-            const names = ['stage_geometry', 'stage_words', 'draggable'];
+            const names = ['stage_geometry', 'stage_words', 'stage_panels', 'draggable'];
             for (const name of names) Object.assign(window, await import(`/${name}.js`));
         }"""
     )
@@ -233,6 +234,54 @@ PATCH, ANSWER = (
     [3, 4, 5, 6],
     {"undefended": "cat", "defended": "an alert", "defence": "PatchGuard++", "score": None, "figure_5": None},
 )
+
+
+def luminance(colour):
+    """The relative luminance of a colour as #rrggbb or in shares, as WCAG defines it."""
+    if isinstance(colour, str):
+        colour = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in colour]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize("line", [style.MALICIOUS, style.DETECTED, style.FOOTPRINT, style.CURRENT])
+def test_one_of_the_tones_of_every_outline_stands_out_from_every_colour_of_the_maps(code, line):
+    drawn = code.evaluate("(line) => strokes(line).map(({ color }) => color)", line)
+    assert drawn[-1] == line["color"]
+    for scale in (style.SEQUENTIAL, style.DIVERGING):
+        stops = [at for at, _ in scale]
+        channels = [[int(colour[at : at + 2], 16) / 255 for _, colour in scale] for at in (1, 3, 5)]
+        for share in np.linspace(0, 1, 101):
+            below = luminance([np.interp(share, stops, channel) for channel in channels])
+            contrasts = [
+                (max(below, tone) + 0.05) / (min(below, tone) + 0.05) for tone in map(luminance, drawn)
+            ]
+            assert max(contrasts) >= 3, (share, contrasts)
+
+
+def test_a_window_that_was_picked_has_a_line_of_its_own_beside_that_of_the_patch(code):
+    certified = {"positions": [1, 2], "what": "window", "alike": [False, False]}
+    windows = {
+        "verdicts": ["certified", "not certified"],
+        "margins": [2, -1],
+        "rivals": [0, 1],
+        "names": ["dog", "fox"],
+    }
+    same, other = code.evaluate(
+        """([box, data, scene]) => [0, 1].map((column) => Object.fromEntries(readout(
+            box, { finding: null, footprint: [0, 0, 1, 1], window: { row: 0, column: 0 } }, data, scene, { row: 0, column },
+        )))""",
+        [
+            PATCH,
+            {"answer": {"patch": PATCH, **ANSWER}, "certified": certified, "stage": {"map": [4, 4]}},
+            {"certified": [5, 6], "windows": windows},
+        ],
+    )
+    assert "Malicious window that you picked" not in same
+    assert other["Malicious window that contains it"].endswith("certified, margin <b>+2</b> against dog")
+    assert other["Malicious window that you picked"] == (
+        "row 0, column 1: not certified, margin <b>-1</b> against fox"
+    )
 
 
 def read_out(code, placed, verdict, margin, alike=(False, False)):
