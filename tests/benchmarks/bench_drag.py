@@ -4,9 +4,9 @@
 
 For updates of 0 and of 50 ms a real mouse drags the patch, 200 moves at 60 a second, on the page of a commit (by
 default the one before) and then on this one. Exits with 1 beyond the targets for it: 45 frames a second at 50 ms,
-with no panel made anew and none missing, the answer for the last place at most 400 ms after the release, and 10 answers a
-second at 0 ms. For 2 quiet cores: on a loaded machine its times mean nothing, and the mouse itself does not move 60
-times a second; what a frame costs the page's thread says more then.
+with no panel made anew and none missing, the answer for the last place at most 400 ms after the release, and 10
+answers a second at 0 ms. For 2 quiet cores: on a loaded machine its times mean nothing, and the mouse itself does not
+move 60 times a second; what a frame costs the page's thread says more then.
 """
 
 import math

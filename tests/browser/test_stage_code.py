@@ -269,7 +269,8 @@ def test_a_window_that_was_picked_has_a_line_of_its_own_beside_that_of_the_patch
     }
     same, other = code.evaluate(
         """([box, data, scene]) => [0, 1].map((column) => Object.fromEntries(readout(
-            box, { finding: null, footprint: [0, 0, 1, 1], window: { row: 0, column: 0 } }, data, scene, { row: 0, column },
+            box, { finding: null, footprint: [0, 0, 1, 1], window: { row: 0, column: 0 } },
+            data, scene, { row: 0, column },
         )))""",
         [
             PATCH,
