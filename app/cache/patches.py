@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import streamlit as st
+from PIL import Image
 
 from app.cache.analysis import (
     BY_DIGEST,
@@ -16,6 +17,7 @@ from app.cache.analysis import (
     analysis,
     defence,
     features,
+    framing,
     network,
     reduced,
 )
@@ -107,6 +109,21 @@ def preview(photo: Photo) -> str:
     """The photo, small, as a data URL."""
     small = reduced(photo.digest, photo.data)[0].copy()
     small.thumbnail((_PREVIEW, _PREVIEW))
+    return _as_url(small)
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
+def framed_preview(photo: Photo, choice: Choice) -> str:
+    """About what the network sees of the photo, as a data URL, before the network is there."""
+    small, seen = reduced(photo.digest, photo.data)[0], framing(photo, choice)
+    top, left = seen.top_left
+    (height, width), factor = seen.crop, small.height / photo.size[0]
+    part = factor * left, factor * top, factor * (left + width), factor * (top + height)
+    rows, columns = seen.image_size
+    return _as_url(small.resize((columns, rows), box=part))
+
+
+def _as_url(small: Image.Image) -> str:
     data = io.BytesIO()
     small.save(data, "JPEG", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

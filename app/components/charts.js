@@ -1,6 +1,6 @@
 // One figure of charts.py; without a figure, Plotly and the modules of the stage are fetched ahead of time.
 
-import { loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
+import { crisp, loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
 
 export default function createChart(root) {
   let data = null, drawn = '', Plotly = null;
@@ -14,6 +14,7 @@ export default function createChart(root) {
     const figure = JSON.parse(data.figure);
     figure.layout.width = root.clientWidth;
     await Plotly.react(root, figure.data, themed(root, figure.layout), TOOLS);
+    crisp(root, figure.layout);
   };
   const show = () => draw().catch((error) => { root.textContent = `The figure cannot be drawn: ${error.message}`; });
   const resized = new ResizeObserver(() => { if (data) show(); });
@@ -21,7 +22,7 @@ export default function createChart(root) {
   return {
     apply(fresh) {
       data = fresh;
-      root.setAttribute('role', 'img');
+      root.setAttribute('role', 'figure');                // not img, which may hold no buttons: the tool bar's
       root.setAttribute('aria-label', data.description ?? '');
       root.hidden = !data.figure;
       show();

@@ -26,17 +26,21 @@ export default function createCutter(root) {
     Object.assign(cut.style, {
       top: `${100 * top / rows}%`, left: `${100 * left / columns}%`, height: `${100 * height / rows}%`, width: `${100 * width / columns}%`,
     });
+    const { height: down, width: across } = image.getBoundingClientRect();
+    hold.fit([down * top / rows, across * left / columns, down * height / rows, across * width / columns], [down, across]);
     cut.setAttribute('aria-label', `Sticker of ${height} by ${width} pixels at row ${top}, column ${left} of the photo. `
       + 'Arrow keys move it, plus and minus resize it.');
   };
   const hold = draggable(cut, cut.firstChild, {
-    get smallest() { return data.smallest; },
+    least: () => [data.smallest, data.smallest],
     box: () => cutter.box,
     bounds: () => data.size,
     pixelAt: at,
     move,
-    rest,
+    rest: (changed) => { if (changed) rest(); },
   });
+
+  image.addEventListener('load', () => { if (cutter.box) move(cutter.box); });   // only now has the handle a place
 
   // Beside the box: a new one, from the corner where the pointer went down to where it is.
   source.addEventListener('pointerdown', (event) => {

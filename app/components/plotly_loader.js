@@ -27,6 +27,20 @@ export function themed(root, layout) {
   return layout;
 }
 
+// Draws the photos of a figure whose axes are in their pixels as a network sees them: where a pixel is enlarged, with its
+// edges. Returns their elements.
+export function crisp(plot, layout) {
+  const across = new Map((layout.images ?? []).map((image) => [image.source, image.sizex]));
+  return [...plot.querySelectorAll('.imagelayer image')].map((image) => {
+    const source = image.getAttribute('xlink:href') ?? image.getAttribute('href');
+    image.setAttribute('href', source);
+    const enlarged = image.getBoundingClientRect().width >= 2 * across.get(source);
+    image.classList.toggle('pg-crisp-image', enlarged);
+    image.style.imageRendering = enlarged ? 'pixelated' : '';
+    return image;
+  });
+}
+
 export const themeOf = (root) => getComputedStyle(root).getPropertyValue('--st-text-color').trim();
 export const TOOLS = {
   responsive: false,

@@ -1,33 +1,32 @@
 // The stage of stage.py: four linked panels, and the patch that a person drags over the photo.
 //
 // At rest Plotly shows the figure that Python sent. From the first move on until Python has sent the figure of the
-// place where the patch came to rest, Plotly stays as it is, and what moves is drawn over it: the patch and its
-// outlines at once, the maps of cells for the place that the network answered for last.
+// place where the patch came to rest, Plotly stays as it is, and what moves is drawn over it: in each frame the patch
+// alone, as a layer that the compositor moves; its outlines, words and maps a few times a second.
 
 import { courier } from './courier.js';
 import { ARROWS, draggable, KEY_PAUSE } from './draggable.js';
-import { loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
+import { crisp, loadPlotly, themed, themeOf, TOOLS } from './plotly_loader.js';
 import { cellSpans, float64, footprintOf, sameBox, windowContaining, wrapped } from './stage_geometry.js';
-import { arrange, framed, paint, PANELS, placesOf, styled } from './stage_panels.js';
-import { inASentence, provedAt, readout } from './stage_words.js';
+import { marker, pointOf, WINDOW } from './stage_marks.js';
+import { arrange, framed, inset, insetOf, paint, PANELS, placesOf, styled } from './stage_panels.js';
+import { wipe } from './stage_wipe.js';
+import { inASentence, legend, provedAt, readout } from './stage_words.js';
 
-const CELL = 'cell';
-const WINDOW = 'window';
+const DETAILS = 100;                                // ms between what is drawn besides the patch while it moves
+const HEAD = 250;                                   // pixels of the page above and below the stage, on a usual page
 
 export default function createStage(root) {
-  root.innerHTML = '<div class="pg-note">Drawing the panels …</div><div class="pg-plot"></div><div class="pg-over"></div>'
-    + '<div class="pg-compare"><span>without patch</span><input type="range" min="0" max="100" value="0" step="any"'
-    + ' aria-label="How much of the photo is shown without the patch, per cent"><span>with</span>'
-    + '<button type="button" class="pg-full">Full screen</button></div>'
-    + '<dl class="pg-readout"></dl><div class="pg-live" role="status" aria-live="polite"></div>';
+  root.innerHTML = '<div class="pg-note" hidden></div><div class="pg-plot"></div><div class="pg-over"></div>'
+    + '<div class="pg-bar"><button type="button" class="pg-full">Full screen</button></div>'
+    + '<dl class="pg-readout"></dl><ul class="pg-legend"></ul><div class="pg-live" role="status" aria-live="polite"></div>';
   root.tabIndex = 0;
   root.setAttribute('role', 'application');
-  const [note, plot, over, compare, words, live] = root.children;
-  const [slider, full] = [compare.querySelector('input'), compare.querySelector('button')];
+  const [note, plot, over, bar, words, lines, live] = root.children, full = bar.firstChild;
 
   const stage = { draws: 0, frames: 0, answers: 0, hovered: null, picked: null, box: null, placement: null };
   let data = null, scene = null, figure = null, component = null, Plotly = null;
-  let drawn = '', painted = null, timer = 0, speech = 0, frame = 0, said = WINDOW;
+  let drawn = '', painted = null, timer = 0, speech = 0, frame = 0, later = 0, detailed = 0, said = WINDOW, places = null;
 
   // ---- what the browser draws over the panels -----------------------------------------------------
   const panels = Object.fromEntries(PANELS.map((panel) => [panel, framed(panel, plot, over)]));
@@ -45,12 +44,13 @@ export default function createStage(root) {
   patch.setAttribute('role', 'application');
   patch.setAttribute('aria-roledescription', 'draggable patch');
   const before = [1, 2, 3].map((panel) => panels[panel].add('pg-before'));
+  const curtain = wipe(panels[1], render), marked = marker(panels);
   before.forEach((layer, index) => { layer.innerHTML = (index < 2 ? '<img alt="">' : '') + (index ? '<canvas class="pg-cells"></canvas>' : ''); });
-  const marks = PANELS.map((panel) => panels[panel].add('pg-marks'));
 
   const post = courier((message) => component.setStateValue('patch', message));
   const hold = draggable(patch, patch.firstChild, {
-    smallest: 1,
+    // A cell's stride; along an axis on which every cell sees all of the image, any number of pixels.
+    least: () => data.stage.stride.map((stride, axis) => (stride < data.stage.image[axis] ? stride : 1)),
     box: () => stage.box,
     bounds: () => data.stage.image,
     pixelAt: panels[1].at,
@@ -61,20 +61,20 @@ export default function createStage(root) {
       tell(false);
       render();
     },
-    rest() {
-      tell(true);
-      render();
+    rest(changed) {
+      if (changed) tell(true);
+      show();
     },
   });
   function tell(resting) {
     const [top, left, height, width] = stage.box;
-    post.send({ top, left, height, width, resting });
+    post.send({ photo: scene.photo, top, left, height, width, resting });
   }
 
   // ---- the figure ---------------------------------------------------------------------------------
   async function draw() {
     if (!scene || !root.clientWidth) return;
-    const wanted = [scene.figure, root.clientWidth, document.fullscreenElement === root, themeOf(root)].join('|');
+    const wanted = [scene.figure, root.clientWidth, filling() ? window.innerHeight : '', themeOf(root)].join('|');
     if (wanted !== drawn) {
       drawn = wanted;
       const font = `1em ${getComputedStyle(words).fontFamily}`;     // by which the words are measured
@@ -82,13 +82,15 @@ export default function createStage(root) {
       if (wanted !== drawn) return;                     // a newer figure came while Plotly was loading
       figure = JSON.parse(scene.figure);
       const ratio = data.stage.image[0] / data.stage.image[1];
-      const room = document.fullscreenElement === root ? window.innerHeight - 40 : Math.min(760, window.innerHeight - 250);
-      const places = placesOf(root.clientWidth, room, ratio, heightOfWords);
+      places = placesOf(root.clientWidth, window.innerHeight - (filling() ? topOfStage() : HEAD), ratio, heightOfWords);
       arrange(figure, places, root.clientWidth, ratio);
       await Plotly.react(plot, figure.data, themed(root, figure.layout), TOOLS);
       put(words, places.words);
-      put(compare, { left: places.panels[0].left, top: places.panels[0].top + places.panels[0].width * ratio + 4, width: places.panels[0].width });
+      put(lines, places.legend);
+      put(bar, { left: places.panels[0].left, top: places.panels[0].top + places.panels[0].width * ratio + 6, width: places.panels[0].width });
+      lines.innerHTML = legend(scene.lines, data);
       note.hidden = true;
+      root.classList.add('pg-drawn');
       if (!stage.draws) listen();
       stage.draws += 1;
       prepare();
@@ -97,6 +99,12 @@ export default function createStage(root) {
     mark(null);
     render();
   }
+  const filling = () => document.documentElement.classList.contains('pg-filling');
+  // How far the stage lies below the top of what can be scrolled.
+  function topOfStage() {
+    const scrolled = root.closest('[data-testid="stMain"]');
+    return root.getBoundingClientRect().top - (scrolled?.getBoundingClientRect().top ?? 0) + (scrolled?.scrollTop ?? 0) + 30;
+  }
   const settled = () => !hold.active && post.idle && Boolean(data.scene);
   // How high the words get, for a width, while a patch of this size moves and the network has not answered yet; never
   // less than before, or the page would jump.
@@ -104,7 +112,7 @@ export default function createStage(root) {
   function heightOfWords(width) {
     if (!scene.patch) return 0;
     const [top, left, ...size] = scene.patch, trial = words.cloneNode();
-    trial.innerHTML = htmlOf(readout([top + 1, left + 1, ...size], stage.known(scene.patch), data, scene));
+    trial.innerHTML = htmlOf(readout([top + 1, left + 1, ...size], stage.known(scene.patch), data, scene, { row: -1, column: -1 }));
     Object.assign(trial.style, { position: 'absolute', visibility: 'hidden', width: `${width}px`, height: '' });
     root.appendChild(trial);
     const { marginTop, marginBottom } = getComputedStyle(trial);
@@ -122,10 +130,10 @@ export default function createStage(root) {
   function prepare() {
     const sources = figure.layout.images.map((image) => image.source), picture = scene.patch ? `url(${sources.at(-1)})` : '';
     for (const element of [patch, ...moving.pictures]) element.style.backgroundImage = picture;
-    for (const image of plot.querySelectorAll('.imagelayer image')) {
-      const source = image.getAttribute('xlink:href') ?? image.getAttribute('href');
-      image.classList.toggle('pg-patched', Boolean(picture) && source === sources.at(-1));
+    for (const image of crisp(plot, figure.layout)) {
+      image.classList.toggle('pg-patched', Boolean(picture) && image.getAttribute('href') === sources.at(-1));
     }
+    root.classList.toggle('pg-crisp', plot.querySelector('.pg-crisp-image') !== null);
     for (const { name, element } of moving.outlines) styled(element, scene.lines[name]);
     styled(moving.current, scene.lines.current);
     const clean = [null, scene.logits, scene.evidence].map((values) => values && float64(values));
@@ -143,20 +151,26 @@ export default function createStage(root) {
 
   // ---- every frame --------------------------------------------------------------------------------
   function render() {
-    frame ||= requestAnimationFrame(() => {
+    frame ||= requestAnimationFrame((now) => {
       frame = 0;
       if (!stage.draws) return;
       stage.frames += 1;
-      PANELS.forEach((panel) => panels[panel].fit());
-      const [height, width] = data.stage.image, whole = [[0, height], [0, width]];
-      const everywhere = cellSpans([0, 0, ...data.stage.map], data.stage);
-      compareWith(slider.valueAsNumber / 100, whole, everywhere);
       patch.hidden = !stage.box;
-      compare.classList.toggle('pg-alone', !stage.box);
-      if (stage.box) drawPatch(everywhere);
-      else stage.placement = null;
-      write();
+      if (stage.box) panels[1].move(patch, stage.box);
+      if (!root.classList.contains('pg-is-moving') || now - detailed >= DETAILS) drawDetails();
+      else later ||= setTimeout(() => { later = 0; render(); }, DETAILS);
     });
+  }
+  function drawDetails() {
+    detailed = performance.now();
+    PANELS.forEach((panel) => panels[panel].fit());
+    const [height, width] = data.stage.image, whole = [[0, height], [0, width]];
+    const everywhere = cellSpans([0, 0, ...data.stage.map], data.stage);
+    compareWith(curtain.share, whole, everywhere);
+    const there = stage.box && drawPatch(everywhere);
+    if (!stage.box) stage.placement = null;
+    curtain.draw(there);
+    write();
   }
 
   // What is known of a patch at a place without asking: its footprint, its window or placement, and what is proved.
@@ -167,11 +181,12 @@ export default function createStage(root) {
 
   function drawPatch(everywhere) {
     const [top, left, height, width] = stage.box, spans = [[top, top + height], [left, left + width]];
-    panels[1].place(patch, spans);
+    const there = panels[1].place(patch, spans);
+    hold.fit(there, panels[1].room());
     const { answer } = data, { footprint, window: snapped } = stage.placement = stage.known(stage.box);
     patch.setAttribute('aria-label', `Patch of ${height} by ${width} pixels at row ${top}, column ${left}. Arrow keys move it, `
       + 'with Shift by 8 pixels; plus and minus resize it.');
-    if (!root.classList.contains('pg-is-moving')) return;
+    if (!root.classList.contains('pg-is-moving')) return there;
     for (const picture of moving.pictures) panels[2].place(picture, spans);
     const detected = answer.detected && [...answer.detected, ...data.stage.window];
     const malicious = snapped && [snapped.row, snapped.column, ...data.certified.window];
@@ -179,7 +194,9 @@ export default function createStage(root) {
       const found = { footprint, detected, malicious }[name], where = name === 'malicious' ? data.certified : data.stage;
       const cells = found && again ? wrapped(found, where) : found;
       element.hidden = !cells;
-      if (cells) panels[panel].place(element, cellSpans(cells, where));
+      if (!cells) continue;
+      const pixels = name === 'footprint' ? insetOf(places, panel, figure.layout) : 0;
+      panels[panel].place(element, inset(cellSpans(cells, where), pixels));
     }
     moving.current.hidden = !snapped;
     if (snapped) panels[4].place(moving.current, [[snapped.row - 0.5, snapped.row + 0.5], [snapped.column - 0.5, snapped.column + 0.5]]);
@@ -190,6 +207,7 @@ export default function createStage(root) {
       });
     }
     moving.maps.forEach((canvas, index) => panels[index + 2].place(canvas, everywhere));
+    return there;
   }
 
   // Evidence outside the footprint is that of the photo; the network ran for the footprint alone.
@@ -221,8 +239,7 @@ export default function createStage(root) {
   const htmlOf = (lines) =>
     lines.map(([term, meaning, kind]) => `<dt>${term}</dt><dd class="${kind ?? ''}">${meaning}</dd>`).join('');
   function write() {
-    const lines = stage.box ? readout(stage.box, stage.placement, data, scene) : [];
-    const html = htmlOf(lines);
+    const html = htmlOf(stage.box ? readout(stage.box, stage.placement, data, scene, stage.picked) : []);
     if (words.innerHTML !== html && stage.html !== html) {
       words.innerHTML = stage.html = html;
       // A patch of another size takes more words; beside the panels they are the last, and what follows makes way.
@@ -235,47 +252,9 @@ export default function createStage(root) {
     }, KEY_PAUSE);
   }
 
-  // ---- marks under the pointer --------------------------------------------------------------------
-  function box(panel, kind, spans) {
-    const element = document.createElement('div');
-    element.className = `pg-mark ${kind}`;
-    element.dataset.panel = panel;
-    marks[panel - 1].appendChild(element);
-    panels[panel].place(element, spans);
-  }
-
   function mark(point) {
     stage.hovered = point;
-    for (const layer of marks) layer.replaceChildren();
-    if (!point) return;
-    const at = [point.row, point.column], spans = point.kind === CELL ? data.stage : data.certified;
-    if (point.kind === CELL) {
-      for (const panel of [1, 2, 3]) box(panel, 'pg-cell', cellSpans([...at, 1, 1], spans));
-      const start = at.map((cell, axis) => cell * spans.stride[axis] - spans.offset[axis]);
-      for (const shift of spans.bands ? [0, spans.image[1]] : [0]) {
-        box(1, 'pg-field', start.map((pixel, axis) => [pixel, pixel + spans.field[axis]].map((edge) => edge - axis * shift)));
-      }
-      if (data.certified.what !== WINDOW) return;       // a cell lies in no placement of pixels
-      // All windows that hold the cell.
-      const held = at.map((cell, axis) => [cell - spans.window[axis] + 1, cell].map((position) =>
-        (spans.wrapping && axis ? position : Math.max(0, Math.min(spans.positions[axis] - 1, position)))));
-      for (const shift of spans.wrapping ? [0, -spans.positions[1]] : [0]) {
-        box(4, 'pg-windows', held.map(([first, last], axis) => [first - axis * shift - 0.5, last - axis * shift + 0.5]));
-      }
-    } else {
-      const window = [...at, ...spans.window];
-      for (const part of [window, wrapped(window, spans)].filter(Boolean)) {
-        for (const panel of [1, 2, 3]) box(panel, 'pg-windows', cellSpans(part, spans));
-      }
-      box(4, 'pg-cell', at.map((position) => [position - 0.5, position + 0.5]));
-    }
-  }
-
-  function pointOf(event) {
-    const point = event.points?.find((candidate) => candidate.data.meta);
-    if (!point) return null;
-    const [row, column] = point.pointNumber;
-    return { kind: point.data.meta, row, column };
+    marked(point, data.stage, data.certified);
   }
 
   // ---- picking a window ---------------------------------------------------------------------------
@@ -283,6 +262,7 @@ export default function createStage(root) {
     stage.picked = { row, column };
     said = WINDOW;
     mark({ kind: WINDOW, row, column });
+    render();
     clearTimeout(timer);
     timer = setTimeout(() => component.setTriggerValue('window', stage.picked), delay);
   }
@@ -307,14 +287,17 @@ export default function createStage(root) {
       Math.max(0, Math.min(data.certified.positions[axis] - 1, position + step[axis])));
     pick(row, column, 150);                             // a held key sends the last window only
   });
-  slider.addEventListener('input', render);
-  full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()));
+  // The page fills the screen, not the stage alone: with its headline, and its sidebar, where the samples are chosen.
+  full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
+  function filled() {
+    const filling = document.fullscreenElement === document.documentElement;
+    document.documentElement.classList.toggle('pg-filling', filling);
+    full.textContent = filling ? 'Leave full screen' : 'Full screen';
+    redraw();
+  }
+  document.addEventListener('fullscreenchange', filled);
   const resized = new ResizeObserver(() => redraw());
   resized.observe(root);
-  root.addEventListener('fullscreenchange', () => {
-    full.textContent = document.fullscreenElement === root ? 'Leave full screen' : 'Full screen';
-    redraw();
-  });
 
   const redraw = () => draw().catch((error) => { note.hidden = false; note.textContent = `The panels cannot be drawn: ${error.message}`; });
 
@@ -327,8 +310,11 @@ export default function createStage(root) {
     const malicious = data.certified.what === WINDOW ? 'malicious window' : 'placement of the patch';
     root.setAttribute('aria-label', `Photo, local logits, evidence and margin map. Arrow keys choose the ${malicious}.`);
     post.acknowledge(data.acknowledged);
-    // A figure that was overtaken by the hand is not drawn.
-    if (data.scene && (!scene || (!hold.active && post.idle))) {
+    show();
+  };
+  // What Python sent last, unless the hand has overtaken it.
+  function show() {
+    if (data.scene && data.scene !== scene && (!scene || (!hold.active && post.idle))) {
       scene = data.scene;
       stage.picked = scene.picked;
       stage.box = scene.patch;
@@ -336,11 +322,12 @@ export default function createStage(root) {
     } else {
       render();
     }
-  };
+  }
   stage.destroy = () => {
     resized.disconnect();
     cancelAnimationFrame(frame);
-    for (const pending of [timer, speech]) clearTimeout(pending);
+    document.removeEventListener('fullscreenchange', filled);
+    for (const pending of [timer, speech, later]) clearTimeout(pending);
     hold.stop();
     post.stop();
     Plotly?.purge(plot);

@@ -99,6 +99,7 @@ def certified_in(field: ReceptiveField, image_size: Size, positions: Positions) 
 
 
 def scene_of(
+    photo: str,
     clean: Analysis,
     shown: Answer,
     shown_class: int,
@@ -106,11 +107,12 @@ def scene_of(
     patch: Patch | None,
     placements: Placements | None,
 ) -> Data:
-    """All that is shown at rest, and all that a drag needs of the photo and of its certificate."""
+    """All that is shown at rest, and all that a drag needs of the photo of this digest and of its certificate."""
     at = malicious.top, malicious.left
     logits, evidence = maps_of(clean, shown_class)
     return {
         "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
+        "photo": photo,
         "patch": patch and _box(patch),
         "picked": {"row": at[0], "column": at[1]},
         "spoken": _spoken(clean, malicious),
@@ -141,6 +143,8 @@ def answer_of(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) ->
         "evidence": _float64(evidence),
         "detected": detected and [detected.top, detected.left],
         "undefended": shown.undefended_prediction,
+        "defence": clean.spec.title,
+        "changed": label != int(clean.defended.label),
         "defended": shown.prediction,
         "score": None if label == ALERT else float(scores[label]),
         "next": shown.classes[others[0]],
@@ -185,7 +189,13 @@ def _case(clean: Analysis, shown: Answer, shown_class: int, patch: Patch) -> str
 def _windows(clean: Analysis) -> Data:
     certificate = clean.certificate
     verdicts = [in_words(verdict, certificate.claim) for verdict in certificate.verdicts.reshape(-1).tolist()]
-    return {"margin": _float64(certificate.margin), "verdicts": verdicts}
+    rivals, index = np.unique(certificate.rival, return_inverse=True)
+    return {
+        "margin": _float64(certificate.margin),
+        "verdicts": verdicts,
+        "rivals": index.reshape(-1).tolist(),
+        "names": [clean.classes[rival] for rival in rivals.tolist()],
+    }
 
 
 def _spoken(clean: Analysis, malicious: Box) -> str:

@@ -40,7 +40,7 @@ def stage(
         cols=4,
         horizontal_spacing=0.03,
         subplot_titles=(
-            "Photo" if patch is None else "Photo with the patch",
+            "Clean photo" if patch is None else "Patched photo",
             f"Local logits: {name}",
             "No evidence is added up" if clean.spec.evidence is None else f"Evidence: {name}",
             f"Margin of each {places(clean.certificate, one=True)}",

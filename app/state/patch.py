@@ -1,5 +1,6 @@
 """The simulated patch: where it is, how large, and what is in it; moved on the canvas or typed."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -51,8 +52,9 @@ def controls(clean: Analysis, patch_size: Size) -> None:
         "Put a patch on the photo",
         key="patched",
         on_change=windows.forget,
-        help="Drag it over the photo, or take it with Tab and move it with the arrow keys (Shift: 8 pixels; Home and "
-        "End: corners; Escape: back). Resize it by its corner, by the wheel once it is taken, or with + and -.",
+        help="Drag it over the photo, or focus it with Tab and move it with the arrow keys (Shift: 8 pixels; Home and "
+        "End: corners; Escape: back). Resize it by its corner, with two fingers, with + and -, or by the wheel once "
+        "it is focused.",
     )
     if not st.session_state["patched"]:
         return
@@ -60,7 +62,7 @@ def controls(clean: Analysis, patch_size: Size) -> None:
     with detail:
         match contents:
             case Contents.NOISE:
-                st.number_input("Seed of the noise", 0, 9999, key="seed")
+                st.number_input("Noise seed", 0, 9999, key="seed")
             case Contents.SOLID:
                 st.color_picker("Colour", key="colour")
             case Contents.STICKER:
@@ -119,20 +121,30 @@ def placed_by_hand() -> bool:
     return _PLACE in st.session_state
 
 
-def follow_canvas(image_size: Size, patch_size: Size, canvas: str) -> None:
-    """Take the place to which the patch was moved on the canvas with this key."""
-    message = st.session_state[canvas].patch
+def follow_canvas(clean: Analysis, photo: str, patch_size: Size, canvas: str) -> None:
+    """Take the place to which the patch was moved on the canvas with this key, over the photo of this digest.
+
+    A message may come late, for a photo that is gone by now, or again, from a browser that still has the last one. And
+    a patch that was taken back to where it is by itself has not been placed.
+    """
+    message, image_size = st.session_state[canvas].patch, clean.features.framing.image_size
     box = box_in(message, image_size)
-    if box is None:
+    if box is None or message["sequence"] <= acknowledged():
         return
-    place(Patch(box.top, box.left, box.height, box.width), image_size, patch_size)
     st.session_state[_ACKNOWLEDGED] = message["sequence"]
     st.session_state[_MOVING] = not message.get("resting")
+    if message.get("photo") != photo:
+        return
+    patch = Patch(box.top, box.left, box.height, box.width)
+    place(patch, image_size, patch_size)
+    if patch == _by_itself(clean, patch_size):
+        st.session_state.pop(_PLACE)
 
 
 def acknowledged() -> int:
-    """The number of the last message of the canvas that has been dealt with."""
-    return st.session_state.get(_ACKNOWLEDGED, 0)
+    """The number of the last message of the canvas that has been dealt with; at first a larger one than any that a
+    browser may still hold from before the settings were reset."""
+    return st.session_state.setdefault(_ACKNOWLEDGED, time.time_ns() // 1_000_000)
 
 
 def moving() -> bool:
@@ -209,10 +221,10 @@ def _place_controls(clean: Analysis, patch_size: Size) -> None:
         place(Patch(top, left, height, width), image_size, patch_size)
 
     limits = (
-        ("Row of its top", 0, image_size[0] - 1),
-        ("Column of its left", 0, image_size[1] - 1),
-        ("Height", 1, image_size[0]),
-        ("Width", 1, image_size[1]),
+        ("Top (px)", 0, image_size[0] - 1),
+        ("Left (px)", 0, image_size[1] - 1),
+        ("Height (px)", 1, image_size[0]),
+        ("Width (px)", 1, image_size[1]),
     )
     values = (patch.top, patch.left, patch.height, patch.width)
     for column, key, value, (title, low, high) in zip(st.columns(4), keys, values, limits, strict=True):

@@ -32,7 +32,7 @@ def test_every_window_is_marked_and_none_is_called_certified_on_the_stage(unprov
     figure = stage(unproved, unproved, 0, unproved.certificate.worst)
     (crosses,) = [trace for trace in figure.data if trace.name == "not certified"]
     assert len(crosses.x) == count
-    scene = scene_of(unproved, unproved, 0, unproved.certificate.worst, None, None)
+    scene = scene_of("photo", unproved, unproved, 0, unproved.certificate.worst, None, None)
     assert set(scene["windows"]["verdicts"]) == {"unproved"}
 
 
@@ -56,7 +56,9 @@ def test_the_steps_call_the_lower_bound_wrong_and_end_unproved(unproved):
 
 
 def test_placements_that_are_proved_by_another_bound_say_by_which(unproved):
-    scene = scene_of(unproved, unproved, 0, unproved.certificate.worst, None, unproved.placements((8, 8)))
+    scene = scene_of(
+        "photo", unproved, unproved, 0, unproved.certificate.worst, None, unproved.placements((8, 8))
+    )
     assert scene["placements"]["note"] == " (by the sound bound)"
     assert placements_in(unproved.placements((8, 8)), unproved.classes)["note"] == ""
 

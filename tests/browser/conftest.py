@@ -36,10 +36,15 @@ def free_port() -> int:
 
 
 def start_server(
-    log: Path, program: str = "streamlit", page: str = "app/main.py", base: str = "", host: str = ""
+    log: Path,
+    program: str = "streamlit",
+    page: str = "app/main.py",
+    base: str = "",
+    host: str = "",
+    checkout: Path = ROOT,
 ) -> tuple[subprocess.Popen[bytes], str]:
     """The app on a free port, as the README starts it; or another page, or run by a module in Streamlit's place, or
-    under a base path for a proxy of this host."""
+    under a base path for a proxy of this host, or out of another checkout."""
     port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
     if base:
@@ -47,7 +52,7 @@ def start_server(
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", program, "run", page, *options],
-            cwd=ROOT,
+            cwd=checkout,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

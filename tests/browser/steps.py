@@ -80,7 +80,7 @@ def settle(page: Page) -> None:
     """Wait until Python has drawn the place where the patch came to rest."""
     page.wait_for_function(
         "!document.querySelector('.pg-is-moving') && "
-        "document.querySelector('.pg-readout').innerText.includes('The network')"
+        "document.querySelector('.pg-readout').innerText.includes('Prediction on the patched image')"
     )
 
 
@@ -127,5 +127,5 @@ def drag(page: Page, rows: int, columns: int) -> None:
 
 def typed_place(page: Page) -> list[int]:
     """What the fields under the stage say: they are written by Python."""
-    names = ("Row of its top", "Column of its left", "Height", "Width")
+    names = ("Top (px)", "Left (px)", "Height (px)", "Width (px)")
     return [int(page.get_by_label(name, exact=True).input_value()) for name in names]

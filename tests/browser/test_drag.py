@@ -19,6 +19,7 @@ from tests.browser.steps import (
     of_stage,
     settle,
     typed_place,
+    verdict,
     wait_for_panels,
 )
 
@@ -90,10 +91,10 @@ def test_while_the_patch_is_held_its_placement_is_known_and_the_last_answer_is_m
     )
     assert said[1]
     assert "64x64 pixels at row 209, column 177" in said[0]
-    assert re.search(r"Proved here\s+✔ certified, margin \+[\d.]+ against", said[0])
-    assert re.search(r"Last answer\s+for row 159, column 127:", said[0])
+    assert re.search(r"Certificate at this patch position\s+✔ certified, margin \+[\d.]+ against", said[0])
+    assert re.search(r"Last prediction\s+for row 159, column 127:", said[0])
     # The answer for the place comes although the hand does not let go.
-    expect(page.locator(".pg-readout")).to_contain_text("The network")
+    expect(page.locator(".pg-readout")).to_contain_text("Prediction on the patched image")
     # What is below the stage is of the place that it names, until the patch rests.
     expect(page.get_by_role("heading", name="with the patch at row 159, column 127")).to_be_visible()
     page.mouse.up()
@@ -204,7 +205,7 @@ def test_the_patch_stays_where_it_is_when_the_photo_is_changed(open_page):
     settle(page)
     choose_sample(page, "coffee")
     assert of_stage(page, "box") == typed_place(page) == [109, 147, 64, 64]
-    page.get_by_label("Row of its top", exact=True).fill("7")
+    page.get_by_label("Top (px)", exact=True).fill("7")
     page.keyboard.press("Enter")
     page.wait_for_function(f"{STAGE}.box[0] === 7")
 
@@ -272,11 +273,20 @@ def test_a_sticker_is_cut_by_dragging_a_box_on_another_photo(open_page):
     page.wait_for_url(re.compile(r"contents=sticker%3Acoffee%3A(17|18|19)%2C"))
 
 
-def test_the_slider_shows_the_photo_without_the_patch_up_to_its_line(open_page):
+def test_the_handle_on_the_photo_shows_it_without_the_patch_up_to_its_line(open_page):
     page = open_page()
     wait_for_panels(page)
     expect(page.locator(".pg-before").first).to_be_hidden()
-    page.get_by_label("How much of the photo is shown without the patch, per cent").focus()
+    handle = page.get_by_role("slider", name="How much of the photo is shown without the patch")
+    expect(page.get_by_text("Clean photo", exact=True)).to_be_hidden()
+    place = handle.bounding_box()
+    page.mouse.move(place["x"] + 12, place["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(at_panel(page, 1, 0, 224)[0], place["y"] + 12, steps=5)
+    page.mouse.up()
+    assert of_stage(page, "box") == START
+    assert 49 <= int(handle.get_attribute("aria-valuenow")) <= 51
+    expect(page.locator(".pg-tag")).to_have_text(["Clean photo", "Patched photo"])
     page.keyboard.press("End")
     expect(page.locator(".pg-before").first).to_be_visible()
     for layer in page.locator(".pg-before").all():
@@ -297,7 +307,11 @@ def test_the_stage_fills_the_screen_and_comes_back(open_page):
     before = of_stage(page, "draws")
     page.get_by_role("button", name="Full screen").click()
     page.wait_for_function(f"document.fullscreenElement !== null && {STAGE}.draws > {before}")
-    assert page.locator(".pg-patch").bounding_box()["width"] > 64
+    # The headline, and the samples in the sidebar, fill the screen with it.
+    expect(verdict(page)).to_be_in_viewport()
+    expect(page.get_by_label("or a sample", exact=True)).to_be_in_viewport()
+    for bar in page.locator(".pg-plot .colorbar").all():
+        expect(bar).to_be_in_viewport(ratio=1)
     drag(page, 20, 30)
     settle(page)
     assert of_stage(page, "box") == [179, 157, 64, 64]

@@ -37,18 +37,19 @@ def assert_proved(page, told, placements, place):
     assert terms["Patch"] == f"5x5 pixels at row {place[0]}, column {place[1]}"
     proved, position = placements.at(*place), told.position(Patch(*place, 5, 5))
     sign = "✔" if proved.finding == "certified" else "✘" if proved.finding == "not certified" else "?"
-    said, margin = terms["Proved here"].split(", ", 1)
+    said, margin = terms["Certificate at this patch position"].split(", ", 1)
     assert said == f"{sign} {in_words(proved.finding, claim)}"
     assert_margin(margin, proved.margin, told.classes[proved.rival])
     at = position.top, position.left
     alike = getattr(told.certificate.positions, "rows_alike", False)
-    (its,) = (term for term in terms if term.startswith("Its "))
-    assert its == ("Its window" if isinstance(position, Window) else "Its placement")
+    (its,) = (term for term in terms if term.endswith("that contains it"))
+    assert its == f"{'Malicious window' if isinstance(position, Window) else 'Placement'} that contains it"
     where, said = terms[its].split(": ", 1)
     assert where == f"{'any row' if alike else f'row {at[0]}'}, column {at[1]}"
     verdict = in_words(told.certificate.verdicts[at], claim)
     assert said.startswith(f"{verdict}, ")
-    assert_margin(said.removeprefix(f"{verdict}, "), told.certificate.margin[at], None)
+    rival = told.classes[told.certificate.rival[at]]
+    assert_margin(said.removeprefix(f"{verdict}, "), told.certificate.margin[at], rival)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +99,13 @@ def test_while_the_patch_is_dragged_the_page_says_what_the_library_does_under_ev
         expect(page.get_by_label("Column", exact=True)).to_have_value(str(position.left))
         patched = update(told.features, model, Patch(*place, 5, 5), noise((5, 5), 0))
         said = answer(patched, defended)
-        lines = readout(page)["The network"].split("\n")
-        assert lines[0] == f"without the defence {said.undefended_prediction}"
+        lines = readout(page)["Prediction on the patched image"].split("\n")
+        assert lines[0] == f"undefended {said.undefended_prediction}"
         label, scores = int(said.defended.label), said.defended.scores
         if label == ALERT:
-            assert lines[1] == "with it an alert"
+            assert lines[1] == f"{told.spec.title} an alert"
         else:
-            score = re.fullmatch(rf"with it {said.prediction} \(([-\d.e+]+); next .*\)", lines[1])[1]
+            score = re.fullmatch(rf".* {said.prediction} \(score ([-\d.e+]+), runner-up .*\)", lines[1])[1]
             assert float(score) == pytest.approx(float(scores[label]), rel=1e-3, abs=1e-4)
         expect(metric(page, "With the defence")).to_have_text(said.prediction)
         row, column = place

@@ -36,7 +36,7 @@ def test_every_element_shows_every_text_sign_by_sign(markup_url, chromium):
                 return {
                     texts: texts.map((part) => part.textContent.replaceAll('\\u2060', '').trim()),
                     made: [...box.querySelectorAll('a:not([href^="#"]), img, code, em, del, .katex, blockquote, li, '
-                        + '[role=img], [type=checkbox], [class*=stMarkdownColored]')].map((part) => part.outerHTML),
+                        + '[role=figure], [type=checkbox], [class*=stMarkdownColored]')].map((part) => part.outerHTML),
                 };
             }""",
             f"text-{number}",

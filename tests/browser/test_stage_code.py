@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.components.stage import certified_in, placements_in, stage_in
+from app.plots import style
 from pg_core import Patch, ReceptiveField, RobustMasking, Windows
 from pg_core.analysis.positions import by_positions
 from pg_core.defences.base import ALERT, Certificate, Claim
@@ -28,7 +29,7 @@ SLOW = settings(
 
 @pytest.fixture(scope="module")
 def code(chromium):
-    """A page with nothing on it, and the functions of two modules of the stage."""
+    """A page with nothing on it, and the functions of modules of the stage."""
     page = chromium.new_page()
     page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
     page.route(
@@ -38,7 +39,8 @@ def code(chromium):
     page.goto(f"{NOWHERE}/")
     page.evaluate(
         """async () => {
-            for (const name of ['stage_geometry', 'stage_words']) Object.assign(window, await import(`/${name}.js`));
+            const names = ['stage_geometry', 'stage_words', 'stage_panels', 'draggable'];
+            for (const name of names) Object.assign(window, await import(`/${name}.js`));
         }"""
     )
     yield page
@@ -207,7 +209,80 @@ def test_what_any_certificate_proves_of_a_place_is_found_in_the_browser_infinite
     assert_known(code, proved, certified_in(field, image, certificate.positions), image)
 
 
-PATCH, ANSWER = [3, 4, 5, 6], {"undefended": "cat", "defended": "an alert", "score": None, "figure_5": None}
+@SLOW
+@given(room=st.tuples(st.integers(60, 900), st.integers(60, 900)), data=st.data(), coarse=st.booleans())
+def test_the_handle_leaves_three_quarters_of_each_side_and_lies_on_the_photo(code, room, data, coarse):
+    top, left = (data.draw(st.integers(0, length - 1)) for length in room)
+    height, width = (
+        data.draw(st.integers(1, length - start)) for start, length in zip((top, left), room, strict=True)
+    )
+    handle = code.evaluate(
+        "([box, room, coarse]) => handleOf(box, room, coarse)", [[top, left, height, width], room, coarse]
+    )
+    if min(height, width) / 4 >= 12:
+        assert 12 <= handle["side"] <= min(height, width) / 4
+        assert handle["outside"] == [False, False]
+        return
+    for axis, (start, length) in enumerate(((top, height), (left, width))):
+        free = max(start, room[axis] - start - length) >= handle["side"]
+        assert handle["outside"][axis] == free
+        beyond = start + length if handle["corner"][axis] > 0 else start - handle["side"]
+        assert not free or 0 <= beyond <= room[axis] - handle["side"]
+
+
+PATCH, ANSWER = (
+    [3, 4, 5, 6],
+    {"undefended": "cat", "defended": "an alert", "defence": "PatchGuard++", "score": None, "figure_5": None},
+)
+
+
+def luminance(colour):
+    """The relative luminance of a colour as #rrggbb or in shares, as WCAG defines it."""
+    if isinstance(colour, str):
+        colour = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in colour]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize("line", [style.MALICIOUS, style.DETECTED, style.FOOTPRINT, style.CURRENT])
+def test_one_of_the_tones_of_every_outline_stands_out_from_every_colour_of_the_maps(code, line):
+    drawn = code.evaluate("(line) => strokes(line).map(({ color }) => color)", line)
+    assert drawn[-1] == line["color"]
+    for scale in (style.SEQUENTIAL, style.DIVERGING):
+        stops = [at for at, _ in scale]
+        channels = [[int(colour[at : at + 2], 16) / 255 for _, colour in scale] for at in (1, 3, 5)]
+        for share in np.linspace(0, 1, 101):
+            below = luminance([np.interp(share, stops, channel) for channel in channels])
+            contrasts = [
+                (max(below, tone) + 0.05) / (min(below, tone) + 0.05) for tone in map(luminance, drawn)
+            ]
+            assert max(contrasts) >= 3, (share, contrasts)
+
+
+def test_a_window_that_was_picked_has_a_line_of_its_own_beside_that_of_the_patch(code):
+    certified = {"positions": [1, 2], "what": "window", "alike": [False, False]}
+    windows = {
+        "verdicts": ["certified", "not certified"],
+        "margins": [2, -1],
+        "rivals": [0, 1],
+        "names": ["dog", "fox"],
+    }
+    same, other = code.evaluate(
+        """([box, data, scene]) => [0, 1].map((column) => Object.fromEntries(readout(
+            box, { finding: null, footprint: [0, 0, 1, 1], window: { row: 0, column: 0 } },
+            data, scene, { row: 0, column },
+        )))""",
+        [
+            PATCH,
+            {"answer": {"patch": PATCH, **ANSWER}, "certified": certified, "stage": {"map": [4, 4]}},
+            {"certified": [5, 6], "windows": windows},
+        ],
+    )
+    assert "Malicious window that you picked" not in same
+    assert other["Malicious window that contains it"].endswith("certified, margin <b>+2</b> against dog")
+    assert other["Malicious window that you picked"] == (
+        "row 0, column 1: not certified, margin <b>-1</b> against fox"
+    )
 
 
 def read_out(code, placed, verdict, margin, alike=(False, False)):
@@ -215,7 +290,7 @@ def read_out(code, placed, verdict, margin, alike=(False, False)):
     terms, spoken = code.evaluate(
         """([box, placement, data, scene]) => {
             scene.windows.margins = [placement.margin];
-            const lines = readout(box, placement, data, scene), element = document.createElement('div');
+            const lines = readout(box, placement, data, scene, null), element = document.createElement('div');
             const text = (html) => Object.assign(element, { innerHTML: html }).textContent;
             return [lines.map(([term, meaning]) => [term, text(meaning)]), inASentence(box, placement, data)];
         }""",
@@ -236,19 +311,21 @@ def read_out(code, placed, verdict, margin, alike=(False, False)):
 def test_a_margin_without_a_bound_is_called_so_and_names_no_rival(code):
     placed = {"finding": "not certified", "words": "not certified", "rival": "dog"}
     terms, spoken = read_out(code, placed, "unproved", -np.inf)
-    assert terms["Proved here"] == "✘ not certified, no bound"
-    assert terms["Its placement"] == "row 0, column 0: unproved, no bound"
+    assert terms["Certificate at this patch position"] == "✘ not certified, no bound"
+    assert terms["Placement that contains it"] == "row 0, column 0: unproved, no bound"
     assert spoken.endswith("not certified, no bound.")
     terms, spoken = read_out(code, placed, "not certified", -0.25)
-    assert terms["Proved here"] == "✘ not certified, margin -0.25 against dog"
+    assert terms["Certificate at this patch position"] == "✘ not certified, margin -0.25 against dog"
     assert spoken.endswith("not certified, margin -0.25 against dog.")
 
 
 def test_an_alert_is_told_as_the_prediction_and_has_no_score(code):
     placed = {"finding": "certified", "words": "certified: label or alert", "rival": "dog"}
     terms, spoken = read_out(code, placed, "certified: label or alert", 0.5)
-    assert terms["The network"] == "without the defence catwith it an alert"
-    assert terms["Proved here"] == "✔ certified: label or alert, margin +0.5 against dog"
+    assert terms["Prediction on the patched image"] == "undefended catPatchGuard++ an alert"
+    assert (
+        terms["Certificate at this patch position"] == "✔ certified: label or alert, margin +0.5 against dog"
+    )
     assert "prediction an alert, certified: label or alert, margin +0.5 against dog" in spoken
 
 
@@ -261,4 +338,4 @@ def test_the_cells_of_a_footprint_are_named_from_the_first_to_the_last_around_th
 def test_a_placement_is_in_any_row_where_all_rows_are_alike(code):
     placed = {"finding": "certified", "words": "certified", "rival": "dog"}
     terms, _ = read_out(code, placed, "certified", 2.0, alike=(True, False))
-    assert terms["Its placement"] == "any row, column 0: certified, margin +2"
+    assert terms["Placement that contains it"] == "any row, column 0: certified, margin +2"

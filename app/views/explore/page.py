@@ -10,6 +10,7 @@ from app import links, opening
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
+from app.components.first_paint import PLACE, first_paint
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
 from app.markup import in_markdown
 from app.opening import Classes, Opened
@@ -36,14 +37,21 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     _about_its_photo()
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
+    stage = st.container(key=PLACE)
+    # Filled last, for the tight bound may take a moment, and where it moves no panel.
+    about_bounds = st.empty()
+    with stage:
+        waiting = st.empty()
+    if chosen is not None:
+        with waiting:
+            size = cached.framing(chosen.photo, chosen.choice).image_size
+            first_paint(patches.framed_preview(chosen.photo, chosen.choice), size)
     asked = opening.classes(chosen, slot)
     if chosen is None or asked is None:
+        waiting.empty()
         return
     clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
     _verdict(slot, clean)
-    # Filled last: the tight bound may take a moment.
-    about_bounds = st.empty()
-    stage = st.container()
     if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
         st.caption(
             "No simulated patch is shown under this defence: the network would have to run again for every pair of "
@@ -52,11 +60,8 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     else:
         patch.controls(clean, chosen.patch_size)
     st.caption(
-        "Drag the patch, or take it with Tab. Point at a cell to mark it everywhere; click a window of the margin "
-        "map, or use the arrow keys on the stage, to make it the malicious one. Dotted orange: malicious window. "
-        "Solid blue: window detected in the class shown and masked. Dashed pink: the cells that the patch reaches. "
-        "Margins: blue is positive, red negative; a cross marks a window that is not certified, a circle one that is "
-        "undecided."
+        "Drag the patch, or focus it with Tab: the malicious window follows it. Click a window of the margin map, or "
+        "use the arrow keys on the stage, to look at another. Point at a cell to mark it in all panels."
     )
     with stage:
         patch.expect_canvas()
@@ -94,7 +99,7 @@ def _stage(chosen: Choices, asked: Classes) -> None:
     """The canvas; run alone it answers for the patch where it is, and once that rests the whole page follows."""
     alone, moving = not patch.canvas_expected(), patch.moving()
     seen = opening.looked_at(chosen, asked)
-    clean, image_size = seen.clean, seen.clean.features.framing.image_size
+    clean = seen.clean
     answer = None
     if seen.simulation is not None:
         answer = answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch)
@@ -105,7 +110,7 @@ def _stage(chosen: Choices, asked: Classes) -> None:
         patch.acknowledged(),
         key=_CANVAS,
         on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
-        on_patch=lambda: patch.follow_canvas(image_size, chosen.patch_size, _CANVAS),
+        on_patch=lambda: patch.follow_canvas(clean, chosen.photo.digest, chosen.patch_size, _CANVAS),
     )
     if alone and not moving:
         st.rerun()
@@ -118,7 +123,9 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
         proved = patches.placements(
             chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
         )
-    return scene_of(seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved)
+    return scene_of(
+        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved
+    )
 
 
 def _scores(seen: Opened) -> None:
