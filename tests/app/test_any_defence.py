@@ -82,7 +82,7 @@ def test_explore_says_of_each_defence_what_the_library_says(network, name):
     certificate = told.certificate
     assert in_markdown(told.sentence()) in statement(app)
     assert bool(app.success) == (told.verdict is Verdict.CERTIFIED)
-    assert metric(app, "Defended prediction") == in_markdown(told.prediction)
+    assert metric(app, "Clean photo: defended") == in_markdown(told.prediction)
     proved = f"{certificate.proved.sum()} of {certificate.positions.count}"
     assert metric(app, f"{places(certificate).capitalize()} proved") == proved
     assert metric(app, "Smallest margin") == number(certificate.margin.min(), "+.3f")
