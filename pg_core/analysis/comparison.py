@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core.analysis.inputs import supply
+from pg_core.analysis.words import number
 from pg_core.defences.base import (
     ALERT,
     Certificate,
@@ -225,7 +226,7 @@ def _row(found: Comparison, one: DefenceResult) -> tuple[str, str, str, str]:
     what = "windows" if isinstance(certificate.positions, Windows) else "placements"
     proved = f"{certificate.proved.sum()} of {certificate.positions.count} {what}"
     verdict = in_words(certificate.verdict, certificate.claim)
-    return prediction, verdict, proved, f"{certificate.margin.min():+.4g}"
+    return prediction, verdict, proved, number(float(certificate.margin.min()), "+.4g")
 
 
 def _verdict(found: Comparison, one: DefenceResult) -> str:
