@@ -154,7 +154,8 @@ def test_a_defence_of_the_link_that_does_not_fit_the_network_is_replaced_and_nam
     app = opened(network="cifar10", defence="smoothing")
     (warning,) = app.warning
     assert warning.value == (
-        "de-randomized smoothing does not fit this network and this patch: double masking on features is in its place."
+        "de-randomized smoothing does not fit this network and this patch: double masking on features (ours) is in "
+        "its place."
     )
     assert "defence" not in address(app)
     app.run()
@@ -256,7 +257,7 @@ def test_without_a_defence_no_place_is_certified_and_the_page_says_why():
 )
 def test_of_a_patch_that_no_position_contains_the_page_says_that_there_is_no_bound(network, name, one):
     app = on_page(placements_page, network, name)
-    height = next(box for box in app.number_input if box.label == "Height of the patch")
+    height = next(box for box in app.number_input if box.label == "Height (px)")
     height.set_value(20).run()
     assert not app.exception
     assert metric(app, "Places certified") == "0.0 %"

@@ -124,8 +124,8 @@ def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones
     page = open_page()
     wait_for_panels(page)
     choose(page, "or a sample", "coffee")
-    expect(verdict(page)).to_contain_text("windows are not certified. The worst, at row")
-    expect(verdict(page)).to_contain_text(re.compile(r"of evidence for 'espresso' against '.+'"))
+    expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
+    expect(verdict(page)).to_contain_text(re.compile(r"'.+' could overtake 'espresso'"))
     proved, count = (int(number) for number in metric(page, "Windows proved").inner_text().split(" of "))
     page.wait_for_function(
         "document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'not certified')"

@@ -1,5 +1,6 @@
 """What is on the screen in files: the chosen window, the patch, every window in tables, and a figure for a paper."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -49,7 +50,9 @@ class Screen:
         broken = np.zeros(certificate.positions.shape, bool) if self.effect is None else self.effect.broken
         for at in np.ndindex(certificate.positions.shape):
             chosen = "chosen" if at == (self.chosen.top, self.chosen.left) else ""
-            numbers = (float(number[at]) for number in values)
+            numbers = (
+                number if math.isfinite(number := float(value[at])) else "no bound" for value in values
+            )
             verdict, rival = str(certificate.verdicts[at]), classes[certificate.rival[at]]
             yield *at, *numbers, verdict, rival, chosen, BROKEN if broken[at] else ""
 
@@ -69,7 +72,8 @@ def windows_latex(screen: Screen) -> str:
     tolerance = columns.index("tolerance")
     # Four digits after the point would leave nothing of a tolerance.
     written = [
-        [f"{cell:.1e}" if n == tolerance else cell for n, cell in enumerate(row)] for row in screen.rows()
+        [f"{cell:.1e}" if n == tolerance and isinstance(cell, float) else cell for n, cell in enumerate(row)]
+        for row in screen.rows()
     ]
     analysis = screen.analysis
     caption = (

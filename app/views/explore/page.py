@@ -89,8 +89,8 @@ def _about_its_photo() -> None:
     digest = links.awaited()
     if digest is not None:
         st.info(
-            f"This link refers to a photo that exists only on the sender's computer (SHA-256 {digest[:12]}…). Upload it "
-            "in the sidebar, and the page is that of the link; until then it shows a sample."
+            f"This link refers to a photo that exists only on the sender's computer (SHA-256 {digest[:12]}…). "
+            "Upload it again in the sidebar, and the page is that of the link; until then it shows a sample."
         )
 
 
