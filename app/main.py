@@ -16,7 +16,7 @@ st.caption("Which adversarial patch could change the answer? Every window is pro
 def _explore() -> None:
     from app.views.explore import page as explore
 
-    explore.show(chosen, debugger_page)
+    explore.show(chosen, debugger_page, about_page)
 
 
 def _debugger() -> None:
@@ -61,6 +61,13 @@ def _results() -> None:
     results.show()
 
 
+def _about() -> None:
+    from app.views.about import page as about
+
+    about.show()
+
+
+about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
 page = st.navigation(
@@ -73,6 +80,7 @@ page = st.navigation(
         st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),
         st.Page(_results, title="Results", url_path="results"),
+        about_page,
     ],
     position="top",
 )

@@ -1,10 +1,13 @@
 """What was measured here and what was published, as the pages show it: points, tables, and a network in brief."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import streamlit as st
 
 from pg_core.datasets.base import DATASETS, OTHER, Dataset
+from pg_core.defences.base import Claim
+from pg_core.defences.registry import DEFENCES
 from pg_core.evaluation import published, results
 from pg_core.evaluation import table as comparison
 from pg_core.evaluation.results import RESULTS, Evaluation
@@ -64,18 +67,26 @@ def patches(chosen: tuple[Point, ...]) -> list[str]:
 
 
 def rows(chosen: tuple[Point, ...]) -> list[dict[str, str]]:
-    """Points as rows of a table, in words."""
-    return [
-        {
-            "Patch": f"{point.patch} of {point.image}",
-            "Defence": point.method,
-            "Network": point.network,
-            "Source": f"{point.origin}: {described(point)}",
-            "Clean, %": point.in_words[0],
-            "Certified, %": point.in_words[1],
-        }
-        for point in chosen
-    ]
+    """A row for each patch, network and set of photos, in words: clean and certified accuracy under each defence, with
+    the interval of the latter."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    columns = {_column(point): "" for point in sorted(chosen, key=_order)}
+    for point in chosen:
+        head = f"{point.patch} of {point.image}", point.network, f"{point.origin}: {described(point)}"
+        row = dict(zip(("Patch", "Network", "Source"), head, strict=True))
+        found.setdefault(head, row | columns)[_column(point)] = _cell(point)
+    return list(found.values())
+
+
+def networks(chosen: tuple[Point, ...]) -> list[str]:
+    """The networks that accuracies are known of, those measured here first."""
+    by_origin = sorted(chosen, key=lambda point: point.origin is Origin.PUBLISHED)
+    return list(dict.fromkeys(point.network for point in by_origin))
+
+
+def of_networks(chosen: tuple[Point, ...], names: Collection[str]) -> tuple[Point, ...]:
+    """The points of these networks; all of them if none is named."""
+    return tuple(point for point in chosen if not names or point.network in names)
 
 
 def names(data: Dataset) -> list[str]:
@@ -110,24 +121,18 @@ def table_run(evaluation: Evaluation) -> int:
 
 
 def measured_networks() -> list[dict[str, str]]:
-    """A row for each network that was measured here, with robust masking at T = 0, double masking on features or
-    interval bounds, beside the published figure."""
-    return [
-        {
-            "Network": point.network,
-            "Receptive field": str(MODELS[point.network].receptive_field),
-            "Photos": f"{point.data}, {described(point)}",
-            "Patch": f"{point.patch} of {point.image}",
-            "Defence": point.method,
-            "Source": str(point.origin),
-            "Clean, %": str(point.clean),
-            "Certified, %": point.in_words[1],
-            "As published, clean / certified": _beside(point),
-        }
-        for each in _IN_BRIEF
+    """A row for each network that was measured here and each patch, with robust masking at T = 0, double masking on
+    features or interval bounds."""
+    shown = tuple(
+        point
+        for each, shares in _IN_BRIEF.items()
         for point in comparison.table_4(points(), DATASETS[each])
-        if point.origin is not Origin.PUBLISHED and point.defence in _DEFENDED and point.network in MODELS
-    ]
+        if point.origin is not Origin.PUBLISHED
+        and point.defence in _DEFENDED
+        and point.network in MODELS
+        and any(comparison.same_share(point.patch_per_cent, share) for share in shares)
+    )
+    return rows(shown)
 
 
 def measured(model: str, defence: str) -> str:
@@ -162,7 +167,10 @@ def in_brief(model: str) -> str:
     """What is known of the accuracy of a network, a paragraph for each patch and defence; or that nothing is, or can
     be read."""
     try:
-        return "\n\n".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
+        return (
+            "\n\n".join(_measured_in_brief(model))
+            or f"No accuracy has been measured for this network.{_published_in_brief(model)}"
+        )
     except ValueError as error:
         return f"Its accuracies cannot be read: {error}."
 
@@ -210,6 +218,24 @@ def _published_in_brief(model: str) -> str:
     return f" As published, clean / certified in %: {'; '.join(cells)}." if cells else ""
 
 
+def _column(point: Point) -> str:
+    """The literature's name of a defence, at the head of its column."""
+    if point.defence in ("masking", "mask-ds"):
+        return "robust masking (Mask-BN, Mask-DS)"
+    title = DEFENCES[point.defence].title if point.defence in DEFENCES else point.method
+    return f"{title}: label or alert" if point.claim is Claim.LABEL_OR_ALERT else title
+
+
+def _order(point: Point) -> int:
+    return list(DEFENCES).index(point.defence) if point.defence in DEFENCES else len(DEFENCES)
+
+
+def _cell(point: Point) -> str:
+    if point.clean is None:
+        return "infeasible"
+    return f"{point.clean.per_cent:.1f} / {'–' if point.certified is None else point.certified}"
+
+
 def _beside(point: Point) -> str:
     """What is published for the same defence, data and share of the image."""
     cells = [
@@ -219,7 +245,7 @@ def _beside(point: Point) -> str:
         and (other.data, other.defence) == (point.data, point.defence)
         and comparison.same_share(other.patch_per_cent, point.patch_per_cent)
     ]
-    return "; ".join(cells) or "nothing"
+    return "; ".join(cells) or "no published value"
 
 
 def _files(pattern: str) -> tuple[tuple[Path, int], ...]:

@@ -21,15 +21,18 @@ TITLES = {
     Case.NONE: "nothing is detected",
 }
 MEANINGS = {
-    Region.SPILLED: "detected, not malicious: benign evidence q1 is masked by mistake",
-    Region.CAUGHT: "detected and malicious: evidence q2 is masked",
-    Region.MISSED: "malicious, not detected: evidence q3 stays",
+    Region.SPILLED: "detected, not malicious: benign evidence $q_1$ is masked by mistake",
+    Region.CAUGHT: "detected and malicious: evidence $q_2$ is masked",
+    Region.MISSED: "malicious, not detected: evidence $q_3$ stays",
 }
+"""In Markdown."""
+_SIGNS = {"≤": r"\le", "·": r"\cdot", "q1": "q_1", "q3": "q_3"}
 _PATTERNS = {Region.SPILLED: "/", Region.CAUGHT: "x", Region.MISSED: "."}
 
 
-def board(shown: Board) -> go.Figure:
-    """A small board with its values; the cells of r1, r2 and r3 are hatched and named."""
+def board(shown: Board, most: float | None = None) -> go.Figure:
+    """A small board with its values; the cells of r1, r2 and r3 are hatched and named. Colours end at `most`, by
+    default the largest value: boards side by side need the same."""
     rows, columns = shown.windows.map_size
     evidence, window = shown.attacked[0], shown.window
     detected = shown.masking.window(0)
@@ -41,7 +44,7 @@ def board(shown: Board) -> go.Figure:
         go.Heatmap(
             z=np.where(cells, evidence, np.nan),
             zmin=0.0,
-            zmax=max(float(evidence.max()), 1.0),
+            zmax=max(float(evidence.max()), 1.0) if most is None else most,
             colorscale=scale,
             showscale=False,
             hoverongaps=False,
@@ -102,6 +105,14 @@ def inequality(evidence: CaseEvidence, threshold: float) -> str:
         f"e = {e} ≤ tT/(1 - T) = {t} · {threshold:.4g}/{1 - threshold:.4g} = {most}, "
         f"so s = t + e = {t} + {e} = {s} ≤ t/(1 - T) = {bound}"
     )
+
+
+def formula(evidence: CaseEvidence, threshold: float) -> str:
+    """The same as Markdown with formulas."""
+    said = inequality(evidence, threshold)
+    for sign, written in _SIGNS.items():
+        said = said.replace(sign, written)
+    return ", so ".join(f"${part}$" for part in said.split(", so "))
 
 
 def in_words(shown: Board) -> str:

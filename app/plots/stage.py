@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_patch, add_photo, outlines
+from pg_core.analysis.effect import BROKEN, PatchEffect
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.analysis.words import places
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
@@ -57,6 +58,8 @@ def stage(
     span = min(0.0, float(values.min())), float(values.max())
     figure.add_trace(_cells(evidence, field, "evidence", span), 1, 3)
     _margins(figure, clean)
+    if patch is not None:
+        _broken(figure, PatchEffect(clean, shown, patch))
     add_photo(figure, clean.features.pixels, ("", "2"))
     if patch is not None:
         add_patch(figure, shown.features.pixels, patch, ("", "2"))
@@ -149,6 +152,16 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
             1,
             4,
         )
+
+
+def _broken(figure: go.Figure, effect: PatchEffect) -> None:
+    """A star on each window that holds the patch, if its pixels change the defended answer."""
+    rows, columns = np.nonzero(effect.broken)
+    size = max(9, min(18, 160 // max(effect.broken.shape)))
+    marker = {"symbol": "star", "size": size, "color": style.BROKEN, "line": {"width": 1, "color": "#111111"}}
+    figure.add_trace(
+        go.Scatter(x=columns, y=rows, mode="markers", name=BROKEN, marker=marker, hoverinfo="skip"), 1, 4
+    )
 
 
 def _outlines(

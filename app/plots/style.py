@@ -14,6 +14,9 @@ FOOTPRINT = {"color": "#cc79a7", "width": 2, "dash": "dash"}
 CURRENT = {"color": "#111111", "width": 3, "dash": "solid"}
 """Outlines differ in line style as well as in colour (Okabe and Ito's palette)."""
 
+BROKEN = "#e69f00"
+"""A star: pixels change the defended answer there."""
+
 BENIGN_CELLS = [[0.0, "#f3f6f8"], [1.0, "#7fb8d8"]]
 MALICIOUS_CELLS = [[0.0, "#fdf3ec"], [1.0, "#f0a878"]]
 HATCH = "#8a8a8a"

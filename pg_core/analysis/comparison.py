@@ -18,6 +18,7 @@ from PIL import Image
 
 from pg_core.analysis.certify import threat_of
 from pg_core.analysis.inputs import configure, supply
+from pg_core.analysis.words import number
 from pg_core.defences.base import (
     ALERT,
     Certificate,
@@ -267,7 +268,7 @@ def _row(found: Comparison, one: DefenceResult) -> tuple[str, str, str, str]:
     what = "windows" if isinstance(certificate.positions, Windows) else "placements"
     proved = f"{certificate.proved.sum()} of {certificate.positions.count} {what}"
     verdict = in_words(certificate.verdict, certificate.claim)
-    return prediction, verdict, proved, f"{certificate.margin.min():+.4g}"
+    return prediction, verdict, proved, number(float(certificate.margin.min()), "+.4g")
 
 
 def _verdict(found: Comparison, one: DefenceResult) -> str:

@@ -62,14 +62,9 @@ def sentence(analysis: "Analysis") -> str:
             f"of {positions.count} are within the tolerance, which is estimated."
         )
     row, column = certificate.worst_position
-    missing = -float(certificate.margin[row, column])
-    of_evidence = " of evidence" if isinstance(analysis.defence, RobustMasking) else ""
-    lacks = f"lacks {missing:.4g}{of_evidence}" if missing > 0 else "is no more than a tie"
     return (
         f"Not certified against a {patch}: {certificate.not_certified.sum()} of {positions.count} {what} are not "
-        "certified. "
-        f"The worst, at row {row}, column {column}, {lacks} for '{label}' against "
-        f"'{analysis.rival(certificate.worst)}'."
+        f"certified. {_overtaken(analysis)} The {places(certificate, one=True)} is at row {row}, column {column}."
     )
 
 
@@ -165,6 +160,16 @@ def number(value: float, form: str) -> str:
     ('+1.23', 'no bound')
     """
     return f"{value:{form}}" if math.isfinite(value) else "no bound"
+
+
+def _overtaken(analysis: "Analysis") -> str:
+    """What the smallest margin leaves possible, as far as the bounds know."""
+    worst = analysis.certificate.worst
+    margin, rival = float(analysis.certificate.margin[worst.top, worst.left]), analysis.rival(worst)
+    if not math.isfinite(margin):
+        return f"There is no bound for what '{rival}' reaches against '{analysis.label}'."
+    could = "overtake" if margin < 0 else "draw level with"
+    return f"Smallest margin {margin:+.4g}: '{rival}' could {could} '{analysis.label}'."
 
 
 def _of_robust_masking(defence: RobustMasking) -> Summary:

@@ -179,8 +179,8 @@ class DefenceSpec:
     input: DefenceInput
     build: Callable[[DefenceConfig], Defence]
     describes: Callable[[Any], bool]
-    lower: str = "what '{label}' keeps at least"
-    upper: str = "what '{rival}' reaches at most"
+    lower: str = "the least score of '{label}'"
+    upper: str = "the largest score of '{rival}'"
     parameters: tuple[Parameter[Any], ...] = ()
     evidence: Callable[[Any, InputArray], EvidenceMap] | None = None
     masked: Callable[[Any, Any, int], tuple[Box, ...]] | None = None

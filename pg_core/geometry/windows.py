@@ -71,6 +71,21 @@ class Windows:
         whole = self.window_size[1] == self.map_size[1]  # where a footprint may go on around the edge
         return self.window(top, 0 if whole else max(0, footprint.right - self.window_size[1]))
 
+    def around(self, box: Window) -> Bool[np.ndarray, "window_rows window_columns"]:
+        """Whether each window contains a whole box of cells.
+
+        >>> Windows((1, 4), (1, 3)).around(Window(0, 2, 1, 1)).astype(int)
+        array([[1, 1]])
+        """
+        axes = []
+        for axis, (first, size) in enumerate(((box.top, box.height), (box.left, box.width))):
+            ahead = first - np.arange(self.shape[axis])
+            if axis == 1:  # of a window that is the whole ring, too; without wrapping it changes nothing
+                ahead %= self.map_size[1]
+            whole = self.window_size[axis] == self.map_size[axis]  # where a box may go on around the edge
+            axes.append((ahead + size <= self.window_size[axis]) & (ahead >= 0) | whole)
+        return np.outer(*axes)
+
     def holding(self, window: Window) -> Bool[np.ndarray, "windows cells"]:
         """Whether each window w', by its flat position in W, holds each cell of a box, both in row-major order.
 

@@ -1,7 +1,7 @@
-"""Tables for LaTeX that need no package: text escaped, numbers with a proper minus.
+"""Tables for LaTeX with the rules of booktabs, a caption and a label: text escaped, numbers with a proper minus.
 
-Not by pandas, which wants Jinja and the package booktabs for it, and leaves accents, ligatures, quotes and a [ or * at
-the beginning of a line to the reader: a class is called what a person likes.
+Not by pandas, which wants Jinja for it, and leaves accents, ligatures, quotes and a [ or * at the beginning of a line
+to the reader: a class is called what a person likes.
 """
 
 import unicodedata
@@ -58,23 +58,59 @@ _LIGATURES = frozenset("-',")
 """Two of them in a row would become another sign."""
 
 
+_ONE_PAGE = 40
+"""Rows; a longer table goes on over several pages."""
+
+
+def table(
+    alignment: str, head: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str, label: str
+) -> str:
+    r"""A table with a caption and a label, which the packages in its first line are needed for; a long one goes on
+    over several pages. caption is escaped; label is of letters, digits and hyphens.
+
+    >>> print(table("lr", ["class", "margin"], [["cat", -0.5]], "Margins of 1 window.", "margins"))
+    % \usepackage{booktabs}
+    \begin{table}
+    \centering
+    \caption{Margins of 1 window.}
+    \label{tab:margins}
+    \begin{tabular}{lr}
+    \toprule
+    class & margin \\
+    \midrule
+    cat & $-$0.5000 \\
+    \bottomrule
+    \end{tabular}
+    \end{table}
+    <BLANKLINE>
+    """
+    rows = list(rows)
+    said, named = rf"\caption{{{escaped(caption)}}}", rf"\label{{tab:{label}}}"
+    if len(rows) <= _ONE_PAGE:
+        opening = ["% \\usepackage{booktabs}", r"\begin{table}", r"\centering", said, named]
+        return "\n".join([*opening, tabular(alignment, head, rows) + r"\end{table}", ""])
+    begin, end = rf"\begin{{longtable}}{{{alignment}}}", r"\end{longtable}"
+    opening = ["% \\usepackage{booktabs,longtable}", begin, rf"{said} {named} \\"]
+    ruled = [r"\toprule", _line(head), r"\midrule", r"\endhead", r"\bottomrule", r"\endlastfoot"]
+    return "\n".join([*opening, *ruled, *map(_line, rows), end, ""])
+
+
 def tabular(alignment: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    r"""A table with a line above, below the head and at the end; floats have four digits after the point.
+    r"""A table with the rules of booktabs and nothing around it; floats have four digits after the point.
 
     >>> print(tabular("lr", ["class", "margin"], [["cats & dogs", -0.5]]))
     \begin{tabular}{lr}
-    \hline
+    \toprule
     class & margin \\
-    \hline
+    \midrule
     cats \& dogs & $-$0.5000 \\
-    \hline
+    \bottomrule
     \end{tabular}
     <BLANKLINE>
     """
-    lines = (" & ".join(map(_written, row)) + r" \\" for row in rows)
     begin, end = rf"\begin{{tabular}}{{{alignment}}}", r"\end{tabular}"
-    head_line = " & ".join(map(escaped, head)) + r" \\"
-    return "\n".join([begin, r"\hline", head_line, r"\hline", *lines, r"\hline", end, ""])
+    ruled = [begin, r"\toprule", _line(head), r"\midrule", *map(_line, rows), r"\bottomrule"]
+    return "\n".join([*ruled, end, ""])
 
 
 def escaped(text: str) -> str:
@@ -105,6 +141,10 @@ def _as_printed(sign: str) -> str:
     for accent in accents:
         printed = f"\\{_ACCENTS[accent]}{{{printed}}}"
     return printed
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    return " & ".join(map(_written, cells)) + r" \\"
 
 
 def _written(cell: Cell) -> str:

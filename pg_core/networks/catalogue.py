@@ -77,7 +77,7 @@ MODELS: dict[str, Description] = {
     for description in (
         Description(
             "tiles",
-            "Tiles, everyday names",
+            "ImageNet tiles, 673 grouped classes",
             (448, 448),
             _square(128, 32),
             EvidenceType.CONFIDENCE,
@@ -85,7 +85,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "tiles-coarse",
-            "Tiles, everyday names, coarse and fast",
+            "ImageNet tiles, 673 grouped classes, coarse and fast",
             (448, 448),
             _square(128, 64),
             EvidenceType.CONFIDENCE,
@@ -93,7 +93,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "tiles-imagenet",
-            "Tiles, all 1,000 ImageNet classes",
+            "ImageNet tiles, 1,000 classes",
             (448, 448),
             _square(128, 32),
             EvidenceType.CONFIDENCE,
@@ -101,7 +101,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "imagenette",
-            "Trained tiles, the ten ImageNette classes",
+            "ImageNette, trained tiles",
             (224, 224),
             _square(33, 11),
             EvidenceType.SHARPENED,
@@ -111,7 +111,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "tiles-imagenette",
-            "Tiles, the ten ImageNette classes",
+            "ImageNette, tiles",
             (224, 224),
             _square(64, 16),
             EvidenceType.CONFIDENCE,
@@ -119,7 +119,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "cifar10",
-            "A field of 5 pixels, trained here for CIFAR-10",
+            "CIFAR-10, receptive field 5×5",
             (32, 32),
             _square(5, 1),
             EvidenceType.LOGITS,
@@ -130,7 +130,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "cifar10-bands",
-            "Bands of 4 columns, trained here for CIFAR-10",
+            "CIFAR-10, bands of 4 columns",
             (32, 32),
             ReceptiveField((32, 4), (32, 1), wrapping=True),
             EvidenceType.CONFIDENCE,
@@ -141,7 +141,7 @@ MODELS: dict[str, Description] = {
         ),
         Description(
             "cifar10-interval",
-            "For interval bounds against 5x5 patches, trained here for CIFAR-10",
+            "CIFAR-10, for interval bounds",
             (32, 32),
             _square(5, 3),
             EvidenceType.LOGITS,

@@ -82,7 +82,7 @@ def test_explore_says_of_each_defence_what_the_library_says(network, name):
     certificate = told.certificate
     assert in_markdown(told.sentence()) in statement(app)
     assert bool(app.success) == (told.verdict is Verdict.CERTIFIED)
-    assert metric(app, "Defended prediction") == in_markdown(told.prediction)
+    assert metric(app, "Clean photo: defended") == in_markdown(told.prediction)
     proved = f"{certificate.proved.sum()} of {certificate.positions.count}"
     assert metric(app, f"{places(certificate).capitalize()} proved") == proved
     assert metric(app, "Smallest margin") == number(certificate.margin.min(), "+.3f")
@@ -154,7 +154,8 @@ def test_a_defence_of_the_link_that_does_not_fit_the_network_is_replaced_and_nam
     app = opened(network="cifar10", defence="smoothing")
     (warning,) = app.warning
     assert warning.value == (
-        "de-randomized smoothing does not fit this network and this patch: double masking on features is in its place."
+        "de-randomized smoothing does not fit this network and this patch: double masking on features (ours) is in "
+        "its place."
     )
     assert "defence" not in address(app)
     app.run()
@@ -256,7 +257,7 @@ def test_without_a_defence_no_place_is_certified_and_the_page_says_why():
 )
 def test_of_a_patch_that_no_position_contains_the_page_says_that_there_is_no_bound(network, name, one):
     app = on_page(placements_page, network, name)
-    height = next(box for box in app.number_input if box.label == "Height of the patch")
+    height = next(box for box in app.number_input if box.label == "Height (px)")
     height.set_value(20).run()
     assert not app.exception
     assert metric(app, "Places certified") == "0.0 %"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.plots.cases import board, case_on_photo, in_words, inequality
+from app.plots.cases import board, case_on_photo, formula, in_words, inequality
 from app.plots.photo import outline
+from app.views.figure5.results import example
 from pg_core import RobustMasking, analyse
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, EXAMPLES
 from pg_core.defences.patchguard.cases import Case, Region
@@ -54,6 +55,20 @@ def test_every_cell_shows_its_evidence_and_its_region():
     assert malicious.text[3][2] == "5<br><i>r2</i>"
     assert benign.text[3][1] == "0<br><i>r1</i>"
     assert benign.text[0][2] == "2"
+
+
+def test_four_boards_side_by_side_have_one_scale_of_colours():
+    scales = {trace.zmax for case in Case for trace in example(case).data[:2]}
+    assert scales == {max(shown.attacked.max() for shown in EXAMPLES.values())}
+
+
+@pytest.mark.parametrize("case", list(Case))
+def test_a_formula_says_what_the_inequality_says(case):
+    shown = EXAMPLES[case]
+    written = formula(shown.evidence, shown.threshold)
+    assert written.count("$") == 4
+    plain = written.replace("$", "").replace(r"\le", "≤").replace(r"\cdot", "·").replace("_", "")
+    assert plain == inequality(shown.evidence, shown.threshold)
 
 
 def test_the_inequality_is_written_out_in_numbers():

@@ -67,7 +67,7 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert metric(page, "Rival") == told.rival(worst)
     assert metric(page, "Margin") == f"{expected.margin:+.4g}"
     assert metric(page, "Missing evidence") == f"{expected.missing:.4g}"
-    assert f"**'espresso' keeps at least {expected.label.bound:.4g}.**" in text(page)
+    assert f"**The score of 'espresso' is at least {expected.label.bound:.4g}.**" in text(page)
     assert f"lower = t - m = {expected.label.outside:.4g} - {expected.label.taken:.4g}" in text(page)
     assert "✘ feature-space counterexample" in text(page)
     _, witness = window_status(told.defence, told.masking, told.certificate, worst)
@@ -120,7 +120,7 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
         f"With patch 64x64 → 128x128: still not certified; {before.proved.sum()} of 16 windows proved → "
         f"**{after.proved.sum()} of {after.windows.count}** proved." in text(page)
     )
-    next(button for button in page.button if button.label == "As in the sidebar").click().run()
+    next(button for button in page.button if button.label == "Reset to sidebar settings").click().run()
     assert "still not certified" not in text(page)
     page.slider(key="whatif-threshold").set_value(0.3).run()
     page.number_input(key="whatif-clip_high").set_value(0.5).run()
@@ -132,7 +132,7 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
     gained = (other.proved & ~before.proved).sum()
     lost = (before.proved & ~other.proved).sum()
     assert "With T 0 → 0.3, c_h ∞ → 0.5" in text(page)
-    assert f"({gained} newly, {lost} no longer)" in text(page)
+    assert f"({gained} newly certified, {lost} newly failing)" in text(page)
 
 
 def test_the_settings_of_the_sidebar_are_where_what_if_begins(page):
@@ -151,11 +151,9 @@ def test_each_bound_is_told_by_the_branch_that_applies(page, told, bound):
     other = examine(told.features, defence)
     window = other.certificate.worst
     expected = diagnose(defence, other.masking, other.certificate, window)
-    keeps = (
-        "keeps at least" if bound == "tight" else "keeps, by the published bound, which is wrong for T > 0,"
-    )
+    keeps = "at least" if bound == "tight" else "by the published bound, which is wrong for T > 0,"
     assert f"{keeps} {expected.label.bound:.4g}" in text(page)
-    assert f"reaches at most {expected.rival.bound:.4g}" in text(page)
+    assert f"is at most {expected.rival.bound:.4g}" in text(page)
     assert not page.exception
 
 
@@ -204,8 +202,8 @@ def test_margin_rival_missing_and_bounds_of_any_defence_are_those_of_the_library
     assert metric(app, "Rival") == told.rival(worst)
     nothing = told.certificate.claim == "nothing"
     assert metric(app, "Missing") == ("–" if nothing else number(max(expected.missing, 0)))
-    assert f"**lower = {number(expected.lower.bound)}**" in text(app)
-    assert f"**upper = {number(expected.upper.bound)}**" in text(app)
+    assert f"**lower bound = {number(expected.lower.bound)}**" in text(app)
+    assert f"**upper bound = {number(expected.upper.bound)}**" in text(app)
     assert told.spec.lower.format(label=told.label, rival=told.rival(worst)) in text(app)
 
 
@@ -238,7 +236,7 @@ def test_a_witness_is_told_by_what_wins_and_without_one_it_is_not_known(any_defe
 
 def test_the_words_without_a_defence_call_the_upper_bound_infinite():
     app = opened("cifar10", "undefended")
-    assert "**upper = ∞**: no bound" in text(app)
+    assert "**upper bound = ∞**: no bound" in text(app)
     assert metric(app, "Margin") == "-∞"
     assert any("Hatched, with an arrow: without a bound." in box.value for box in app.caption)
 

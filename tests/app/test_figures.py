@@ -24,9 +24,11 @@ from pg_core import (
     extract,
     update,
 )
+from pg_core.analysis.effect import BROKEN
 from pg_core.analysis.photo import answer
 from pg_core.photos import patches as attacks
 from pg_core.plots.drawing import middle
+from tests.app.test_exports import fooled
 from tests.colours import Colours
 
 
@@ -49,6 +51,17 @@ def test_every_panel_shows_its_array(result):
     np.testing.assert_array_equal(evidence.z, result.masking.evidence[0])
     np.testing.assert_array_equal(margins.z, result.certificate.margin)
     assert [trace.meta for trace in figure.data[:4]] == [CELLS, CELLS, CELLS, WINDOWS]
+
+
+def test_the_windows_that_pixels_break_have_a_star_and_no_other_has():
+    effect = fooled()
+    shown = stage(effect.clean, effect.patched, 0, effect.clean.certificate.worst, effect.patch)
+    (stars,) = [trace for trace in shown.data if trace.name == BROKEN]
+    assert stars.marker.symbol == "star"
+    marked = set(zip(stars.y, stars.x, strict=True))
+    assert marked == {tuple(at) for at in np.argwhere(effect.broken).tolist()} != set()
+    clean = stage(effect.clean, effect.clean, 0, effect.clean.certificate.worst)
+    assert BROKEN not in [trace.name for trace in clean.data]
 
 
 def test_the_margin_scale_has_zero_in_the_middle_and_red_below(result):

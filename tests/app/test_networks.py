@@ -49,7 +49,7 @@ def listed(app):
 def test_an_empty_folder_is_said_to_be_empty(weights):
     app = opened()
     assert not app.exception
-    assert any("Nothing found in assets/weights" in box.value for box in app.info)
+    assert any("No additional weights found" in box.value for box in app.info)
     assert any("ResNet-50 can certify nothing" in box.value for box in app.markdown)
     windows = {row["Name"]: row["Window for 2 %"] for row in app.dataframe[0].value.to_dict("records")}
     assert windows["resnet50"] == "7x7: the whole map"
@@ -228,10 +228,13 @@ def test_a_program_that_gives_no_local_logits_is_refused_in_one_sentence_in_the_
 
 
 def explore_page():
+    import streamlit as st
+
     from app import sidebar
     from app.views.explore import page as explore
 
-    explore.show(sidebar.sidebar(), None)
+    st.session_state["introduction hidden"] = True  # its link needs all pages
+    explore.show(sidebar.sidebar(), None, None)
 
 
 @pytest.mark.filterwarnings("ignore")  # of tracing

@@ -62,8 +62,8 @@ def expected(sample, **parameters):
 def test_the_page_says_what_the_library_says(page):
     page.selectbox(key="sample").select("coffee").run()
     told = expected("coffee")
-    assert metric(page, "Undefended prediction") == told.undefended_prediction
-    assert metric(page, "Defended prediction") == told.prediction
+    assert metric(page, "Clean photo: undefended") == told.undefended_prediction
+    assert metric(page, "Clean photo: defended") == told.prediction
     assert metric(page, "Windows proved") == f"{told.certificate.proved.sum()} of 16"
     assert metric(page, "Smallest margin") == f"{told.certificate.margin.min():+.3f}"
     worst = told.certificate.worst
@@ -74,7 +74,7 @@ def test_a_window_that_is_not_certified_is_shown_with_the_prediction_of_its_witn
     page.selectbox(key="sample").select("coffee").run()
     told = expected("coffee")
     worst = told.certificate.worst
-    (text,) = [box.value for box in page.markdown if "Feature-space counterexample" in box.value]
+    (text,) = [box.value for box in page.markdown if "Feature-space counterexample**: there is" in box.value]
     assert f"instead of 'espresso' ({told.certificate.lower[worst.top, worst.left]:.4f})" in text
     field(page, "window_row").set_value(3).run()
     assert any("no content of this window changes the prediction" in box.value for box in page.markdown)
@@ -198,7 +198,7 @@ def test_a_bad_upload_costs_one_sentence_and_nothing_else(page, data, sentence):
     assert [box.value for box in page.error if sentence in box.value]
     assert page.slider(key="threshold").value == 0.1
     assert all(box.value in statement(page) for box in page.success)
-    assert metric(page, "Defended prediction") == "espresso"
+    assert metric(page, "Clean photo: defended") == "espresso"
 
 
 def checkpoint(folder, name, content):
@@ -232,7 +232,7 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
         "wild.pth",
     ]
     assert not page.exception
-    assert metric(page, "Defended prediction") in load_model("tiles-imagenette", "cpu").classes
+    assert metric(page, "Clean photo: defended") in load_model("tiles-imagenette", "cpu").classes
     page.selectbox(key="checkpoint").select("other.pth").run()
     assert any("other.pth: the weights of another network" in box.value for box in page.error)
     page.selectbox(key="checkpoint").select("pickle.pth").run()
@@ -253,17 +253,17 @@ def test_another_checkpoint_under_the_same_name_is_another_network(tmp_path, mon
 
 
 def test_a_simulated_patch_shows_both_predictions_and_its_footprint(page):
-    texts = [box.value for box in page.markdown]
+    texts = [box.value for box in page.caption]
     told = expected("chelsea")
     patch = told.patch_in(told.certificate.worst, (64, 64))
     height, width = told.footprint(patch).size
     where = f"Patch of 64x64 pixels at row {patch.top}, column {patch.left}. {height}x{width} local logits"
     assert any(where in text for text in texts)
-    assert metric(page, "With the defence") == "cat"
+    assert metric(page, "Patched photo: defended") == "cat"
     for contents in ("solid colour", "checkerboard", "sticker"):
         page.selectbox(key="contents").select(contents).run()
         assert not page.exception
-        assert metric(page, "With the defence") == "cat"
+        assert metric(page, "Patched photo: defended") == "cat"
 
 
 def test_reset_brings_back_the_opening_settings(page):

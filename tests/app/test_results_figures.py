@@ -1,6 +1,7 @@
 """The figures of the results page show the points that they are given, each with where it comes from."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_what_was_measured_is_a_line_with_intervals_and_what_was_published_an_op
     assert (published.mode, published.x, published.y) == ("markers", (2.0,), (86.7,))
     assert published.marker.symbol.endswith("-open")
     assert published.error_y.array is None
+
+
+def test_the_names_stand_beside_the_curves_and_none_lies_on_another():
+    many = [point(Origin.MEASURED, 2.0, 80.0 + n / 10, photos=str(n)) for n in range(12)]
+    figure = accuracies(many, Measure.CERTIFIED, Against.PATCH_SIZE)
+    names = figure.layout.annotations
+    assert sorted(name.text.replace("<br>", " ") for name in names) == sorted(traces(figure))
+    heights = sorted(name.ay for name in names)
+    low, high = figure.layout.yaxis.range
+    pixels = (figure.layout.height - 56) / (high - low)
+    assert all((above - below) * pixels > 29 for below, above in pairwise(heights))
+    assert heights[0] > low
+    assert heights[-1] < high
+    assert all(name.ax > name.x for name in names)
 
 
 def test_every_hover_text_names_share_photos_and_origin():

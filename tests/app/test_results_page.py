@@ -39,21 +39,35 @@ def rows(page):
     return page.dataframe[0].value.to_dict("records")
 
 
-def test_the_table_holds_the_runs_of_the_files_at_the_published_patch_sizes(page):
+def test_the_table_has_one_row_for_a_patch_and_a_network_with_every_defence_in_it(page):
     evaluation = results.read_all()["imagenette-unseen"]
+    heads = [(row["Patch"], row["Network"], row["Source"]) for row in rows(page)]
+    assert len(heads) == len(set(heads))
+    source = f"measured here: unseen, n = {evaluation.n:,}"
     for run in evaluation.runs:
         if run.setting.defence == "masking" and run.setting.threshold == 0:
             if run.setting.patch_size not in ((23, 23), (32, 32), (39, 39)):
                 continue
-            expected = {
-                "Defence": "robust masking",
-                "Clean, %": str(run.clean.in_per_cent),
-                "Certified, %": str(run.certified.in_per_cent) if run.certified else "nothing is claimed",
-            }
-            height, width = run.setting.patch_size
-            found = [row for row in rows(page) if row["Patch"] == f"{height}x{width} of 224x224"]
-            assert any(expected.items() <= row.items() for row in found)
+            patch = "{}x{} of 224x224".format(*run.setting.patch_size)
+            (row,) = [row for row in rows(page) if (row["Patch"], row["Source"]) == (patch, source)]
+            clean, certified = run.clean.in_per_cent, run.certified.in_per_cent
+            assert row["robust masking (Mask-BN, Mask-DS)"] == f"{clean.per_cent:.1f} / {certified}"
+            assert row["PatchGuard++ (detection): label or alert"]
     assert all("measured here" in row["Source"] or "as published" in row["Source"] for row in rows(page))
+    assert not any("nothing" in word for row in rows(page) for word in row.values())
+
+
+def test_a_filter_leaves_the_networks_that_are_chosen(page):
+    page.multiselect(key="result-networks").set_value(["BagNet-17"]).run()
+    assert not page.exception
+    assert {row["Network"] for row in rows(page)} == {"BagNet-17"}
+
+
+def test_a_network_has_one_row_for_each_patch_on_the_page_networks():
+    found = compute.measured_networks()
+    heads = [(row["Patch"], row["Network"], row["Source"]) for row in found]
+    assert len(heads) == len(set(heads))
+    assert {row["Network"] for row in found} == {"imagenette", "cifar10", "cifar10-bands", "cifar10-interval"}
 
 
 def test_published_figures_cite_their_source_and_none_is_from_memory(page):
@@ -118,9 +132,9 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     assert "published: for Mask-BN (BagNet-17) 95.0 / 86.7" in told
     current = evaluation.configuration.weights_sha256 == read_card("imagenette").sha256
     assert ("with other weights" not in told) == current
-    assert compute.in_brief("tiles") == "Not measured here."
+    assert compute.in_brief("tiles") == "No accuracy has been measured for this network."
     assert "for Mask-BN 95.0 / 86.7 (ImageNette, 2 % of 224x224)" in compute.in_brief("bagnet17")
-    assert compute.in_brief("bagnet17-192") == "Not measured here."
+    assert compute.in_brief("bagnet17-192") == "No accuracy has been measured for this network."
     assert "IBP (interval bounds, float64)" in compute.in_brief("cifar10-interval")
     assert "published: for IBP (small network) 47.8 / 30.3" in compute.in_brief("cifar10-interval")
     assert "CIFAR" not in compute.in_brief("bagnet17")

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from app.plots import style
+from app.plots.photo import outline
 from app.views.steps import double_masking
-from app.views.steps.figure import evidence_step, margins_step, said, scores_step
+from app.views.steps.figure import evidence_step, margins_step, on_photo, said, scores_step
+from pg_core import extract
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchcleanser.trace import (
     FeatureLine,
@@ -15,6 +19,7 @@ from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RI
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.trace import Line, trace_certificate, trace_prediction
 from pg_core.geometry import Window
+from tests.colours import Colours
 
 CLASSES = ("true", "other")
 W, STRADDLING = Window(4, 2, 2, 2), Window(3, 3, 2, 2)
@@ -64,6 +69,15 @@ def test_algorithm_1_marks_the_window_and_then_takes_it_out(run):
     assert np.nansum(masked.data[0].z) == of_line(steps, Line.SCORE).number("s") == 23
 
 
+def test_the_windows_of_a_step_lie_on_the_photo_where_their_cells_are():
+    features = extract(Image.new("RGB", (64, 48), (250, 20, 10)), Colours())
+    window = Window(2, 3, 5, 5)
+    (shape,) = on_photo(features, [("malicious", "w", style.MALICIOUS, window)]).layout.shapes
+    edges = outline(features.receptive_field, window)
+    assert {name: shape[name] for name in edges} == edges
+    assert shape.name == "malicious"
+
+
 def test_a_class_without_a_detected_window_keeps_all_its_cells(run):
     attacked, steps, *_ = run
     score = next(step for step in steps if step.line is Line.SCORE and step.label == 1)
@@ -110,7 +124,7 @@ def test_every_step_is_said_in_its_numbers(run):
     assert "12 ≤ T · SUM(û) = 12: nothing is detected." in words
     assert "'true' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in words
     assert "'other' has the largest score, s = 30: it is the prediction." in words
-    assert any(word.endswith("keeps at most upper = 30.") for word in words)
+    assert any(word.endswith("its score is at most upper = 30.") for word in words)
     assert any("m = 14 ≤ T t = 14.8" in word and word.endswith("lower = 23.") for word in words)
     assert "The window at row 4, column 2: margin = 23 - 30 = -7 against 'other': ✘ not positive." in words
     assert words[-1].endswith("windows are proved: ✘ not certified for 'true'.")

@@ -81,11 +81,27 @@ def test_playing_goes_on_by_itself_and_stops_at_the_end(board_page, monkeypatch)
     press(board_page, "play")
     assert board_page.slider(key="step-slider").value == 1
     for step in range(2, 12):
-        clock[0] += controls.PACE
+        clock[0] += controls.PACES["normal"]
         board_page.run()
         assert board_page.slider(key="step-slider").value == step
     assert not board_page.session_state["step-playing"]
     assert "it is the prediction" in text(board_page)
+
+
+def test_the_speed_sets_how_long_a_step_is_shown(board_page, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(controls.time, "monotonic", lambda: clock[0])
+    press(board_page, "play")
+    clock[0] += controls.PACES["fast"]
+    board_page.run()
+    assert board_page.slider(key="step-slider").value == 1
+    board_page.segmented_control(key="step-pace").set_value("fast").run()
+    assert board_page.slider(key="step-slider").value == 2
+
+
+def test_the_page_says_which_classes_are_walked_through(board_page):
+    (line,) = [box.value for box in board_page.caption if "Classes walked through" in box.value]
+    assert "'the class', 'the rival', the label and those with the largest scores." in line
 
 
 def test_playing_goes_through_a_loop_over_windows_and_not_past_it(board_page, monkeypatch):
@@ -95,7 +111,7 @@ def test_playing_goes_through_a_loop_over_windows_and_not_past_it(board_page, mo
     press(board_page, "play")
     shown = [text(board_page)]
     while board_page.session_state["step-playing"]:
-        clock[0] += controls.PACE
+        clock[0] += controls.PACES["normal"]
         board_page.run()
         shown.append(text(board_page))
     assert sum("23 of 25 single masks leave 'the class'" in words for words in shown) == 1

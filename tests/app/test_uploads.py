@@ -40,7 +40,7 @@ def test_a_photo_of_each_format_is_certified(page, suffix):
     photo = Image.linear_gradient("L").convert("RGB")
     upload(page, f"photo{suffix}", written(photo, suffix))
     assert not page.error
-    assert metric(page, "Defended prediction")
+    assert metric(page, "Clean photo: defended")
 
 
 def test_a_photo_of_a_phone_is_certified_and_the_share_seen_of_it_is_said(page):
@@ -56,4 +56,4 @@ def test_an_error_is_cleared_by_the_next_good_upload(page):
     assert [box.value for box in page.error if box.value.startswith("bad.png: This is a GIF image")]
     upload(page, "good.png", png())
     assert not [box.value for box in page.error if "bad.png" in box.value]
-    assert metric(page, "Defended prediction") == "espresso"
+    assert metric(page, "Clean photo: defended") == "espresso"

@@ -25,17 +25,19 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     page = open_page()
     wait_for_panels(page)
     choose(page, "or a sample", "coffee")
-    expect(verdict(page)).to_contain_text("windows are not certified. The worst, at row")
+    expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
     row, column = failing_windows(page)[-1]
     page.mouse.click(*at_panel(page, 4, row, column))
     expect(page.get_by_label("Row", exact=True)).to_have_value(str(row))
     expect(page.get_by_label("Column", exact=True)).to_have_value(str(column))
-    rival = page.locator("td", has_text="reaches at most").inner_text().split("'")[1]
+    rival = page.locator("td", has_text="upper bound: the score of").inner_text().split("'")[1]
     page.get_by_role("link", name="Why? Take this to the debugger").click()
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()
     expect(metric(page, "Rival")).to_have_text(rival)
-    expect(page.get_by_text(f"'{rival}' reaches at most")).to_be_visible()
-    expect(page.get_by_text("feature-space counterexample: a witness changes the prediction")).to_be_visible()
+    expect(page.get_by_text(f"The score of '{rival}' is at most")).to_be_visible()
+    expect(
+        page.get_by_text("feature-space counterexample found: a witness changes the prediction")
+    ).to_be_visible()
     page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 4")
 
     page.get_by_role("button", name="Go to the worst").click()
@@ -52,12 +54,12 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
 def test_other_settings_change_the_verdict_at_once(open_page):
     page = open_page(path="debugger")
     choose(page, "or a sample", "coffee")
-    expect(page.get_by_text("windows are not certified. The worst, at row")).to_be_visible()
+    expect(page.get_by_text("windows are not certified. Smallest margin")).to_be_visible()
     page.get_by_role("spinbutton", name="Patch height").fill("8")
     page.get_by_role("spinbutton", name="Patch height").press("Enter")
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_be_visible()
     expect(page.get_by_text("Everything below is about these settings.")).to_be_visible()
-    page.get_by_role("button", name="As in the sidebar").click()
+    page.get_by_role("button", name="Reset to sidebar settings").click()
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_have_count(0)
 
 

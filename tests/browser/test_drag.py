@@ -358,4 +358,4 @@ def test_two_people_drag_their_own_patches_at_once(open_page):
     for page, place in ((first, [199, 127, 64, 64]), (second, [159, 87, 64, 64])):
         settle(page)
         assert of_stage(page, "box") == typed_place(page) == place
-        assert metric(page, "With the defence").inner_text() == "cat"
+        assert metric(page, "Patched photo: defended").inner_text() == "cat"

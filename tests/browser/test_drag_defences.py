@@ -107,5 +107,5 @@ def test_while_the_patch_is_dragged_the_page_says_what_the_library_does_under_ev
         else:
             score = re.fullmatch(rf".* {said.prediction} \(score ([-\d.e+]+), runner-up .*\)", lines[1])[1]
             assert float(score) == pytest.approx(float(scores[label]), rel=1e-3, abs=1e-4)
-        expect(metric(page, "With the defence")).to_have_text(said.prediction)
+        expect(metric(page, "Patched photo: defended")).to_have_text(said.prediction)
         row, column = place

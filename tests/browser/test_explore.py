@@ -46,7 +46,7 @@ def test_the_page_opens_on_a_certified_cat(open_page):
     expect(verdict(page)).to_contain_text(
         "Certified. No 64x64-pixel patch anywhere on the 448x448 image the network sees can change 'cat'."
     )
-    expect(metric(page, "Defended prediction")).to_have_text("cat")
+    expect(metric(page, "Clean photo: defended")).to_have_text("cat")
     expect(metric(page, "Windows proved")).to_have_text("36 of 36")
 
 
@@ -61,8 +61,8 @@ def test_an_uploaded_photo_gets_the_same_numbers_as_the_command_line(open_page, 
     wait_for_panels(page)
     upload(page, file.name, file.read_bytes())
     expect(verdict(page)).to_contain_text(told["statement"])
-    expect(metric(page, "Undefended prediction")).to_have_text(told["undefended_prediction"])
-    expect(metric(page, "Defended prediction")).to_have_text(told["prediction"])
+    expect(metric(page, "Clean photo: undefended")).to_have_text(told["undefended_prediction"])
+    expect(metric(page, "Clean photo: defended")).to_have_text(told["prediction"])
     expect(metric(page, "Windows proved")).to_have_text(f"{told['windows_proved']} of {told['windows']}")
     expect(metric(page, "Smallest margin")).to_have_text(f"{told['smallest_margin']:+.3f}")
 
@@ -124,8 +124,8 @@ def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones
     page = open_page()
     wait_for_panels(page)
     choose(page, "or a sample", "coffee")
-    expect(verdict(page)).to_contain_text("windows are not certified. The worst, at row")
-    expect(verdict(page)).to_contain_text(re.compile(r"of evidence for 'espresso' against '.+'"))
+    expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
+    expect(verdict(page)).to_contain_text(re.compile(r"'.+' could overtake 'espresso'"))
     proved, count = (int(number) for number in metric(page, "Windows proved").inner_text().split(" of "))
     page.wait_for_function(
         "document.querySelector('.pg-plot')._fullData.find((trace) => trace.name === 'not certified')"
@@ -142,7 +142,7 @@ def test_an_upload_over_an_upload_moves_patch_and_window_by_themselves(open_page
         upload(page, f"turned-{turns}.png", png(photo.rotate(90 * turns)))
         expect(page.get_by_text(f"turned-{turns}.png")).to_be_visible()
         page.wait_for_function(f"{STAGE}.draws > {before}")
-    expect(metric(page, "Undefended prediction")).not_to_have_text("cat")
+    expect(metric(page, "Clean photo: undefended")).not_to_have_text("cat")
     page.wait_for_function("location.search.includes('photo=') && !location.search.includes('photo=chelsea')")
     page.wait_for_timeout(1500)
     address = page.evaluate("location.search")
@@ -181,14 +181,14 @@ def test_a_simulated_patch_changes_the_undefended_answer_and_not_the_defended_on
     expect(page.get_by_text("Patch of 64x64 pixels at row 159, column 127.")).to_be_visible()
     expect(page.get_by_text("6x6 local logits see it")).to_be_visible()
     choose(page, "Contents", "checkerboard")
-    expect(page.get_by_role("heading", name="Class scores, with the patch")).to_be_visible()
-    expect(metric(page, "With the defence")).to_have_text("cat")
+    expect(page.get_by_role("heading", name="Patched photo: class scores")).to_be_visible()
+    expect(metric(page, "Patched photo: defended")).to_have_text("cat")
     choose(page, "Contents", "sticker")
     choose(page, "Cut out of", "your own picture")
     expect(page.get_by_text("Until a picture is uploaded")).to_be_visible()
     upload(page, "sticker.png", png(Image.open(sample_path("rocket"))), nth=1)
     expect(page.get_by_text("Until a picture is uploaded")).to_have_count(0)
-    expect(metric(page, "With the defence")).to_have_text("cat")
+    expect(metric(page, "Patched photo: defended")).to_have_text("cat")
 
 
 def test_two_people_at_once_get_their_own_results(open_page):
@@ -203,8 +203,8 @@ def test_two_people_at_once_get_their_own_results(open_page):
     )
     expect(verdict(first)).not_to_contain_text("'cat'")
     expect(verdict(second)).not_to_contain_text("'cat'")
-    expect(metric(second, "Undefended prediction")).to_have_text("espresso")
-    expect(metric(first, "Undefended prediction")).not_to_have_text("espresso")
+    expect(metric(second, "Clean photo: undefended")).to_have_text("espresso")
+    expect(metric(first, "Clean photo: undefended")).not_to_have_text("espresso")
     expect(first.get_by_text("secret.png")).to_be_visible()
     assert "secret" not in second.content()
     assert "mirrored" not in first.content()

@@ -13,7 +13,7 @@ from tests.hostile.names import FILE, NAME
 pytestmark = pytest.mark.browser
 LAST = {
     "": "What do these words mean?",
-    "debugger": "The letters",
+    "debugger": "Notation",
     "figure5": "The proof in a page",
     "steps": "robust masking of",
     "placements": "How is a place proved?",

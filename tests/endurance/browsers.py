@@ -101,7 +101,7 @@ async def _numbers(page: Page) -> list[str]:
             const metrics = [...document.querySelectorAll('[data-testid="stMetric"]')];
             const value = name => metrics.find(box => box.innerText.startsWith(name))
                 ?.querySelector('[data-testid="stMetricValue"]')?.innerText;
-            const names = ['Undefended prediction', 'Defended prediction', 'Windows proved', 'Smallest margin'];
+            const names = ['Clean photo: undefended', 'Clean photo: defended', 'Windows proved', 'Smallest margin'];
             const found = [verdict, ...names.map(value)];
             return found.some(text => text === undefined) ? [] : found.map(text => text.trim());
         }"""

@@ -14,7 +14,6 @@ from app.views.compare import widgets
 from app.views.compare.results import Reckoning
 from pg_core.analysis.comparison import Comparison, DefenceResult
 from pg_core.defences.base import Claim, DefenceInput
-from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceConfig
 from pg_core.geometry import Window
 from pg_core.io.progress import Progress
@@ -25,7 +24,7 @@ _BASELINE = "undefended"
 
 def show(chosen: Choices | None) -> None:
     """All defences against the patch of the sidebar."""
-    st.header("All defences, on the same window")
+    st.header("Compare defences")
     slot = st.empty()
     # Windows are picked as those of robust masking, whichever defence is chosen.
     chosen = None if chosen is None else chosen.robust_masking
@@ -38,14 +37,9 @@ def show(chosen: Choices | None) -> None:
     window = seen.window
 
     st.dataframe(defences.table(found, window), hide_index=True, width="stretch")
-    for gone in found.not_applicable:
-        st.caption(f"*{DEFENCES[gone.name].title}* is not among them: {in_markdown(gone.reason)}.")
-    _settings(chosen, config)
-    st.caption(
-        "Each defence certifies the label of the sidebar, or its own prediction. The network ran once for all of "
-        "them; the time is that of prediction and certificate, when they were computed."
-    )
     if not found.results:
+        st.caption(defences.left_out(found))
+        _settings(chosen, config)
         return
     maps_canvas(
         figures.maps(found, window),
@@ -56,13 +50,16 @@ def show(chosen: Choices | None) -> None:
         lambda: widgets.follow(found, seen.clean, chosen.photo, _CANVAS),
     )
     st.caption(
-        "Dotted orange: the malicious window on the photo. Margins of two defences have different units, so each map "
-        "is divided by its own largest margin: a sign, or zero, means the same everywhere, a shade does not. Blue "
-        "is positive, red negative; a cross marks what is not certified, a circle what is undecided. Click any map, "
-        "or use "
-        "the arrow keys, to mark a window in all; where a defence certifies places of the patch in pixels, the box "
-        "holds all places whose footprint lies in the window."
+        "Dotted orange: the malicious window on the photo. Blue: positive margin. Red: negative. ✕: not certified. ○: "
+        "undecided. Each map is divided by its own largest margin, since units differ. Click any map, or use the "
+        "arrow keys, to mark a window in all; where a defence certifies places of the patch, the box holds all whose "
+        "footprint lies in the window."
     )
+    st.caption(
+        "Each defence certifies the label of the sidebar, or its own prediction; the time is that of prediction and "
+        f"certificate. {defences.left_out(found)}"
+    )
+    _settings(chosen, config)
     st.subheader(f"The window at row {window.top}, column {window.left}")
     windows.controls(seen.clean, window, chosen.photo)
     pair = widgets.pair(found, window)
@@ -112,11 +109,11 @@ def _verdict(found: Comparison, pair: tuple[DefenceResult, DefenceResult], windo
     if pair[0].name == pair[1].name:
         return f"Choose two different defences to compare; both are *{names[0]}*."
     if all(proving):
-        return f"✔ Both *{names[0]}* and *{names[1]}* prove this window."
+        return f"✔ Both *{names[0]}* and *{names[1]}* certify this window."
     if not any(proving):
-        return f"✘ Neither *{names[0]}* nor *{names[1]}* proves this window."
+        return f"✘ Neither *{names[0]}* nor *{names[1]}* certifies this window."
     one, other = names if proving[0] else reversed(names)
-    return f"This window is proved by **{one}**, and not by **{other}**."
+    return f"This window is certified by **{one}**, and not by **{other}**."
 
 
 def _account(found: Comparison, one: DefenceResult, window: Window) -> None:
@@ -128,11 +125,11 @@ def _account(found: Comparison, one: DefenceResult, window: Window) -> None:
     names = {"label": in_markdown(reckoned.label), "rival": in_markdown(reckoned.rival)}
     below, above = (words.format(**names) for words in (one.spec.lower, one.spec.upper))
     if one.certificate.claim is Claim.NOTHING and one.name != _BASELINE:
-        below = f"what '{names['label']}' keeps by the published bound, which is wrong for T > 0"
+        below = f"the score of '{names['label']}' by the published bound, which is wrong for T > 0"
     rows = (
-        ("lower", below, f"{reckoned.lower:.4f}"),
-        ("upper", above, f"{reckoned.upper:.4f}"),
-        ("margin", f"lower - upper, for {reckoned.place}", f"{reckoned.margin:+.4f}"),
+        ("lower bound", below, f"{reckoned.lower:.4f}"),
+        ("upper bound", above, f"{reckoned.upper:.4f}"),
+        ("margin", f"lower bound - upper bound, for {reckoned.place}", f"{reckoned.margin:+.4f}"),
     )
     table = "\n".join(f"| {name} | {meaning} | {value} |" for name, meaning, value in rows)
     st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
@@ -162,7 +159,7 @@ def _conclusion(one: DefenceResult, reckoned: Reckoning) -> str:
     if reckoned.attacked is not None:
         return (
             f"With as much as evidence can be for '{reckoned.rival}' in every cell of the window, it says "
-            f"'{reckoned.attacked}': a feature-space counterexample. Whether pixels can do that is another question."
+            f"'{reckoned.attacked}': a feature-space counterexample. It may not be realisable by a pixel patch."
         )
     if one.spec.witness is not None and reckoned.margin < 0:
         return (

@@ -7,10 +7,12 @@ import numpy as np
 import streamlit as st
 
 from app.cache.analysis import BY_DIGEST, Choice, Photo, features, network, two_mask_predictions
+from app.markup import in_markdown
 from app.sidebar import Choices
 from pg_core.analysis.comparison import Comparison, DefenceResult, compare
 from pg_core.analysis.inputs import configure, supply
-from pg_core.defences.base import ALERT, Claim, DefenceInput, Verdict, in_words
+from pg_core.analysis.words import finite, number
+from pg_core.defences.base import ALERT, Claim, Verdict, in_words
 from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS, TwoMaskPredictions, mask_set
 from pg_core.defences.registry import DEFENCES, build
@@ -68,7 +70,8 @@ def _comparison(
 
 
 def table(found: Comparison, window: Window) -> list[dict[str, str]]:
-    """A row for each defence: prediction, verdict, windows proved, smallest margin, what of this window, time."""
+    """A row for each defence that says something: prediction, verdict, windows proved, smallest margin, what of this
+    window, time."""
     rows = []
     for one in found.results:
         certificate = one.certificate
@@ -79,19 +82,18 @@ def table(found: Comparison, window: Window) -> list[dict[str, str]]:
                 "Prediction": named(found, int(one.prediction.label)),
                 "Verdict": _verdict(one),
                 "Proved": f"{certificate.proved.sum()} of {certificate.positions.count} {places(found, one)}",
-                "Smallest margin": f"{margin:+.4g}",
+                "Smallest margin": number(margin, "+.4g"),
                 "This window": proved_in_words(found, one, window),
                 "Time": f"{one.seconds * 1000:.0f} ms",
             }
         )
-    names = list(rows[0]) if rows else ["Defence", "Verdict"]
-    blank = dict.fromkeys(names, "–")
-    for gone in found.not_applicable:
-        verdict = (
-            "not run" if DEFENCES[gone.name].input is DefenceInput.TWO_MASK_PREDICTIONS else "does not apply"
-        )
-        rows.append(blank | {"Defence": DEFENCES[gone.name].title, "Verdict": verdict})
     return rows
+
+
+def left_out(found: Comparison) -> str:
+    """The defences that are not in the table, and why, in a line of Markdown."""
+    gone = [f"*{DEFENCES[one.name].title}* ({in_markdown(one.reason)})" for one in found.not_applicable]
+    return f"Not applicable, or not run: {'; '.join(gone)}." if gone else ""
 
 
 def _verdict(one: DefenceResult) -> str:
@@ -101,9 +103,11 @@ def _verdict(one: DefenceResult) -> str:
 
 
 def proved_in_words(found: Comparison, one: DefenceResult, window: Window) -> str:
-    """Whether a defence proves what it claims for a malicious window, in words."""
+    """The verdict of a defence on a malicious window, in words."""
     alert = ": label or alert" if one.certificate.claim is Claim.LABEL_OR_ALERT else ""
-    return f"✔ proved{alert}" if found.proves(one, window) else "✘ not proved"
+    if found.proves(one, window):
+        return f"✔ certified{alert}"
+    return "? unproved" if one.certificate.claim is Claim.NOTHING else "✘ not certified"
 
 
 def named(found: Comparison, label: int) -> str:
@@ -112,19 +116,39 @@ def named(found: Comparison, label: int) -> str:
 
 
 def lines(found: Comparison) -> str:
-    """CSV: a line for each defence and malicious window, with the names of the glossary."""
+    """CSV: a line for each defence and malicious window; a bound that is infinite is an empty cell."""
     rows: list[Sequence[Cell]] = []
-    names = ["row", "column", "lower", "upper", "margin", "tolerance", "verdict", "label", "rival"]
+    names = [
+        "row",
+        "column",
+        "lower bound",
+        "upper bound",
+        "margin",
+        "tolerance",
+        "verdict",
+        "label",
+        "rival",
+    ]
     for one in found.results:
         certificate = one.certificate
         label = named(found, int(certificate.label))
-        numbers = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
+        arrays = (certificate.lower, certificate.upper, certificate.margin, certificate.tolerance)
         places = np.indices(certificate.positions.shape).reshape(2, -1).T.tolist()
-        values = np.stack([number.reshape(-1) for number in numbers], axis=-1).tolist()
+        values = np.stack([array.reshape(-1) for array in arrays], axis=-1).tolist()
         rivals = certificate.rival.reshape(-1).tolist()
         verdicts = certificate.verdicts.reshape(-1).tolist()
         for at, bounds, verdict, rival in zip(places, values, verdicts, rivals, strict=True):
-            rows.append([one.name, certificate.claim, *at, *bounds, verdict, label, named(found, rival)])
+            rows.append(
+                [
+                    one.spec.title,
+                    certificate.claim,
+                    *at,
+                    *map(finite, bounds),
+                    verdict,
+                    label,
+                    named(found, rival),
+                ]
+            )
     return comma_separated(["defence", "claim", *names], rows)
 
 

@@ -90,7 +90,7 @@ def _picked(title: str, by_name: dict[str, DefenceResult]) -> str | None:
     return st.selectbox(
         title,
         options,
-        format_func=lambda name: "as it suits the window" if name is None else DEFENCES[name].title,
+        format_func=lambda name: "automatic" if name is None else DEFENCES[name].title,
         key=f"comparison-{title}",
         help="Left alone: the first that proves the window, and the first that does not, where they differ.",
     )

@@ -21,12 +21,12 @@ def branches(analysis: Analysis, told: Diagnosis) -> None:
     label, rival = (in_markdown(analysis.classes[side.label]) for side in (told.label, told.rival))
     threshold = analysis.robust_masking.threshold
     nothing = analysis.certificate.claim is Claim.NOTHING
-    keeps = "keeps, by the published bound, which is wrong for T > 0," if nothing else "keeps at least"
+    keeps = "by the published bound, which is wrong for T > 0," if nothing else "at least"
     st.markdown(
-        f"- **'{label}' {keeps} {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
+        f"- **The score of '{label}' is {keeps} {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
         f"{told.label.inside:.4g} lie in w, which the adversary may delete: t = {told.label.outside:.4g}. "
         f"{text.why_label(told.label, threshold)}{_where(told.label)}\n"
-        f"- **'{rival}' reaches at most {told.rival.bound:.4g}.** Of {told.rival.total:.4g} in all, "
+        f"- **The score of '{rival}' is at most {told.rival.bound:.4g}.** Of {told.rival.total:.4g} in all, "
         f"{told.rival.inside:.4g} lie in w: t = {told.rival.outside:.4g}. "
         f"{text.why_rival(told.rival, threshold)}\n"
         f"- margin = {told.label.bound:.4g} - {told.rival.bound:.4g} = {told.margin:+.4g}."
@@ -51,8 +51,8 @@ def double_masking(analysis: Analysis, other: Certificate, window: Window) -> No
     else:
         told = f"does not prove this window either: its least lead over '{rival}' is {margin:+.4g}"
     st.markdown(
-        f"*Double masking on features* (page *Compare*) takes this window and any other from all classes alike. It "
-        f"{told}."
+        f"*Double masking on features* (page *Compare*) masks the same window for all classes, and any second one. "
+        f"It {told}."
     )
 
 
@@ -87,7 +87,7 @@ def witness_found(analysis: Analysis, witness: Witness) -> None:
         threshold = analysis.robust_masking.threshold
         for index in dict.fromkeys((witness.label, witness.prediction)):
             st.markdown(
-                f"- '{in_markdown(analysis.classes[index])}': {case_figures.inequality(known[index], threshold)}."
+                f"- '{in_markdown(analysis.classes[index])}': {case_figures.formula(known[index], threshold)}."
             )
         st.caption(
             "Dotted orange: malicious window w. Solid blue: the window w\\* that Algorithm 1 detects and masks. A "
@@ -97,13 +97,13 @@ def witness_found(analysis: Analysis, witness: Witness) -> None:
 
 def letters() -> None:
     """The glossary's names of the letters on this page."""
-    with st.expander("The letters"):
+    with st.expander("Notation"):
         st.markdown(
-            "û `evidence`, clipped to [0, c_h] (`clip_high`); w `window`, the malicious one; w\\* `detected`; w' "
-            "`other`; T `threshold`; t `outside`, the evidence outside w; m the most that another window holds of "
-            "it, m_o the same over the windows that overlap w, both `taken`; e\\* `hidden`; y `label`, y' `rival`; "
-            "s `remaining`; `lower` ≤ score of the label, score of a rival ≤ `upper`; `margin` = lower - upper; "
-            "`missing` = tolerance - margin."
+            r"$\hat u$ `evidence`, clipped to $[0, c_h]$ (`clip_high`); $w$ `window`, the malicious one; $w^*$ "
+            r"`detected`; $w'$ `other`; $T$ `threshold`; $t$ `outside`, the evidence outside $w$; $m$ the largest "
+            r"evidence in any other window (may be masked by mistake), and $m_o$ the largest in one that overlaps "
+            r"$w$, both `taken`; $e^*$ `hidden`; $y$ `label`, $y'$ `rival`; $s$ `remaining`; `lower` $\le s_y$ and "
+            r"$s_{y'} \le$ `upper`; `margin` = lower - upper; `missing` = tolerance - margin."
         )
 
 

@@ -24,7 +24,7 @@ from pg_core.analysis.words import places
 from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
-from pg_core.defences.patchguard.witness import WindowStatus
+from pg_core.defences.patchguard.witness import WindowStatus, Witness
 from pg_core.defences.spec import Explanation
 from pg_core.geometry import Box, Window
 
@@ -51,11 +51,14 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     malicious = windows.malicious_window(analysis, place, chosen.photo)
     st.subheader(f"The {text.place(malicious)}")
     windows.controls(analysis, malicious, chosen.photo)
+    witness = None
     if isinstance(analysis.defence, RobustMasking) and isinstance(malicious, Window):
-        _of_robust_masking(chosen, tried, analysis, malicious)
+        witness = _of_robust_masking(chosen, tried, analysis, malicious)
     else:
         _of_any_defence(analysis, malicious)
     _failing(chosen, tried, analysis)
+    if witness is not None:
+        masking.witness_found(analysis, witness)
     if isinstance(analysis.defence, RobustMasking):
         masking.letters()
 
@@ -87,14 +90,17 @@ def _what_changed(base: Analysis, analysis: Analysis, tried: WhatIf) -> None:
     )
     counts = f"{change.before} of {change.before_of} {what} proved → **{change.after} of {change.after_of}** proved"
     if change.gained is not None:
-        counts += f" ({change.gained} newly, {change.lost} no longer)"
+        counts += f" ({change.gained} newly certified, {change.lost} newly failing)"
     st.markdown(
         f"{mark} With {', '.join(tried.differences)}: {verdict}; {counts}. {in_markdown(analysis.sentence())} "
         "*Everything below is about these settings.*"
     )
 
 
-def _of_robust_masking(chosen: Choices, tried: WhatIf, analysis: Analysis, malicious: Window) -> None:
+def _of_robust_masking(
+    chosen: Choices, tried: WhatIf, analysis: Analysis, malicious: Window
+) -> Witness | None:
+    """Why the window fails; its witness, whose maps come after the table."""
     told, label = debugging.diagnosis(analysis, malicious), in_markdown(analysis.label)
     status, witness = cached.window_status(analysis, malicious)
     left, right = st.columns([5, 6], gap="large")
@@ -115,7 +121,8 @@ def _of_robust_masking(chosen: Choices, tried: WhatIf, analysis: Analysis, malic
             told.margin,
             told.missing,
             "Missing evidence",
-            f"How much more '{label}' would have to keep here, the tolerance included, which is estimated.",
+            f"How much larger the lower bound of the score of '{label}' would have to be here, the tolerance "
+            "included, which is estimated.",
         )
         st.markdown(f"**{text.status(analysis, malicious, status, None)}.**")
         masking.branches(analysis, told)
@@ -123,8 +130,7 @@ def _of_robust_masking(chosen: Choices, tried: WhatIf, analysis: Analysis, malic
         settings = chosen.choice, tried.asked, tried.threat, analysis.label
         masking.double_masking(analysis, debugging.double_masking(chosen.photo, *settings), malicious)
     _bounds(analysis, figures.by_branch(analysis.explanation(malicious), told), "From all evidence for")
-    if witness is not None:
-        masking.witness_found(analysis, witness)
+    return witness
 
 
 def _of_any_defence(analysis: Analysis, malicious: Box) -> None:
@@ -151,9 +157,9 @@ def _of_any_defence(analysis: Analysis, malicious: Box) -> None:
         )
         st.markdown(f"**{text.status(analysis, malicious, *analysis.known(malicious))}.**")
         st.markdown(
-            f"- **lower = {text.number(told.lower.bound)}**: {lower}.\n"
-            f"- **upper = {text.number(told.upper.bound)}**: {upper}.\n"
-            f"- margin = lower - upper = {text.number(told.margin, signed=True)}."
+            f"- **lower bound = {text.number(told.lower.bound)}**: {lower}.\n"
+            f"- **upper bound = {text.number(told.upper.bound)}**: {upper}.\n"
+            f"- margin = lower bound - upper bound = {text.number(told.margin, signed=True)}."
         )
     _bounds(analysis, told, "The terms for")
     if isinstance(malicious, Window):
@@ -170,7 +176,8 @@ def _metrics(
     first.metric(
         "Margin",
         text.number(margin, signed=True),
-        help="lower - upper; a certificate needs more than the tolerance.",
+        help="Lower bound of the label's score less upper bound of the rival's; a certificate needs more than the "
+        "tolerance.",
     )
     second.metric(missing_title, "–" if nothing else text.number(max(missing, 0)), help=missing_help)
     third.metric(
@@ -185,7 +192,7 @@ def _bounds(analysis: Analysis, told: Explanation, title: str) -> None:
     for column, fall, other, bound in zip(st.columns(2), *sides, strict=True):
         with column:
             name = analysis.classes[fall.label]
-            st.markdown(f"**{title} '{in_markdown(name)}' to {bound}**")
+            st.markdown(f"**{title} '{in_markdown(name)}' to the {bound} bound**")
             chart(figures.waterfall(fall, other, name), f"waterfall-{bound}", figures.in_words(fall, name))
             if not all(math.isfinite(term.value) for term in fall.terms):
                 st.caption(

@@ -42,11 +42,11 @@ def status(analysis: Analysis, at: Box, known: WindowStatus, found: Counterexamp
         case WindowStatus.COUNTEREXAMPLE if found is not None:
             winner = in_markdown(analysis.named(int(found.prediction.label)))
             return (
-                f"✘ feature-space counterexample: run on a witness, which differs inside this {kind} only, the "
+                f"✘ feature-space counterexample found: run on a witness, which differs inside this {kind} only, the "
                 f"defence says '{winner}' instead of '{in_markdown(analysis.label)}'"
             )
         case WindowStatus.COUNTEREXAMPLE:
-            return "✘ feature-space counterexample: a witness changes the prediction"
+            return "✘ feature-space counterexample found: a witness changes the prediction"
         case WindowStatus.TIED:
             return "✘ tie: the rival can draw level, which is no certificate, but not win"
         case WindowStatus.UNDECIDED:

@@ -52,7 +52,7 @@ def what_if(chosen: Choices) -> WhatIf:
     framing = cached.framing(chosen.photo, chosen.choice)
     space = framing.image_size if threat.space is Space.NETWORK else framing.photo_size
     parameters = asked.spec.parameters
-    columns = st.columns([*map(_share, parameters), 2, 2, 3], vertical_alignment="bottom")
+    columns = st.columns([*map(_share, parameters), 2, 2, 4], vertical_alignment="bottom")
     settings = {
         parameter.name: _asked(column, parameter)
         for parameter, column in zip(parameters, columns, strict=False)
@@ -62,7 +62,7 @@ def what_if(chosen: Choices) -> WhatIf:
         "Patch height", 1, space[0], key=_HEIGHT, help="In pixels, as in the sidebar."
     )
     width = fourth.number_input("Patch width", 1, space[1], key=_WIDTH)
-    last.button("As in the sidebar", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
+    last.button("Reset to sidebar settings", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
     tried = replace(asked, patch_size=other.on_network(framing)).having(settings)
     return WhatIf(tried, other, tuple(_differences(chosen, tried, other)))

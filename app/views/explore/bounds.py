@@ -12,8 +12,7 @@ def tell(slot: DeltaGenerator, chosen: Choices, label: str | None) -> None:
     """Fill the slot; where programs have to be solved first, it says so meanwhile."""
     threshold = chosen.asked[THRESHOLD]
     if threshold == 0:
-        slot.caption("At T = 0 the published, the sound and the tight bound are the same in every window.")
-        return
+        return  # all three are the same in every window
     key = chosen.choice, chosen.asked, chosen.threat, label
     solving = "Comparing the bounds: a linear program for each window that the sound one refuses …"
     with sidebar.progress(slot, solving, chosen.photo.digest, *key):

@@ -1,9 +1,9 @@
 """The main page: a photo's evidence, its masks, and what is proved about every malicious window."""
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from app import links, opening
@@ -16,27 +16,29 @@ from app.markup import in_markdown
 from app.opening import Classes, Opened
 from app.sidebar import Choices
 from app.state import patch, windows
-from app.views.explore import bounds, exports
+from app.views.explore import bounds, exports, text
 from app.views.explore.scores import in_words, scores
-from pg_core.analysis.photo import Analysis, Answer
+from app.views.explore.verdict import about_pixels, introduce, verdict
+from pg_core.analysis.effect import PatchEffect
+from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import number, places
-from pg_core.defences.base import Claim, DefenceInput, Verdict
+from pg_core.defences.base import Claim, DefenceInput
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.patchguard.witness import WindowStatus
-from pg_core.geometry import Box, Patch, Window
-from pg_core.io.json import as_json
+from pg_core.geometry import Box, Window
 from pg_core.photos.framing import Space
 from pg_core.plots.figure import Format
 
 _CANVAS = "stage"
 
 
-def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
+def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
     _about_its_photo()
-    # One place for what is going on, what went wrong, and what is proved.
-    slot = st.empty()
+    introduce(about)
+    # One place for what is going on, what went wrong, and what is proved; one for what the pixels did.
+    slot, about_pixels_slot = st.empty(), st.empty()
     stage = st.container(key=PLACE)
     # Filled last, for the tight bound may take a moment, and where it moves no panel.
     about_bounds = st.empty()
@@ -51,7 +53,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         waiting.empty()
         return
     clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
-    _verdict(slot, clean)
+    verdict(slot, clean)
     if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
         st.caption(
             "No simulated patch is shown under this defence: the network would have to run again for every pair of "
@@ -67,19 +69,22 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
         patch.expect_canvas()
         _stage(chosen, asked)
     seen = opening.looked_at(chosen, asked)
+    effect = None if seen.simulation is None else PatchEffect(clean, seen.shown, seen.simulation.patch)
+    if effect is not None:
+        about_pixels(about_pixels_slot, effect)
     _photo_alone(clean)
+    if effect is not None:
+        _patched(effect)
     left, right = st.columns(2, gap="large")
     with left:
-        _position(clean, seen.malicious, chosen)
+        _position(clean, seen.malicious, chosen, effect)
         st.page_link(debugger, label="Why? Take this to the debugger")
-        if seen.simulation is not None:
-            _patched(clean, seen.shown, seen.simulation.patch)
     with right:
         _scores(seen)
     # The patch that is chosen, also where a defence or a network of one's own shows the photo without it.
     simulation = patch.simulation(clean, chosen.patch_size)
     links.write(chosen, asked.label, asked.shown, simulation, windows.picked(clean, chosen.photo))
-    _export(clean, chosen, seen)
+    _export(chosen, seen, effect)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
         bounds.tell(about_bounds, chosen, asked.label)
@@ -89,8 +94,8 @@ def _about_its_photo() -> None:
     digest = links.awaited()
     if digest is not None:
         st.info(
-            f"This link is about a photo that is not kept here (SHA-256 {digest[:12]}…). Upload it again in the "
-            "sidebar, and the page is that of the link; until then it shows a sample."
+            f"This link refers to a photo that exists only on the sender's computer (SHA-256 {digest[:12]}…). "
+            "Upload it again in the sidebar, and the page is that of the link; until then it shows a sample."
         )
 
 
@@ -129,66 +134,66 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
 
 
 def _scores(seen: Opened) -> None:
-    where = ""
-    if seen.simulation is not None:
-        place = seen.simulation.patch
-        where = f", with the patch at row {place.top}, column {place.left}"
-    st.subheader(f"Class scores{where}")
+    photo = "Clean photo" if seen.simulation is None else "Patched photo"
+    st.subheader(f"{photo}: class scores")
     chart(scores(seen.shown), "scores", in_words(seen.shown))
-
-
-def _verdict(slot: DeltaGenerator, clean: Analysis) -> None:
-    words = in_markdown(clean.sentence())
-    match clean.verdict:
-        case Verdict.CERTIFIED:
-            slot.success(f"✔ Certified. {words}")
-        case Verdict.NOT_CERTIFIED:
-            slot.error(f"✘ {words}")
-        case Verdict.UNDECIDED | Verdict.UNPROVED:
-            slot.warning(f"? {words}")
-        case Verdict.MISCLASSIFIED | Verdict.ALERT:
-            slot.warning(f"✘ {words}")
 
 
 def _photo_alone(clean: Analysis) -> None:
     certificate = clean.certificate
     worst = certificate.worst_position
     columns = st.columns(4)
-    columns[0].metric("Undefended prediction", in_markdown(clean.undefended_prediction))
-    columns[1].metric("Defended prediction", in_markdown(clean.prediction))
-    what = places(certificate).capitalize()
-    columns[2].metric(f"{what} proved", f"{certificate.proved.sum()} of {certificate.positions.count}")
+    columns[0].metric(
+        "Clean photo: undefended", in_markdown(clean.undefended_prediction), help=text.UNDEFENDED
+    )
+    columns[1].metric("Clean photo: defended", in_markdown(clean.prediction), help=clean.spec.sentence)
+    what = places(certificate)
+    columns[2].metric(
+        f"{what.capitalize()} proved",
+        f"{certificate.proved.sum()} of {certificate.positions.count}",
+        help=text.PROVED_WINDOWS if what == "windows" else text.PROVED_PLACEMENTS,
+    )
     columns[3].metric(
         "Smallest margin",
         number(certificate.margin[worst], "+.3f"),
-        help="Where something is claimed, a margin above the tolerance, which is estimated, is a proof: "
-        f"{certificate.tolerance[worst]:.2g} here.",
+        help="The lower bound of the label's score less the upper bound of its best rival's, in the worst "
+        f"{places(certificate, one=True)}. Where something is claimed, a margin above the tolerance, which is "
+        f"estimated, is a proof: {certificate.tolerance[worst]:.2g} here.",
     )
 
 
-def _position(clean: Analysis, malicious: Box, chosen: Choices) -> None:
+def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEffect | None) -> None:
     """The numbers of the malicious window or the placement that is looked at, in the terms of the defence."""
     certificate, told = clean.certificate, clean.explanation(malicious)
     names = {"label": in_markdown(clean.label), "rival": in_markdown(clean.rival(malicious))}
     window = isinstance(malicious, Window)
-    st.subheader("Malicious window" if window else "Placement of the patch")
+    st.subheader(
+        "Malicious window" if window else "Placement of the patch",
+        help=text.PROVED_WINDOWS if window else text.PROVED_PLACEMENTS,
+    )
     windows.controls(clean, malicious, chosen.photo)
     nothing = certificate.claim is Claim.NOTHING
     lower, upper = (words.format(**names) for words in (clean.spec.lower, clean.spec.upper))
     if nothing and isinstance(clean.defence, RobustMasking):
-        lower = f"what '{names['label']}' keeps by the published bound, which is wrong for T > 0"
+        lower = f"the score of '{names['label']}' by the published bound, which is wrong for T > 0"
     rows = [(f"'{names['label']}': {in_markdown(term.name)}", term.value) for term in told.lower.terms[:-1]]
-    rows += [(f"**lower**: {lower}", told.lower.bound)]
+    rows += [(f"**lower bound**: {lower}", told.lower.bound)]
     rows += [(f"'{names['rival']}': {in_markdown(term.name)}", term.value) for term in told.upper.terms[:-1]]
-    rows += [(f"**upper**: {upper}", told.upper.bound)]
+    rows += [(f"**upper bound**: {upper}", told.upper.bound)]
     ends = "nothing is claimed" if nothing else "certified if above the tolerance"
-    rows += [(f"**margin**: lower - upper; {ends}", told.margin)]
+    rows += [(f"**margin**: lower bound - upper bound; {ends}", told.margin)]
     table = "\n".join(f"| {meaning} | {number(value, '.4f')} |" for meaning, value in rows)
-    st.markdown(f"| | value |\n|---|---:|\n{table}")
-    st.write(_in_feature_space(clean, malicious))
+    st.markdown(f"| clean photo | value |\n|---|---:|\n{table}")
+    st.write(_status(clean, malicious, effect))
 
 
-def _in_feature_space(clean: Analysis, malicious: Box) -> str:
+def _status(clean: Analysis, malicious: Box, effect: PatchEffect | None) -> str:
+    """What is known of a position: a proof, pixels or evidence that change the answer, or neither."""
+    if effect is not None and effect.breaks(malicious):
+        return (
+            f"✘ **Broken by pixels**: the simulated patch lies in it and changes the defended answer from "
+            f"'{in_markdown(clean.prediction)}' to '{in_markdown(effect.patched.prediction)}'."
+        )
     status, found = clean.known(malicious)
     what = "window" if isinstance(malicious, Window) else "patch"
     if status is WindowStatus.CERTIFIED and clean.certificate.claim is Claim.LABEL_OR_ALERT:
@@ -200,8 +205,8 @@ def _in_feature_space(clean: Analysis, malicious: Box) -> str:
         return (
             f"✘ **Feature-space counterexample**: there is evidence for this {what} with which the defence, run on "
             f"it, predicts '{in_markdown(clean.classes[winner])}' ({scores[winner]:.4f}) instead "
-            f"of '{in_markdown(clean.label)}' ({scores[found.label]:.4f}). Whether pixels can bring it about is "
-            "another question."
+            f"of '{in_markdown(clean.label)}' ({scores[found.label]:.4f}). It may not be realisable by a pixel patch: "
+            f"put a patch of some content into this {what} and see."
         )
     if status is WindowStatus.TIED:
         return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."
@@ -212,49 +217,54 @@ def _in_feature_space(clean: Analysis, malicious: Box) -> str:
     return "? **Open**: neither a certificate nor a counterexample."
 
 
-def _patched(clean: Analysis, shown: Answer, patch: Patch) -> None:
-    footprint = shown.footprint(patch)
-    st.subheader("With the simulated patch")
-    left, right = st.columns(2)
-    left.metric(
-        "Without the defence",
+def _patched(effect: PatchEffect) -> None:
+    clean, shown, patch = effect.clean, effect.patched, effect.patch
+    columns = st.columns([1, 1, 2])
+    columns[0].metric(
+        "Patched photo: undefended",
         in_markdown(shown.undefended_prediction),
-        _change(shown.undefended, clean.undefended),
+        _change(effect.fools_network),
+        delta_color="red",
+        delta_arrow="off",
     )
-    right.metric(
-        "With the defence",
+    columns[1].metric(
+        "Patched photo: defended",
         in_markdown(shown.prediction),
-        _change(int(shown.defended.label), int(clean.defended.label)),
+        _change(effect.fools_defence),
+        delta_color="red",
+        delta_arrow="off",
     )
+    footprint = shown.footprint(patch)
     where = f"Patch of {patch.height}x{patch.width} pixels at row {patch.top}, column {patch.left}. "
     if footprint is None:
-        st.write(where + "No local logit sees it.")
+        where += "No local logit sees it."
     else:
-        st.write(
-            where + f"{footprint.height}x{footprint.width} local logits see it, rows {footprint.top} to "
+        where += (
+            f"{footprint.height}x{footprint.width} local logits see it, rows {footprint.top} to "
             f"{footprint.bottom - 1} and columns {footprint.left} to {footprint.right - 1} (dashed). The "
             "network was run again on their pixels alone."
         )
     if clean.threat.space is Space.PHOTO:
-        st.caption(
-            "This patch fills all pixels that the patch on the original photo can touch: it is stronger."
-        )
+        where += " It fills all pixels that the patch on the original photo can touch: it is stronger."
+    columns[2].caption(where)
 
 
-def _change(now: int, before: int) -> str | None:
-    return None if now == before else "- changed by the patch"
+def _change(changed: bool) -> str | None:
+    return "changed by the patch" if changed else None
 
 
-def _export(clean: Analysis, chosen: Choices, seen: Opened) -> None:
-    stem = chosen.photo.name.rsplit(".", 1)[0]
-    patch = None if seen.simulation is None else seen.simulation.patch
-    pictured = seen.malicious, seen.shown, patch
-    files: tuple[tuple[str, str | Callable[[], bytes], str, str], ...] = (
-        ("Analysis as JSON", as_json(clean.summary(), indent=2), "json", "application/json"),
-        ("Windows as CSV", exports.windows_csv(clean), "csv", "text/csv"),
-        ("Windows as LaTeX", exports.windows_latex(clean), "tex", "text/x-tex"),
+def _export(chosen: Choices, seen: Opened, effect: PatchEffect | None) -> None:
+    """Files that agree with the screen, written when they are asked for."""
+    photo = chosen.photo
+    weights = cached.network(chosen.choice).weights_sha256
+    screen = exports.Screen(seen.clean, seen.malicious, effect, photo.name, photo.digest, weights)
+    stem, what = photo.name.rsplit(".", 1)[0], places(seen.clean.certificate).capitalize()
+    files: tuple[tuple[str, Callable[[], str | bytes], str, str], ...] = (
+        ("Analysis as JSON", partial(exports.analysis_json, screen), "json", "application/json"),
+        (f"{what} as CSV", partial(exports.windows_csv, screen), "csv", "text/csv"),
+        (f"{what} as LaTeX", partial(exports.windows_latex, screen), "tex", "text/x-tex"),
         *(
-            (f"Figure as {form.upper()}", exports.figure(clean, form, *pictured), form, form.mime)
+            (f"Figure as {form.upper()}", partial(exports.figure, screen, form), str(form), form.mime)
             for form in Format
         ),
     )
@@ -266,25 +276,4 @@ def _export(clean: Analysis, chosen: Choices, seen: Opened) -> None:
 
 def _help() -> None:
     with st.expander("What do these words mean?"):
-        st.markdown(
-            """
-- **Local logits** u: the network classifies each place of the photo from a small *receptive field* of pixels
-  around it, so a patch corrupts only the places that see it: a *window* of k = ceil((p + r - 1)/s) cells for
-  a patch of p pixels, a receptive field of r and a stride of s (Equation 1).
-- **Clipped evidence** û: the part of u between 0 and c_h, as logits, as confidences (sharpened or
-  not) or as votes.
-- **Robust masking** (Algorithm 1): for each class the window with the most evidence is *detected*, and
-removed
-  if it holds more than T of all the evidence of the class. The class with the most evidence left is the
-  defended prediction.
-- **Malicious window** w: where the adversary's patch may be. It controls the evidence inside completely.
-- **Margin** (Algorithm 2): *lower*, what the label keeps at least whatever is inside w, less *upper*, what
-its
-  best *rival* can reach. If the margin is above the tolerance for every window, no patch can change the prediction.
-- **A certificate says that no patch can change the answer, not that the answer is right.**
-
-Xiang, Bhagoji, Sehwag, Mittal: *PatchGuard: A Provably Robust Defense against Adversarial Patches via Small
-Receptive Fields and Masking*, USENIX Security 2021. The lower bound published there is wrong for T > 0; the
-default bound here is the authors' correction of December 2021.
-"""
-        )
+        st.markdown(text.GLOSSARY)

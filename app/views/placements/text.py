@@ -57,13 +57,13 @@ def reading(clean: Analysis, patch: Patch, placed: Placed) -> str:
     margin = f"margin **{placed.margin:+.4f}**."
     if isinstance(clean.defence, RobustMasking):
         return (
-            f"{words}\n\n{where} '{names['label']}' keeps at least {placed.lower:.4f}, '{names['rival']}' reaches at "
-            f"most {placed.upper:.4f}: {margin}"
+            f"{words}\n\n{where} The score of '{names['label']}' is at least {placed.lower:.4f}, that of "
+            f"'{names['rival']}' at most {placed.upper:.4f}: {margin}"
         )
     lower, upper = (bound.format(**names) for bound in (clean.spec.lower, clean.spec.upper))
     return (
-        f"{words}\n\n{where} Of the {places(clean.certificate)} that contain it the best has: *lower*, {lower}, "
-        f"{placed.lower:.4f}; *upper*, {upper}, {placed.upper:.4f}; {margin}"
+        f"{words}\n\n{where} Of the {places(clean.certificate)} that contain it the best has: *lower bound*, {lower}, "
+        f"{placed.lower:.4f}; *upper bound*, {upper}, {placed.upper:.4f}; {margin}"
     )
 
 
@@ -79,7 +79,8 @@ def _mark(clean: Analysis, patch: Patch, placed: Placed) -> str:
         return "✘ **Not certified**: there is nothing to certify, even without a patch."
     if attained(clean):
         return (
-            "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level."
+            "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level (a "
+            "feature-space counterexample, or a tie)."
         )
     if clean.certificate.claim is Claim.NOTHING and not isinstance(clean.defence, RobustMasking):
         return "✘ **Not certified**: no proof. What a rival reaches has no bound."
@@ -127,11 +128,10 @@ def fixed(clean: Analysis) -> str:
 
 def legend(clean: Analysis) -> str:
     """What the signs and colours of the map of places mean."""
-    end = "what the label keeps at most" if isinstance(clean.defence, RobustMasking) else "the largest margin"
+    end = "the largest lower bound" if isinstance(clean.defence, RobustMasking) else "the largest margin"
     return (
-        "A point is the middle of the patch. Blue is certified; red, crossed out, is not; circles are undecided; "
-        "squares are seen by no feature. Solid black: the patch looked at. Dashed pink: its footprint. Colours "
-        f"end at {end}."
+        "Each pixel: patch centred there. Blue: certified. Red, ✕: not certified. ○: undecided. □: no feature sees "
+        f"the patch. Solid black: the patch looked at. Dashed pink: its footprint. Colour scale clipped at {end}."
     )
 
 

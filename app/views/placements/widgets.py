@@ -33,8 +33,8 @@ def patch_size(image_size: Size, adversary: Size) -> Size:
     key = f"{image_size}-{adversary}"
     words = "In pixels of the image the network sees; at first the adversary's. Another leaves the defence as it is."
     return (
-        left.number_input("Height of the patch", 1, image_size[0], adversary[0], key=f"h-{key}", help=words),
-        right.number_input("Width of the patch", 1, image_size[1], adversary[1], key=f"w-{key}"),
+        left.number_input("Height (px)", 1, image_size[0], adversary[0], key=f"h-{key}", help=words),
+        right.number_input("Width (px)", 1, image_size[1], adversary[1], key=f"w-{key}"),
     )
 
 
@@ -43,10 +43,8 @@ def placement(placements: Placements) -> Patch:
     worst, (rows, columns) = placements.worst, placements.footprints.placements
     left, right = st.columns(2)
     key = f"{placements.footprints.patch_size}-{worst.top}-{worst.left}"
-    row = left.number_input("Row of its top", 0, rows - 1, worst.top, key=f"placement-row-{key}")
-    column = right.number_input(
-        "Column of its left", 0, columns - 1, worst.left, key=f"placement-column-{key}"
-    )
+    row = left.number_input("Top (px)", 0, rows - 1, worst.top, key=f"placement-row-{key}")
+    column = right.number_input("Left (px)", 0, columns - 1, worst.left, key=f"placement-column-{key}")
     return Patch(row, column, *worst.size)
 
 

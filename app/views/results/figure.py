@@ -3,6 +3,7 @@
 What was measured is a line with 95 % intervals; what was published is an open mark without any.
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,10 @@ from pg_core.evaluation.results import Accuracy
 from pg_core.evaluation.table import Origin, Point, described
 
 _SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "triangle-down")
+_TOP = 101
+"""Of the axis of per cents."""
+_LABEL, _LETTERS = 30, 44
+"""Pixels that the name of a curve needs from the next one, and letters in one of its two lines."""
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _COLOURS = {
     "masking": "#0072b2",
@@ -103,20 +108,21 @@ def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> g
         if against is Against.PATCH_SIZE
         else "T: a window is masked above this share"
     )
+    height = max(420, 90 + _LABEL * len(figure.data))
     return figure.update_layout(
-        height=380 + 21 * len(figure.data),
-        showlegend=True,
-        legend={"orientation": "v", "x": 0, "y": -0.22, "xanchor": "left", "yanchor": "top"},
+        height=height,
+        annotations=_at_the_curves(figure.data, 1.12 * reach, _TOP * _LABEL / (height - 56)),
         xaxis={
             "title": {"text": across},
             "gridcolor": _GRID,
-            "range": [-0.02 * reach, 1.04 * reach],
+            # The right part is for the names of the curves.
+            "range": [-0.02 * reach, 1.75 * reach],
             "zeroline": False,
         },
         yaxis={
             "title": {"text": f"{measure} accuracy, %"},
             "gridcolor": _GRID,
-            "range": [0, 101],
+            "range": [0, _TOP],
             "zeroline": False,
         },
         margin={"l": 56, "r": 8, "t": 8, "b": 48},
@@ -238,6 +244,36 @@ def _trace(
         f"{in_figure(f'{series.method}, {series.network}')}<br>"
         "%{customdata[3]}: %{customdata[2]}<br>%{customdata[4]}<extra></extra>",
     )
+
+
+def _at_the_curves(traces: Sequence[go.Scatter], x: float, gap: float) -> list[dict[str, object]]:
+    """The name of each curve beside its last point, at least a gap from the next name."""
+    ends = sorted(traces, key=lambda trace: -trace.y[-1])
+    heights: list[float] = []
+    for trace in ends:
+        heights.append(min(trace.y[-1], heights[-1] - gap if heights else _TOP - gap / 2))
+    lowest = gap / 2
+    for number in reversed(range(len(heights))):
+        heights[number] = max(heights[number], lowest)
+        lowest = heights[number] + gap
+    return [
+        {
+            "x": trace.x[-1],
+            "y": trace.y[-1],
+            "ax": x,
+            "ay": height,
+            "axref": "x",
+            "ayref": "y",
+            "xanchor": "left",
+            "align": "left",
+            "text": "<br>".join(textwrap.wrap(trace.name, _LETTERS)),
+            "font": {"size": 11},
+            "arrowcolor": trace.line.color,
+            "arrowwidth": 1,
+            "arrowhead": 0,
+        }
+        for trace, height in zip(ends, heights, strict=True)
+    ]
 
 
 def _share(point: Point, measure: Measure) -> Share | None:

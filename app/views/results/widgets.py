@@ -17,6 +17,12 @@ def data() -> Dataset:
     return known[titles.index(chosen)]
 
 
+def of_networks(chosen: tuple[Point, ...]) -> tuple[Point, ...]:
+    """The accuracies of the networks that a person wants to see."""
+    names = st.multiselect("Networks", results.networks(chosen), key="result-networks", placeholder="all")
+    return results.of_networks(chosen, names)
+
+
 def drawn(chosen: tuple[Point, ...]) -> tuple[tuple[Point, ...], Measure, Against]:
     """Which accuracies a figure shows: of these points, which share, against what."""
     left, right = st.columns(2)

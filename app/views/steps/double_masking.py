@@ -23,9 +23,9 @@ def evidence_step(evidence: EvidenceMap, label: int, step: FeatureStep) -> go.Fi
     """The evidence of the step's class outside the masks, or the label's lead over it outside the windows."""
     if step.line in LEADS:
         lead = evidence[label] - evidence[step.label]
-        return masked_map(lead, _windows(step), _outlines(step), signed=True)
+        return masked_map(lead, _windows(step), outlined_windows(step), signed=True)
     left_out = [] if step.line is FeatureLine.WINDOWS else _windows(step)
-    return masked_map(evidence[step.label], left_out, _outlines(step))
+    return masked_map(evidence[step.label], left_out, outlined_windows(step))
 
 
 def votes_step(prediction: Prediction, classes: Sequence[str], chosen: int, count: int = 8) -> go.Figure:
@@ -97,7 +97,7 @@ def _windows(step: FeatureStep) -> list[Window]:
     return [window for window in (step.window, step.other) if window is not None]
 
 
-def _outlines(step: FeatureStep) -> list[Outline]:
+def outlined_windows(step: FeatureStep) -> list[Outline]:
     """The windows of a step by name and letter: a mask i in the first round, the malicious window w in a proof."""
     outlines: list[Outline] = []
     if step.other is not None:

@@ -9,13 +9,16 @@ from jaxtyping import Float64
 from app.markup import in_figure, in_markdown
 from app.plots import style
 from app.plots.maps import around_cells, cell_axes, named, outlined
+from app.plots.photo import add_photo
+from app.plots.photo import outlines as photo_outlines
 from pg_core.defences.base import Certificate, Verdict
 from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.masking import Masking
 from pg_core.defences.patchguard.trace import Line, Step
 from pg_core.geometry import Window, cells
+from pg_core.photos.inference import LocalFeatures
 
-_HEIGHT = 400
+_HEIGHT, _PHOTO = 400, 220
 _WRITTEN = 64
 """Up to so many cells, each shows its value."""
 MARGINS = (Line.MARGIN, FeatureLine.MARGIN)
@@ -30,7 +33,7 @@ def evidence_step(masking: Masking, logits: Float64[np.ndarray, "rows columns"],
     values = np.array(logits, np.float64)
     if step.line is not Line.CLASSES and step.label is not None:
         values = masking.evidence[step.label]
-    return masked_map(values, _left_out(step), _windows(step), signed=step.line is Line.CLASSES)
+    return masked_map(values, _left_out(step), outlined_windows(step), signed=step.line is Line.CLASSES)
 
 
 def masked_map(
@@ -74,6 +77,26 @@ def masked_map(
             for _, letter, _, window in outlines
         ],
         **cell_axes(map_size),
+    )
+
+
+def on_photo(features: LocalFeatures, outlines: Sequence[Outline]) -> go.Figure:
+    """The photo, small, with the windows of a step where their cells lie on it."""
+    (height, width), figure = features.framing.image_size, go.Figure()
+    add_photo(figure, features.pixels)
+    bare = {"visible": False, "constrain": "domain"}
+    return style.finish(figure).update_layout(
+        height=_PHOTO,
+        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        xaxis={"range": [0, width], **bare},
+        yaxis={"range": [height, 0], "scaleanchor": "x", **bare},
+        shapes=[
+            shape
+            for name, _, line, window in outlines
+            for shape in outlined(
+                name, line, photo_outlines(features.receptive_field, window, (height, width))
+            )
+        ],
     )
 
 
@@ -185,7 +208,7 @@ def said(step: Step, classes: Sequence[str]) -> str:
             return f"Say that {at(step.window)} is malicious: the adversary can put anything there."
         case Line.UPPER | Line.UPPER_TIGHT:
             return (
-                f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and it keeps at most "
+                f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and its score is at most "
                 f"upper = {numbers['upper']}."
             )
         case Line.OUTSIDE:
@@ -196,11 +219,11 @@ def said(step: Step, classes: Sequence[str]) -> str:
         case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
             sign = ">" if step.number("m") > step.number("T t") else "≤"
             lost = "" if step.other is None else f", and {at(step.other)} costs it most"
-            keeps = "keeps at least"
+            least = "at least"
             if step.line is Line.LOWER_PUBLISHED and step.number("T t") > 0:
-                keeps = "keeps by the published bound, which is wrong for T > 0,"
+                least = "by the published bound, which is wrong for T > 0,"
             return (
-                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: {name} {keeps} "
+                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: the score of {name} is {least} "
                 f"lower = {numbers['lower']}."
             )
         case Line.MARGIN:
@@ -240,7 +263,7 @@ def _left_out(step: Step) -> list[Window]:
     return []
 
 
-def _windows(step: Step) -> list[Outline]:
+def outlined_windows(step: Step) -> list[Outline]:
     """The windows of a step by name and letter; the detected one is dashed until it has passed T."""
     windows: list[Outline] = []
     if step.other is not None and step.window is not None:

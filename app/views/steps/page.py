@@ -20,6 +20,7 @@ from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND
 from pg_core.defences.patchguard.trace import Line, Step
+from pg_core.photos.inference import LocalFeatures
 
 _BOARDS = (Scene.COUNTEREXAMPLE, Scene.ATTACKED, Scene.BOARD, Scene.PAINTED)
 _MARGINS = (*figures.MARGINS, Line.CERTIFY, FeatureLine.CERTIFY)
@@ -51,14 +52,17 @@ def show(chosen: Choices | None) -> None:
     key = running.name_of(algorithm, scene, subject)
 
     # A fragment keeps its pace until the page runs again.
-    started = controls.playing()
+    started, pace = controls.playing(), controls.pace()
+    photo = None
+    if seen is not None and scene not in _BOARDS:
+        photo = (seen.shown if scene is Scene.PATCHED else seen.clean).features
 
-    @st.fragment(run_every=controls.PACE if started else None)
+    @st.fragment(run_every=pace if started else None)
     def player() -> None:
         at = controls.position(steps, key)
-        if controls.playing() != started:
+        if (controls.playing(), controls.pace()) != (started, pace):
             st.rerun()
-        _step(algorithm, subject, steps, at)
+        _step(algorithm, subject, steps, at, photo)
 
     player()
 
@@ -76,7 +80,13 @@ def _subject(
     return running.photo_subject(seen.clean, seen.shown, seen.window, scene)
 
 
-def _step(algorithm: Algorithm, subject: Subject | FeatureSubject, steps: controls.Steps, at: int) -> None:
+def _step(
+    algorithm: Algorithm,
+    subject: Subject | FeatureSubject,
+    steps: controls.Steps,
+    at: int,
+    photo: LocalFeatures | None,
+) -> None:
     step = steps[at]
     controls.player(steps)
     left, right = st.columns([7, 6], gap="medium")
@@ -89,7 +99,7 @@ def _step(algorithm: Algorithm, subject: Subject | FeatureSubject, steps: contro
         st.markdown(f"**{said}**")
         if step.line is Line.CERTIFY and subject.certificate.claim is Claim.NOTHING:
             st.warning("? Unproved: the published bound is wrong for T > 0, and claims nothing.")
-        st.caption(f"{subject.defence}.")
+        st.caption(f"{subject.defence}. {_followed(algorithm, subject)}")
     with right:
         if step.line in _MARGINS:
             st.markdown("The margin of each window, as far as it is known. Crosses: not positive.")
@@ -99,6 +109,31 @@ def _step(algorithm: Algorithm, subject: Subject | FeatureSubject, steps: contro
             _drawing_of_features(subject, step)
         elif isinstance(step, Step) and isinstance(subject, Subject):
             _drawing(subject, step)
+        if photo is not None:
+            _on_the_photo(photo, step)
+
+
+def _followed(algorithm: Algorithm, subject: Subject | FeatureSubject) -> str:
+    """Which classes the loop over classes is shown for."""
+    if algorithm is not Algorithm.PREDICTION or not isinstance(subject, Subject):
+        return ""
+    names = ", ".join(f"'{in_markdown(subject.classes[label])}'" for label in subject.labels)
+    others = len(subject.classes) - len(subject.labels)
+    rest = f"; the other {others:,} go the same way, in one step" if others else ""
+    return f"Classes walked through: {names}, the label and those with the largest scores{rest}."
+
+
+def _on_the_photo(photo: LocalFeatures, step: Step | FeatureStep) -> None:
+    """Where the windows of the step lie on the photo."""
+    windows = (
+        figures.outlined_windows(step) if isinstance(step, Step) else double_masking.outlined_windows(step)
+    )
+    if windows:
+        chart(
+            figures.on_photo(photo, windows),
+            "step-photo",
+            "The windows of this step on the photo",
+        )
 
 
 def _drawing(subject: Subject, step: Step) -> None:

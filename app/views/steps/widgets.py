@@ -12,8 +12,9 @@ from pg_core.defences.patchguard.trace import Line, Step
 
 Steps = Sequence[Step] | Sequence[FeatureStep]
 _AT, _OF, _PLAYING, _SINCE = "step-at", "step-of", "step-playing", "step-since"
-PACE = 1.2
+PACES = {"slow": 2.4, "normal": 1.2, "fast": 0.5}
 """Seconds that a step is shown while it plays."""
+_PACE = "step-pace"
 _LOOPS = 30
 """While it plays, the windows that a loop goes through pass in about so many steps."""
 _LOOPING = (Line.MARGIN, FeatureLine.ONE, FeatureLine.STANDS, FeatureLine.MARGIN)
@@ -36,13 +37,18 @@ def playing() -> bool:
     return bool(st.session_state.get(_PLAYING))
 
 
+def pace() -> float:
+    """Seconds that a step is shown while it plays."""
+    return PACES[st.session_state.get(_PACE) or "normal"]
+
+
 def position(steps: Steps, key: str) -> int:
     """The step that is shown: the first when something else is run, the next when a playing step has had its time."""
     state = st.session_state
     if state.get(_OF) != key or _AT not in state:
         state[_OF], state[_AT], state[_PLAYING] = key, 0, False
     at = min(state[_AT], len(steps) - 1)
-    if playing() and time.monotonic() - state[_SINCE] >= PACE * 0.9:
+    if playing() and time.monotonic() - state[_SINCE] >= pace() * 0.9:
         state[_SINCE] = time.monotonic()
         at = min(at + _stride(steps, at), len(steps) - 1)
         state[_PLAYING] = at < len(steps) - 1
@@ -67,6 +73,9 @@ def player(steps: Steps) -> None:
             "Next ▶", on_click=_go, args=(at + 1,), disabled=at == last, key="step-next", shortcut="Alt+N"
         )
         st.button("End ▶|", on_click=_go, args=(last,), disabled=at == last, key="step-end")
+        st.segmented_control(
+            "Speed", list(PACES), default="normal", required=True, key=_PACE, label_visibility="collapsed"
+        )
     st.session_state["step-slider"] = at + 1
     st.slider(
         f"Step {at + 1} of {last + 1}",

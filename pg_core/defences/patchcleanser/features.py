@@ -237,7 +237,7 @@ def _build(config: DefenceConfig) -> FeatureMasking:
 
 SPEC = DefenceSpec(
     "feature-masking",
-    "double masking on features",
+    "double masking on features (ours)",
     "Two rounds of masks, all windows of the map; a class stands if no second mask contradicts it. Derived here.",
     DefenceInput.LOCAL_LOGITS,
     _build,

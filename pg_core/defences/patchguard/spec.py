@@ -107,10 +107,8 @@ def _build_mask_ds(config: DefenceConfig) -> RobustMasking:
     return _build(config)
 
 
-_LOWER = (
-    "what '{label}' keeps at least: its evidence outside the window, less what the best other window takes"
-)
-_UPPER = "what '{rival}' reaches at most: its evidence outside the window, over 1 - T"
+_LOWER = "the score of '{label}' is at least its evidence outside the window, less what the best other window takes"
+_UPPER = "the score of '{rival}' is at most its evidence outside the window, over 1 - T"
 _PARAMETERS = (THRESHOLD, EVIDENCE, CLIP_HIGH, BOUND)
 
 MASK_BN = DefenceSpec(

@@ -58,8 +58,11 @@ def test_a_photo_of_two_colours_fails_and_names_the_worst_window_its_rival_and_w
         f"{certificate.not_certified.sum()} of {certificate.windows.count} windows are not certified"
         in result.sentence()
     )
-    assert f"row {worst.top}, column {worst.left}, lacks {-margin:.4g} of evidence" in result.sentence()
-    assert f"against '{result.rival(worst)}'" in result.sentence()
+    assert (
+        f"Smallest margin {margin:+.4g}: '{result.rival(worst)}' could overtake '{result.label}'"
+        in result.sentence()
+    )
+    assert f"row {worst.top}, column {worst.left}." in result.sentence()
     assert result.rival(worst) != result.label
 
 

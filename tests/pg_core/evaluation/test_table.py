@@ -114,7 +114,7 @@ def test_csv_holds_every_number_of_every_point():
 def test_latex_has_a_row_for_every_point_with_its_source_and_no_bare_per_cent():
     table = tables.table_4(points(), DATASETS["imagenette"])
     lines = tables.as_latex(table).splitlines()
-    rows = [line for line in lines if line.endswith(r"\\")][1:]
+    rows = [line for line in lines if " & " in line][1:]
     assert len(rows) == len(table)
     for row, point in zip(rows, table, strict=True):
         assert str(point.origin) in row

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg_core.io import latex
-from pg_core.io.latex import escaped, tabular
+from pg_core.io.latex import escaped, table, tabular
 
 
 def test_the_docstring_examples_are_true():
@@ -73,4 +73,16 @@ def test_a_table_has_a_line_for_each_row_and_a_cell_for_each_column():
         r"a \& b & 3 & $-$0.2500 \\",
         r"c & 0 & 0.0000 \\",
     ]
-    assert table.count(r"\hline") == 3
+    assert [table.count(rf"\{rule}rule") for rule in ("top", "mid", "bottom")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "package"), [(1, "{booktabs}"), (40, "{booktabs}"), (41, "{booktabs,longtable}")]
+)
+def test_a_table_has_a_caption_and_a_label_and_goes_on_over_pages_if_it_is_long(count, package):
+    text = table("l", ["a"], [["x"]] * count, "50 % of a_b", "some-rows")
+    assert text.startswith(rf"% \usepackage{package}")
+    assert r"\caption{50 \% of a\_b}" in text
+    assert r"\label{tab:some-rows}" in text
+    assert text.count("x \\\\") == count
+    assert text.count(r"\begin") == text.count(r"\end{")

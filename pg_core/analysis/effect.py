@@ -1,0 +1,110 @@
+"""What the pixels of one patch do: both answers for the clean and the patched photo, and the windows that they break.
+
+Not here: the search for such pixels. A patch that changes nothing proves nothing, and one that changes the defended
+answer is an attack, which a missing certificate alone is not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from pg_core.analysis.photo import Analysis, Answer
+from pg_core.defences.base import ALERT
+from pg_core.defences.undefended import Undefended
+from pg_core.geometry import Box, Patch, Windows
+
+BROKEN = "broken by pixels"
+"""What a window or a placement is called in which these pixels change the defended answer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchEffect:
+    """The clean photo with its certificate, the answer for the patched photo, and where the patch is."""
+
+    clean: Analysis
+    patched: Answer
+    patch: Patch
+
+    @property
+    def fools_network(self) -> bool:
+        """Whether the undefended prediction is another class than for the clean photo."""
+        return self.patched.undefended != self.clean.undefended
+
+    @property
+    def alerts(self) -> bool:
+        """Whether the defence answers with an alert, and did not for the clean photo."""
+        return int(self.patched.defended.label) == ALERT != int(self.clean.defended.label)
+
+    @property
+    def fools_defence(self) -> bool:
+        """Whether the defended prediction is another class than for the clean photo."""
+        return not self.alerts and int(self.patched.defended.label) != int(self.clean.defended.label)
+
+    @property
+    def larger(self) -> bool:
+        """Whether the patch is larger than the adversary's, so that nothing is claimed of it."""
+        allowed = self.clean.threat.on_network(self.clean.features.framing)
+        return any(p > n for p, n in zip(self.patch.size, allowed, strict=True))
+
+    @property
+    def broken(self) -> Bool[np.ndarray, "window_rows window_columns"]:
+        """The windows, or placements of the adversary's patch, that hold all that these pixels change, if they change
+        the prediction that the certificate is about."""
+        certificate = self.clean.certificate
+        if not self.fools_defence or certificate.prediction != certificate.label:
+            return np.zeros(certificate.positions.shape, bool)
+        return self._holding()
+
+    def breaks(self, at: Box) -> bool:
+        """Whether a window, or a placement, is broken by these pixels."""
+        return bool(self.broken[at.top, at.left])
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether a proved window is broken, which the certificate excludes but for its estimated tolerance."""
+        return bool((self.broken & self.clean.certificate.proved).any())
+
+    def sentence(self) -> str | None:
+        """Both answers for the patched photo, if one of them is another than for the clean photo."""
+        said = self._answers()
+        if said is None:
+            return None
+        notes = []
+        if self.larger:
+            notes.append("The patch is larger than the adversary's, so nothing is claimed of it.")
+        if self.contradicts:
+            notes.append("The certificate, whose tolerance is estimated, excludes this: please report it.")
+        return " ".join([said, *notes])
+
+    def _answers(self) -> str | None:
+        clean, patched, title = self.clean, self.patched, self.clean.spec.title
+        undefended = f"'{clean.undefended_prediction}' becomes '{patched.undefended_prediction}'"
+        defended = f"{_quoted(clean)} becomes {_quoted(patched)}"
+        if isinstance(clean.defence, Undefended):
+            return f"These pixels fool the network: {defended}." if self.fools_defence else None
+        if self.fools_defence:
+            still = f"the network still says '{patched.undefended_prediction}'"
+            alone = undefended if self.fools_network else still
+            return f"These pixels fool {title}: {defended}. Without a defence, {alone}."
+        alone = f"These pixels fool the network without a defence ({undefended})"
+        if self.alerts:
+            return (
+                f"{alone}; {title} raises an alert."
+                if self.fools_network
+                else f"{title} raises an alert about these pixels."
+            )
+        return f"{alone}; {title} still says {_quoted(patched)}." if self.fools_network else None
+
+    def _holding(self) -> Bool[np.ndarray, "window_rows window_columns"]:
+        positions, field = self.clean.certificate.positions, self.clean.features.receptive_field
+        if isinstance(positions, Windows):
+            windows = positions
+        else:
+            windows, field = positions.windows, positions.field
+        changed = field.footprint(self.patch, windows.map_size)
+        return np.zeros(windows.shape, bool) if changed is None else windows.around(changed)
+
+
+def _quoted(answer: Answer) -> str:
+    return answer.prediction if int(answer.defended.label) == ALERT else f"'{answer.prediction}'"
