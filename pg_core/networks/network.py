@@ -4,7 +4,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import Lock
@@ -119,9 +119,9 @@ class Network(nn.Module):
             ) from error
 
     def window(
-        self, images: Float[Tensor, "1 3 height width"], window: Window
-    ) -> Float[Tensor, "1 classes rows columns"]:
-        """Local logits of a window of an image, from no other pixels than it sees."""
+        self, images: Float[Tensor, "batch 3 height width"], window: Window
+    ) -> Float[Tensor, "batch classes rows columns"]:
+        """Local logits of a window of images, from no other pixels than it sees."""
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
         return self(images[..., *crop.slices].contiguous())[..., at.top : at.bottom, at.left : at.right]
 
@@ -138,6 +138,24 @@ class Network(nn.Module):
             (strength,) = torch.autograd.grad((weights * values).sum(), images)
             return strength[0].abs().amax(dim=0).to(torch.float32).cpu().numpy()
 
+    def descent(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        window: Window | None,
+        loss: Callable[[Float[Tensor, "batch classes rows columns"]], Float[Tensor, "batch"]],
+    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch 3 height width"]]:
+        """The loss of each image's local logits, of the whole map or of one window, and its gradient by the pixels.
+
+        Raises ValueError if the network gives no gradients.
+        """
+        with self._lock, certifying(gradients=True):
+            images = images.detach().clone().requires_grad_()
+            losses = loss(self(images) if window is None else self.window(images, window))
+            if not losses.requires_grad:
+                raise ValueError(f"{self.name} gives no gradients, which an attack follows")
+            (gradient,) = torch.autograd.grad(losses.sum(), images)
+            return losses.detach(), gradient
+
     def _image(self, pixels: Pixels) -> Float[Tensor, "1 3 height width"]:
         return torch.tensor(pixels, device=self.mean.device)[None]
 
@@ -151,9 +169,9 @@ class PlacedNetwork(Network):
     """A network whose body is told where a crop of an image begins: what it says depends on the place too."""
 
     def window(
-        self, images: Float[Tensor, "1 3 height width"], window: Window
-    ) -> Float[Tensor, "1 classes rows columns"]:
-        """Local logits of a window of an image, from no other pixels than it sees."""
+        self, images: Float[Tensor, "batch 3 height width"], window: Window
+    ) -> Float[Tensor, "batch classes rows columns"]:
+        """Local logits of a window of images, from no other pixels than it sees."""
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
         inside = self.normalised(images[..., *crop.slices].contiguous())
         return self.body(inside, crop.top, crop.left)[..., at.top : at.bottom, at.left : at.right]

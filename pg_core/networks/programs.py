@@ -84,12 +84,18 @@ class Program(nn.Module):
 
 
 class ProgramNetwork(Network):
-    """A network whose program takes images of one size: a window is computed with everything else blank."""
+    """A network whose program takes one image, of one size: a window is computed with everything else blank."""
+
+    def forward(
+        self, pixels: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch classes rows columns"]:
+        """Local logits of pixels in [0, 1], image by image."""
+        return torch.cat([self.body(self.normalised(image[None])) for image in pixels])
 
     def window(
-        self, images: Float[Tensor, "1 3 height width"], window: Window
-    ) -> Float[Tensor, "1 classes rows columns"]:
-        """Local logits of a window of an image that is grey where the window does not see it."""
+        self, images: Float[Tensor, "batch 3 height width"], window: Window
+    ) -> Float[Tensor, "batch classes rows columns"]:
+        """Local logits of a window of images that are grey where the window does not see them."""
         size = images.shape[-2], images.shape[-1]
         seen = torch.from_numpy(self.receptive_field.seen(window, size))
         rows, columns = cells(window, self.receptive_field.map_size(size))

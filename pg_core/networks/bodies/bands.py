@@ -44,8 +44,8 @@ class BandNetwork(Network):
     """A network whose body is `Bands`: a window of its map is a few bands, not a crop."""
 
     def window(
-        self, images: Float[Tensor, "1 3 height width"], window: Window
-    ) -> Float[Tensor, "1 classes rows columns"]:
+        self, images: Float[Tensor, "batch 3 height width"], window: Window
+    ) -> Float[Tensor, "batch classes rows columns"]:
         """Local logits of the bands of a window, around the right edge where it wraps."""
         columns = torch.arange(window.left, window.right, device=images.device) % images.shape[-1]
         return self.body(self.normalised(images), columns)

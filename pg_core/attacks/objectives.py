@@ -1,0 +1,196 @@
+"""What an attack descends: how far each defence is from another class, as a differentiable function (theory §12).
+
+An objective is adaptive, made for the very defence, and only a guide: whether an attack has succeeded is decided by
+the defence itself, on pixels of 8 bits, see `pg_core.attacks.pixels`.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from pg_core.defences import bounded
+from pg_core.defences.base import Defence
+from pg_core.defences.bounded import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.interval.bounds import IntervalBounds
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.smoothing import Smoothing
+from pg_core.defences.undefended import Undefended
+from pg_core.evidence.grid import scale
+from pg_core.evidence.types import SHARPENED_POWER, VOTE_THRESHOLD, EvidenceType
+from pg_core.geometry import Windows
+
+Maps = Float[Tensor, "batch classes rows columns"]
+"""Local logits of several images."""
+Objective = Callable[[Maps], Float[Tensor, "batch"]]
+"""Smaller is nearer to success, for each image."""
+
+LEAK = 0.05
+"""Slope of clipped evidence beyond its range, where its own is 0 and would lead nowhere."""
+SOFTNESS = 0.05
+"""Of a vote: the confidence above the threshold at which a relaxed vote is 0.73."""
+_CHALLENGED = 4
+"""Masks of the label whose second round an attack on double masking works against, the strongest first."""
+
+
+def objective(defence: Defence, label: int, targets: Int[Tensor, "batch"]) -> Objective:
+    """How far the defence is from saying the target of each image instead of the label.
+
+    Raises ValueError for a defence that no objective is known for.
+    """
+    if isinstance(defence, RobustMasking):
+        return lambda maps: _robust_masking(maps, defence, label, targets)
+    if isinstance(defence, FeatureMasking):
+        return lambda maps: _double_masking(maps, defence, label, targets)
+    if isinstance(defence, MaskedDetection):
+        return lambda maps: _detection(maps, defence, label, targets)
+    if isinstance(defence, BoundedEvidence):
+        return lambda maps: _lead(_squashed(maps, defence).mean(dim=(-2, -1)), label, targets)
+    if isinstance(defence, Smoothing):
+        return lambda maps: _lead(_bands(maps, defence), label, targets)
+    if isinstance(defence, Undefended | IntervalBounds):
+        return lambda maps: _lead(maps.mean(dim=(-2, -1)), label, targets)
+    raise ValueError(f"no attack is known on {defence}")
+
+
+def relaxed(local_logits: Maps, evidence: EvidenceType, clip_high: float) -> Maps:
+    """Clipped evidence with a slope everywhere. Raises ValueError for a type of evidence that is not known here."""
+    rows, columns = local_logits.shape[-2:]
+    top, _ = scale((rows, columns), evidence, clip_high)
+    if evidence == EvidenceType.LOGITS:
+        inside = local_logits.clamp(0.0, top)
+        return inside + LEAK * (local_logits - inside)
+    confidence = local_logits.softmax(dim=-3)
+    if evidence == EvidenceType.CONFIDENCE:
+        return confidence.clamp(max=top)
+    if evidence == EvidenceType.SHARPENED:
+        return (confidence**SHARPENED_POWER).clamp(max=top)
+    if evidence == EvidenceType.PREDICTION:
+        return top * _vote(confidence, VOTE_THRESHOLD)
+    raise ValueError(f"no attack is known on evidence of the type {evidence}")
+
+
+def window_sums(
+    values: Float[Tensor, "*batch rows columns"], windows: Windows
+) -> Float[Tensor, "*batch window_rows window_columns"]:
+    """What each window of W holds."""
+    height, width = windows.window_size
+    if windows.wrapping:
+        values = torch.cat([values, values[..., : width - 1]], dim=-1)
+    flat = values.reshape(-1, 1, *values.shape[-2:])
+    sums = functional.avg_pool2d(flat, (height, width), stride=1, divisor_override=1)
+    return sums.reshape(*values.shape[:-2], *sums.shape[-2:])
+
+
+def _robust_masking(
+    maps: Maps, defence: RobustMasking, label: int, targets: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch"]:
+    """The lead of the label's score. At T > 0 every second image keeps the target's largest window just below T, so
+    that nothing is taken from it; the others let it be detected."""
+    evidence = relaxed(maps, defence.evidence, defence.clip_high)
+    total = evidence.sum(dim=(-2, -1))
+    largest = window_sums(evidence, _windows(maps, defence)).amax(dim=(-2, -1))
+    detected = largest > defence.threshold * total
+    scores = total - torch.where(detected, largest, torch.zeros_like(largest))
+    lead = _lead(scores, label, targets)
+    if defence.threshold == 0:
+        return lead
+    at = torch.arange(len(maps), device=maps.device)
+    over = (largest - defence.threshold * total)[at, targets].clamp(min=0)
+    below = total.gather(1, _column(scores, label)) - total.gather(1, targets[:, None])
+    return torch.where(at % 2 == 1, below[:, 0] + over / (1 - defence.threshold), lead)
+
+
+def _double_masking(
+    maps: Maps, defence: FeatureMasking, label: int, targets: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch"]:
+    """The mean hinge over all masks makes the target the majority; that over the best second mask of those that still
+    say the label keeps these from standing."""
+    evidence = relaxed(maps, defence.evidence, defence.clip_high)
+    at = torch.arange(len(maps), device=maps.device)
+    leads = evidence[:, label] - evidence[at, targets]
+    windows = _windows(maps, defence)
+    sums = window_sums(leads, windows)
+    first = leads.sum(dim=(-2, -1))[:, None, None] - sums
+    majority = (first + _margin(leads)[:, None, None]).clamp(min=0).mean(dim=(-2, -1))
+    strongest = first.flatten(1).topk(min(_CHALLENGED, first[0].numel()), dim=1)
+    columns = first.shape[-1]
+    standing = torch.zeros_like(majority)
+    for lead, index in zip(strongest.values.T, strongest.indices.T, strict=True):
+        rest = _without(leads, index // columns, index % columns, windows)
+        second = rest.sum(dim=(-2, -1)) - window_sums(rest, windows).amax(dim=(-2, -1))
+        standing = standing + torch.where(lead > 0, (second + _margin(leads)).clamp(min=0), 0.0 * second)
+    return majority + standing / _CHALLENGED
+
+
+def _windows(maps: Maps, defence: RobustMasking | FeatureMasking | MaskedDetection) -> Windows:
+    rows, columns = maps.shape[-2:]
+    return Windows((rows, columns), defence.window_size, defence.wrapping)
+
+
+def _without(
+    values: Float[Tensor, "batch rows columns"],
+    top: Int[Tensor, "batch"],
+    left: Int[Tensor, "batch"],
+    windows: Windows,
+) -> Float[Tensor, "batch rows columns"]:
+    """The map without one window, another one for each image."""
+    (rows, columns), (height, width) = windows.map_size, windows.window_size
+    down = torch.arange(rows, device=values.device) - top[:, None]
+    across = torch.arange(columns, device=values.device) - left[:, None]
+    if windows.wrapping:
+        across = across % columns
+    inside = ((down >= 0) & (down < height))[:, :, None] & ((across >= 0) & (across < width))[:, None, :]
+    return values.masked_fill(inside, 0.0)
+
+
+def _detection(
+    maps: Maps, defence: MaskedDetection, label: int, targets: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch"]:
+    """Another class on the whole map, and no masked prediction that contradicts it with confidence above τ."""
+    cells = maps.shape[-2] * maps.shape[-1]
+    total = maps.sum(dim=(-2, -1))
+    outside = (total[..., None, None] - window_sums(maps, _windows(maps, defence))) / cells
+    whole = _lead(total / cells, label, targets)
+    at = torch.arange(len(maps), device=maps.device)
+    others = outside.clone()
+    others[at, targets] = -math.inf
+    against = others.amax(dim=1) - outside[at, targets]
+    confidence = outside.amax(dim=1) - outside.logsumexp(dim=1)
+    floor = math.log(max(defence.alert_threshold, 1e-6))
+    alarm = torch.minimum(against, confidence - floor)
+    return whole + alarm.clamp(min=0).mean(dim=(-2, -1)) + alarm.amax(dim=(-2, -1)).clamp(min=0)
+
+
+def _squashed(maps: Maps, defence: BoundedEvidence) -> Maps:
+    if defence.squashing is Squashing.TANH:
+        return torch.tanh(bounded.SLOPE * maps + bounded.SHIFT)
+    return relaxed(maps, defence.evidence, defence.clip_high)
+
+
+def _bands(maps: Maps, defence: Smoothing) -> Float[Tensor, "batch classes"]:
+    return _vote(maps.softmax(dim=-3), defence.vote_threshold).sum(dim=(-2, -1))
+
+
+def _vote(confidence: Maps, threshold: float) -> Maps:
+    return torch.sigmoid((confidence - threshold) / SOFTNESS)
+
+
+def _margin(leads: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch"]:
+    """How far beyond a tie a hinge pushes: a little of what is at stake."""
+    return 1e-3 * leads.abs().sum(dim=(-2, -1))
+
+
+def _lead(
+    scores: Float[Tensor, "batch classes"], label: int, targets: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch"]:
+    return scores[:, label] - scores.gather(1, targets[:, None])[:, 0]
+
+
+def _column(scores: Float[Tensor, "batch classes"], label: int) -> Int[Tensor, "batch 1"]:
+    return torch.full((len(scores), 1), label, device=scores.device)

@@ -1,0 +1,225 @@
+"""An adaptive attack on one placement of a patch: projected gradient descent on its pixels (theory §12).
+
+Only the crop that the patch touches is run. Success is decided by the defence itself, on pixels of 8 bits, written to
+a file and read again, in a full pass. Not here: what is descended, see `pg_core.attacks.objectives`.
+"""
+
+import io
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from PIL import Image
+from torch import Tensor
+
+from pg_core.analysis.inputs import supply
+from pg_core.analysis.photo import Analysis, Answer, answer
+from pg_core.attacks.objectives import Maps, Objective, objective
+from pg_core.defences.base import ALERT
+from pg_core.defences.bounded import BoundedEvidence
+from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.geometry import Patch, cells
+from pg_core.io.parameters import whole
+from pg_core.io.progress import Pace, Report
+from pg_core.networks.base import Pixels
+from pg_core.networks.network import Network
+from pg_core.photos.inference import update
+from pg_core.photos.patches import PatchPixels, noise, paste
+
+FIRST_STEP, LAST_STEP = 0.2, 2 / 255
+"""Of the descent, in the range of a colour; between them it follows a cosine."""
+MOMENTUM = 0.75
+CHECKED_EVERY = 10
+"""Steps after which the defence is asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AttackResult:
+    """The best contents that were found for a patch, and what the defence said of the image with them.
+
+    losses has the objective of each restart after each step, NaN after the attack has ended. contents are multiples of
+    1/255. `answer` is that of a full pass over the image as a file has it.
+    """
+
+    patch: Patch
+    contents: PatchPixels
+    label: int
+    targets: tuple[int, ...]
+    losses: Float64[np.ndarray, "restarts steps"]
+    answer: Answer
+
+    @property
+    def success(self) -> bool:
+        """Whether the defence says another class than the label. An alert is no success."""
+        return int(self.answer.defended.label) not in (self.label, ALERT)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were made, in each restart."""
+        return int(np.isfinite(self.losses).any(axis=0).sum())
+
+    def gap_closed(self, analysis: Analysis) -> float:
+        """Which share of the way from the label's lead on the clean image to the certificate's margin at this place
+        the pixels made: 1 where they do all that the bound allows. NaN where scores and bounds are not the same sums,
+        so for all but robust masking and CBN, and where no one position holds what the patch can corrupt."""
+        at = analysis.position(self.patch)
+        if at is None or not isinstance(analysis.defence, RobustMasking | BoundedEvidence):
+            return math.nan
+        margin = float(analysis.certificate.margin[at.top, at.left])
+        clean, attacked = (_lead(said, self.label) for said in (analysis, self.answer))
+        return (clean - attacked) / (clean - margin) if math.isfinite(margin) and clean > margin else math.nan
+
+    def __repr__(self) -> str:
+        outcome = f"predicts {self.answer.prediction}" if self.success else "without success"
+        return f"AttackResult({self.patch}, {outcome}, {self.steps} steps, {len(self.targets)} restarts)"
+
+
+def attack(
+    analysis: Analysis,
+    model: Network,
+    placement: Patch,
+    steps: int = 100,
+    restarts: int = 4,
+    seed: int = 0,
+    target: int | None = None,
+    report: Report | None = None,
+) -> AttackResult:
+    """Search pixels for a patch, in [0, 1], with which the defence of an analysis says another class than its label.
+
+    model is the network of the analysis. Every restart has a target: the class that is given, or else the rival of the
+    certificate at this place, then the classes with most evidence. The same arguments give the same result on one
+    device. Raises ValueError for a patch that leaves the image, for no step or restart, for a target that is the label
+    or no class, for a network without gradients, and for a defence on which no attack is known.
+    """
+    steps, restarts = (_at_least_1(value, name) for value, name in ((steps, "steps"), (restarts, "restarts")))
+    label = analysis.classes.index(analysis.label)
+    targets = _targets(analysis, placement, label, restarts, target)
+    start = np.stack([noise(placement.size, seed + restart) for restart in range(restarts)])
+    start[0] = 0.5  # a plain patch hides what speaks for the label
+    descent = _Descent(analysis, model, placement, start)
+    goal = objective(analysis.defence, label, torch.tensor(targets, device=model.mean.device))
+    losses, pace = np.full((restarts, steps), np.nan), Pace(steps)
+    for step in range(steps):
+        losses[:, step] = descent.step(goal, _size(step, steps))
+        last = step + 1 == steps
+        if (step + 1) % CHECKED_EVERY == 0 or last:
+            contents = descent.of_8_bits()
+            for restart in np.argsort(losses[:, step], kind="stable").tolist():
+                if descent.seems_broken(contents[restart], label):
+                    said = descent.full_pass(contents[restart])
+                    result = AttackResult(placement, contents[restart], label, targets, losses, said)
+                    if result.success:
+                        return result
+            if last:
+                nearest = contents[int(losses[:, step].argmin())]
+                said = descent.full_pass(nearest)
+                return AttackResult(placement, nearest, label, targets, losses, said)
+        if report is not None:
+            report(pace.progress(step + 1, "steps"))
+    raise AssertionError("the last step returns")
+
+
+class _Descent:
+    """The contents of one patch in several restarts, and the crop of the image that they change."""
+
+    def __init__(
+        self,
+        analysis: Analysis,
+        model: Network,
+        placement: Patch,
+        start: Float32[np.ndarray, "restarts 3 height width"],
+    ) -> None:
+        features = analysis.features
+        # Checks the placement, too.
+        paste(features.pixels, placement, start[0])
+        self._analysis, self._model, self._placement = analysis, model, placement
+        self._window = features.receptive_field.footprint(placement, features.map_size)
+        device = model.mean.device
+        self._contents = torch.tensor(start, device=device)
+        self._velocity = torch.zeros_like(self._contents)
+        self._images = torch.tensor(features.pixels, device=device).repeat(len(start), 1, 1, 1)
+        self._maps = torch.tensor(features.local_logits, device=device).repeat(len(start), 1, 1, 1)
+
+    def step(self, goal: Objective, size: float) -> Float64[np.ndarray, "restarts"]:
+        """Move all contents against the gradient; the losses before."""
+        self._images[..., *self._placement.slices] = self._contents
+        losses, gradient = self._model.descent(
+            self._images, self._window, lambda seen: goal(self._whole_map(seen))
+        )
+        slope = gradient[..., *self._placement.slices]
+        # Steps of equal weight: a gradient that shrinks by far would be forgotten.
+        slope = slope / slope.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
+        self._velocity = MOMENTUM * self._velocity + slope
+        self._contents = (self._contents - size * self._velocity.sign()).clamp(0.0, 1.0)
+        return losses.to(torch.float64).cpu().numpy()
+
+    def of_8_bits(self) -> Float32[np.ndarray, "restarts 3 height width"]:
+        """The contents as a file can hold them."""
+        levels = (self._contents.cpu().numpy() * 255).round().astype(np.uint8)
+        return levels.astype(np.float32) / np.float32(255)
+
+    def seems_broken(self, contents: PatchPixels, label: int) -> bool:
+        """Whether the defence says another class from a run on the crop alone."""
+        features = update(self._analysis.features, self._model, self._placement, contents)
+        said = self._analysis.defence.predict(supply(self._analysis.defence, features, self._model)[0])
+        return int(said.label) not in (label, ALERT)
+
+    def full_pass(self, contents: PatchPixels) -> Answer:
+        """What the defence says of the whole image as a file has it."""
+        analysis, model = self._analysis, self._model
+        pixels = _written_and_read(paste(analysis.features.pixels, self._placement, contents))
+        features = replace(analysis.features, pixels=pixels, local_logits=model.local_logits(pixels))
+        return answer(features, analysis.defence, model)
+
+    def _whole_map(self, seen: Maps) -> Float[Tensor, "batch classes map_rows map_columns"]:
+        if self._window is None:
+            return self._maps + 0.0 * seen.sum()
+        maps = self._maps.clone()
+        maps[:, :, *cells(self._window, self._analysis.features.map_size)] = seen
+        return maps
+
+
+def _targets(
+    analysis: Analysis, placement: Patch, label: int, restarts: int, target: int | None
+) -> tuple[int, ...]:
+    """A class for each restart."""
+    if target is not None:
+        target = whole(target, "target")
+        if not 0 <= target < len(analysis.classes) or target == label:
+            raise ValueError(
+                f"expected a class other than {label}, below {len(analysis.classes)}, got {target}"
+            )
+        return (target,) * restarts
+    at = analysis.position(placement)
+    first = [] if at is None else [int(analysis.certificate.rival[at.top, at.left])]
+    order = np.argsort(-analysis.features.local_logits.mean(axis=(-2, -1)), kind="stable").tolist()
+    classes = [*first, *(c for c in order if c not in (label, *first))]
+    return tuple(classes[restart % len(classes)] for restart in range(restarts))
+
+
+def _size(step: int, steps: int) -> float:
+    return LAST_STEP + (FIRST_STEP - LAST_STEP) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _written_and_read(pixels: Pixels) -> Pixels:
+    """The image of 8 bits a colour that a file without loss gives back."""
+    levels = (pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    with Image.open(file) as image:
+        read = np.asarray(image, np.float32).transpose(2, 0, 1)
+    return np.ascontiguousarray(read) / np.float32(255)
+
+
+def _lead(said: Answer, label: int) -> float:
+    """Of the label's score over the best other one."""
+    scores = np.asarray(said.defended.scores, np.float64)
+    return float(scores[label] - np.delete(scores, label).max())
+
+
+def _at_least_1(value: int, name: str) -> int:
+    if whole(value, name) < 1:
+        raise ValueError(f"expected at least 1 for {name}, got {value}")
+    return whole(value, name)

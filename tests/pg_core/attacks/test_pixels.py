@@ -1,0 +1,200 @@
+"""An attack finds a break where there is one, never at a place that is proved, and leaves the network as it was.
+
+Toy networks on 6x6 features are small enough that all contents of a patch at the corners of the colour cube are tried.
+"""
+
+import hashlib
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pg_core import (
+    ALERT,
+    BoundedEvidence,
+    FeatureMasking,
+    MaskedDetection,
+    Patch,
+    ReceptiveField,
+    RobustMasking,
+    Undefended,
+    Windows,
+    build,
+    configure,
+    examine,
+    extract,
+    load_model,
+    sample_path,
+)
+from pg_core.analysis.photo import answer
+from pg_core.attacks.pixels import attack
+from pg_core.evidence.types import EvidenceType
+from pg_core.networks.base import Part
+from pg_core.networks.network import Network
+from pg_core.photos.framing import frame
+from pg_core.photos.read import FramedPhoto
+
+CLASSES = ("a", "b", "c")
+FIELD = ReceptiveField((2, 2), (1, 1))
+WINDOW = (2, 2)
+CORNERS = np.array(list(product((0.0, 1.0), repeat=3)), np.float32).reshape(-1, 3, 1, 1)
+DEFENCES = (
+    RobustMasking(WINDOW),
+    RobustMasking(WINDOW, evidence=EvidenceType.CONFIDENCE),
+    RobustMasking(WINDOW, threshold=0.2),
+    FeatureMasking(WINDOW),
+    MaskedDetection(WINDOW, 0.4),
+    BoundedEvidence(WINDOW),
+    Undefended(WINDOW),
+)
+
+
+def toy(seed):
+    """Two layers of random weights, three classes, a map of 6x6 of an image of 7x7 pixels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        body = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 2), torch.nn.ReLU(), torch.nn.Conv2d(8, len(CLASSES), 1)
+        )
+        for parameter in body.parameters():
+            torch.nn.init.normal_(parameter, std=1.0)
+    return Network(
+        "toy", body.eval(), CLASSES, (7, 7), FIELD, EvidenceType.LOGITS, "", (0.5,) * 3, (0.5,) * 3
+    )
+
+
+def seen(network, seed):
+    """Its features of noise of 8 bits."""
+    levels = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), np.uint8)
+    pixels = np.ascontiguousarray(levels.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
+    return extract(FramedPhoto(frame((7, 7), (7, 7), Part.WHOLE), pixels), network)
+
+
+def broken_by_a_corner(analysis, network, patch):
+    """Whether black, white or one of the six plain colours in a patch of one pixel changes the answer."""
+    label = analysis.classes.index(analysis.label)
+    pixels = np.repeat(analysis.features.pixels[None], len(CORNERS), axis=0)
+    pixels[..., *patch.slices] = CORNERS
+    maps = np.stack([network.local_logits(image) for image in pixels])
+    return bool((~np.isin(analysis.defence.predict(maps).label, (label, ALERT))).any())
+
+
+@pytest.mark.parametrize("defence", DEFENCES, ids=str)
+def test_it_finds_a_break_where_trying_all_corners_finds_one(defence):
+    there = found = at_proved = 0
+    for seed in range(30):
+        network = toy(seed)
+        analysis = examine(seen(network, seed), defence)
+        if int(analysis.defended.label) == ALERT:
+            continue
+        for patch in (Patch(3, 3, 1, 1), Patch(0, 6, 1, 1)):
+            broken = broken_by_a_corner(analysis, network, patch)
+            if broken or analysis.certificate.proved.all():
+                result = attack(analysis, network, patch, steps=40, restarts=3)
+                at = analysis.position(patch)
+                at_proved += bool(result.success and analysis.certificate.proved[at.top, at.left])
+                there, found = there + broken, found + (broken and result.success)
+    assert at_proved == 0
+    assert there >= 5
+    assert found >= 0.99 * there
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "size", "settings"),
+    [
+        ("cifar10", "masking", 2, {}),
+        ("cifar10", "masking", 2, {"threshold": 0.1}),
+        ("cifar10", "feature-masking", 2, {}),
+        ("cifar10", "clipping", 1, {"evidence": "confidence"}),
+        ("cifar10", "detection", 2, {"alert_threshold": 0.01}),
+        ("cifar10-bands", "mask-ds", 2, {}),
+        ("cifar10-bands", "smoothing", 2, {}),
+        ("cifar10-interval", "interval", 2, {}),
+    ],
+)
+def test_nothing_breaks_a_place_that_is_proved(network, name, size, settings):
+    model, tried = load_model(network), 0
+    defence = build(name, configure(model, (size, size), settings))
+    for sample in ("chelsea", "china", "rocket"):
+        analysis = examine(extract(sample_path(sample), model), defence)
+        positions = analysis.certificate.positions
+        for row, column in np.argwhere(analysis.certificate.proved)[::97][:2].tolist():
+            at = Patch(row, column, size, size)
+            if isinstance(positions, Windows):
+                at = analysis.patch_in(positions.window(row, column), (size, size))
+            result = attack(analysis, model, at, steps=20, restarts=2)
+            assert not result.success
+            assert result.steps == 20
+            tried += 1
+    assert tried > 0
+
+
+@pytest.fixture(scope="module")
+def cifar10():
+    model = load_model("cifar10")
+    return model, examine(extract(sample_path("flower"), model), build("masking", configure(model, (8, 8))))
+
+
+def test_success_is_what_the_defence_says_of_the_file(cifar10, tmp_path):
+    model, analysis = cifar10
+    at = analysis.certificate.positions.window(*analysis.certificate.worst_position)
+    patch = analysis.patch_in(at, (8, 8))
+    result = attack(analysis, model, patch, steps=40)
+    assert result.success
+    levels = result.contents * 255
+    assert (levels == levels.round()).all()
+    pixels = analysis.features.pixels.copy()
+    pixels[:, *patch.slices] = result.contents
+    file = tmp_path / "attacked.png"
+    Image.fromarray((pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)).save(file)
+    said = answer(extract(file, model), analysis.defence)
+    assert said.prediction == result.answer.prediction != analysis.label
+
+
+def test_equal_arguments_give_equal_pixels_and_another_seed_others(cifar10):
+    model, analysis = cifar10
+    patch = Patch(10, 10, 4, 4)
+    first, again, other = (attack(analysis, model, patch, steps=5, seed=seed) for seed in (0, 0, 7))
+    assert (first.contents == again.contents).all()
+    assert (first.losses == again.losses).all()
+    assert (first.losses != other.losses).any()
+
+
+def test_an_attack_leaves_weights_mode_and_features_as_they_were(cifar10):
+    model, analysis = cifar10
+
+    def state():
+        hashed = hashlib.sha256()
+        for name, tensor in model.state_dict().items():
+            hashed.update(name.encode() + tensor.cpu().numpy().tobytes())
+        hashed.update(analysis.features.pixels.tobytes() + analysis.features.local_logits.tobytes())
+        return hashed.digest()
+
+    before = state()
+    attack(analysis, model, Patch(0, 0, 8, 8), steps=5)
+    assert state() == before
+    assert not any(part.training for part in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_target_is_what_every_restart_aims_at(cifar10):
+    model, analysis = cifar10
+    result = attack(analysis, model, Patch(4, 4, 16, 16), steps=10, target=5)
+    assert result.targets == (5, 5, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"steps": 0}, "at least 1 for steps, got 0"),
+        ({"restarts": -1}, "at least 1 for restarts, got -1"),
+        ({"target": 10}, "expected a class other than"),
+        ({"placement": Patch(30, 30, 8, 8)}, "expected a patch within 32x32"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused(cifar10, changed, words):
+    model, analysis = cifar10
+    with pytest.raises(ValueError, match=words):
+        attack(**{"analysis": analysis, "model": model, "placement": Patch(0, 0, 2, 2), "steps": 2} | changed)
