@@ -30,6 +30,7 @@ from pg_core.photos.patches import PatchPixels, noise, paste
 
 FIRST_STEP, LAST_STEP = 0.2, 2 / 255
 """Of the descent, in the range of a colour; between them it follows a cosine."""
+SMALL_STEPS = 0.25
 MOMENTUM = 0.75
 CHECKED_EVERY = 10
 """Steps after which the defence is asked."""
@@ -98,6 +99,8 @@ def attack(
     targets = _targets(analysis, placement, label, restarts, target)
     start = np.stack([noise(placement.size, seed + restart) for restart in range(restarts)])
     start[0] = 0.5  # a plain patch hides what speaks for the label
+    # At the corners of the cube, from which other slopes lead; two in a row, since targets may alternate.
+    start[_second_pairs(restarts)] = start[_second_pairs(restarts)].round()
     descent = _Descent(analysis, model, placement, start)
     goal = objective(analysis.defence, label, torch.tensor(targets, device=model.mean.device))
     losses, pace = np.full((restarts, steps), np.nan), Pace(steps)
@@ -139,6 +142,9 @@ class _Descent:
         device = model.mean.device
         self._contents = torch.tensor(start, device=device)
         self._velocity = torch.zeros_like(self._contents)
+        # These stay nearer to where they began.
+        self._shares = torch.ones(len(start), 1, 1, 1, device=device)
+        self._shares[_second_pairs(len(start))] = SMALL_STEPS
         self._images = torch.tensor(features.pixels, device=device).repeat(len(start), 1, 1, 1)
         self._maps = torch.tensor(features.local_logits, device=device).repeat(len(start), 1, 1, 1)
 
@@ -152,7 +158,7 @@ class _Descent:
         # Steps of equal weight: a gradient that shrinks by far would be forgotten.
         slope = slope / slope.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
         self._velocity = MOMENTUM * self._velocity + slope
-        self._contents = (self._contents - size * self._velocity.sign()).clamp(0.0, 1.0)
+        self._contents = (self._contents - size * self._shares * self._velocity.sign()).clamp(0.0, 1.0)
         return losses.to(torch.float64).cpu().numpy()
 
     def of_8_bits(self) -> Float32[np.ndarray, "restarts 3 height width"]:
@@ -179,6 +185,10 @@ class _Descent:
         maps = self._maps.clone()
         maps[:, :, *cells(self._window, self._analysis.features.map_size)] = seen
         return maps
+
+
+def _second_pairs(restarts: int) -> list[int]:
+    return [restart for restart in range(restarts) if restart % 4 >= 2]
 
 
 def _targets(

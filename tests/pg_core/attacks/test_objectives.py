@@ -60,7 +60,7 @@ def test_of_positive_logits_it_is_the_lead_that_robust_masking_sees(threshold):
     scores = defence.predict(values.astype(np.float32).astype(np.float64)).scores
     leads = scores[:, 0] - scores[np.arange(3), targets]
     found = objective(defence, 0, targets)(torch.tensor(values)).numpy()
-    compared = slice(0, None, 1 if threshold == 0 else 2)  # every second one keeps its target below T
+    compared = [0] if threshold else [0, 1, 2]  # the others keep their target below T
     assert np.allclose(found[compared], leads[compared], atol=1e-4)
 
 
@@ -83,6 +83,6 @@ def test_double_masking_is_broken_where_its_objective_is_nothing():
 
 
 def test_a_defence_without_an_objective_is_named():
-    masks = MaskSet.covering((8, 8), (2, 2), (2, 2))
+    masks = MaskSet((8, 8), (2, 2))
     with pytest.raises(ValueError, match="no attack is known on double masking by"):
         objective(PatchCleanser(masks), 0, torch.tensor([1]))

