@@ -87,7 +87,7 @@ def witness_found(analysis: Analysis, witness: Witness) -> None:
         threshold = analysis.robust_masking.threshold
         for index in dict.fromkeys((witness.label, witness.prediction)):
             st.markdown(
-                f"- '{in_markdown(analysis.classes[index])}': {case_figures.formula(known[index], threshold)}."
+                f"- '{in_markdown(analysis.classes[index])}': {case_figures.inequality(known[index], threshold)}."
             )
         st.caption(
             "Dotted orange: malicious window w. Solid blue: the window w\\* that Algorithm 1 detects and masks. A "

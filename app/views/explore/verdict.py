@@ -10,6 +10,7 @@ from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.limits import limits
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Verdict
+from pg_core.io.printable import printable
 
 _HIDDEN = "introduction hidden"
 
@@ -47,7 +48,7 @@ def verdict(slot: DeltaGenerator, clean: Analysis) -> None:
         with quote.popover(
             "Quote", width="stretch", help="A text with the verdict and its limits, to be copied."
         ):
-            st.code(told.quotation, language=None, wrap_lines=True)
+            st.code(printable(told.quotation), language=None, wrap_lines=True)
 
 
 def about_pixels(slot: DeltaGenerator, effect: PatchEffect) -> None:
