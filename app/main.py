@@ -9,8 +9,11 @@ import streamlit as st
 
 st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
 st.html(Path(__file__).with_name("page.css"))
-st.title("PatchGuard Explorer")
-st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
+line, share = st.columns([8, 1], vertical_alignment="center")
+line.html(
+    '<div class="pg-name"><h1>PatchGuard Explorer</h1><p>Can an adversarial patch change this prediction? For every '
+    "possible location: a proof, or the evidence that is missing.</p></div>"
+)
 
 
 def _explore() -> None:
@@ -61,6 +64,10 @@ def _results() -> None:
     results.show()
 
 
+# A click on another page leaves the address bare. Said before the name of the page, the rest of the address makes one
+# entry in the browser's history with it, not a second.
+if len(st.query_params) == 0 and "address" in st.session_state:
+    st.query_params.from_dict(st.session_state["address"])
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
 page = st.navigation(
@@ -78,11 +85,20 @@ page = st.navigation(
 )
 
 # Imported after the title is on its way to the browser.
-from app import links, opening, sidebar  # noqa: E402
+from app import links, opening, sharing, sidebar  # noqa: E402
 from app.components import charts  # noqa: E402
+from app.state import photos  # noqa: E402
 
 charts.preload()
 links.follow()
+tray = st.sidebar.container()
 chosen = sidebar.sidebar()
+photos.door()
 opening.about_the_link()
 page.run()
+links.write(chosen)
+st.set_page_config(page_title=sharing.title(page.title, chosen))
+with share:
+    sharing.share(chosen)
+with tray:
+    opening.tray(chosen)

@@ -162,7 +162,10 @@ def in_brief(model: str) -> str:
     """What is known of the accuracy of a network, a paragraph for each patch and defence; or that nothing is, or can
     be read."""
     try:
-        return "\n\n".join(_measured_in_brief(model)) or f"Not measured here.{_published_in_brief(model)}"
+        return (
+            "\n\n".join(_measured_in_brief(model))
+            or f"No accuracy has been measured for this network.{_published_in_brief(model)}"
+        )
     except ValueError as error:
         return f"Its accuracies cannot be read: {error}."
 

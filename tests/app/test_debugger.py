@@ -120,7 +120,7 @@ def test_what_if_counts_and_verdict_follow_at_once_without_the_network(page, tol
         f"With patch 64x64 → 128x128: still not certified; {before.proved.sum()} of 16 windows proved → "
         f"**{after.proved.sum()} of {after.windows.count}** proved." in text(page)
     )
-    next(button for button in page.button if button.label == "As in the sidebar").click().run()
+    next(button for button in page.button if button.label == "Reset to sidebar settings").click().run()
     assert "still not certified" not in text(page)
     page.slider(key="whatif-threshold").set_value(0.3).run()
     page.number_input(key="whatif-clip_high").set_value(0.5).run()

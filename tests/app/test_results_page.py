@@ -118,9 +118,9 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     assert "published: for Mask-BN (BagNet-17) 95.0 / 86.7" in told
     current = evaluation.configuration.weights_sha256 == read_card("imagenette").sha256
     assert ("with other weights" not in told) == current
-    assert compute.in_brief("tiles") == "Not measured here."
+    assert compute.in_brief("tiles") == "No accuracy has been measured for this network."
     assert "for Mask-BN 95.0 / 86.7 (ImageNette, 2 % of 224x224)" in compute.in_brief("bagnet17")
-    assert compute.in_brief("bagnet17-192") == "Not measured here."
+    assert compute.in_brief("bagnet17-192") == "No accuracy has been measured for this network."
     assert "IBP (interval bounds, float64)" in compute.in_brief("cifar10-interval")
     assert "published: for IBP (small network) 47.8 / 30.3" in compute.in_brief("cifar10-interval")
     assert "CIFAR" not in compute.in_brief("bagnet17")

@@ -57,7 +57,7 @@ def test_other_settings_change_the_verdict_at_once(open_page):
     page.get_by_role("spinbutton", name="Patch height").press("Enter")
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_be_visible()
     expect(page.get_by_text("Everything below is about these settings.")).to_be_visible()
-    page.get_by_role("button", name="As in the sidebar").click()
+    page.get_by_role("button", name="Reset to sidebar settings").click()
     expect(page.get_by_text("With patch 64x64 → 8x64:")).to_have_count(0)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from app import links, opening
+from app import opening
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -33,7 +33,6 @@ _CANVAS = "stage"
 
 def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
-    _about_its_photo()
     # One place for what is going on, what went wrong, and what is proved.
     slot = st.empty()
     asked = opening.classes(chosen, slot)
@@ -71,22 +70,10 @@ def show(chosen: Choices | None, debugger: StreamlitPage) -> None:
             _patched(clean, seen.shown, seen.simulation.patch)
     with right:
         _scores(seen)
-    # The patch that is chosen, also where a defence or a network of one's own shows the photo without it.
-    simulation = patch.simulation(clean, chosen.patch_size)
-    links.write(chosen, asked.label, asked.shown, simulation, windows.picked(clean, chosen.photo))
     _export(clean, chosen, seen)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
         bounds.tell(about_bounds, chosen, asked.label)
-
-
-def _about_its_photo() -> None:
-    digest = links.awaited()
-    if digest is not None:
-        st.info(
-            f"This link is about a photo that is not kept here (SHA-256 {digest[:12]}…). Upload it again in the "
-            "sidebar, and the page is that of the link; until then it shows a sample."
-        )
 
 
 @st.fragment
