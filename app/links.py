@@ -97,6 +97,7 @@ def address() -> dict[str, str]:
 
 
 def _let_it_say(values: dict[str, str]) -> None:
+    pages.remember()
     st.session_state[_ADDRESS] = values
     if st.query_params.to_dict() != values:
         st.query_params.from_dict(values)

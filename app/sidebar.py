@@ -54,9 +54,9 @@ class Choices:
 def sidebar() -> Choices | None:
     """The widgets that all pages share; None while the photo of a link is not here."""
     # A widget that is not shown, on a page or for a defence, would forget its value.
-    for key in st.session_state.keys() & (_OF_ONE_PAGE | _settings()):
+    for key in st.session_state.keys() & _settings():
         st.session_state[key] = st.session_state[key]
-    pages.keep()
+    pages.keep(_OF_ONE_PAGE)
     with st.sidebar:
         photo = photos.photo()
         seen = st.container()

@@ -4,7 +4,7 @@ A link is followed before its page is shown, so what it says waits here as text 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from enum import Enum
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ _COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = ("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-")
-_LINKED, _USUAL, _SAID = "pages-linked", "pages-usual", "pages-said"
+_LINKED, _USUAL, _SAID, _VALUES = "pages-linked", "pages-usual", "pages-said", "pages-values"
 _TEXT = re.compile(r"[a-z0-9][a-z0-9.,:-]{0,299}")
 
 
@@ -54,11 +54,29 @@ def forget(name: str) -> None:
         _kept(_LINKED)[name] = usual[name]
 
 
-def keep() -> None:
-    """Keep the choices of pages that are not shown: Streamlit would forget them."""
-    for key in list(st.session_state):
-        if key in _KEYS.values() or str(key).startswith(_PREFIXES):
-            st.session_state[key] = st.session_state[key]
+def keep(others: Set[str]) -> None:
+    """Bring back the choices of pages that are not shown, and of others by their keys.
+
+    Streamlit forgets the value of a widget that is not shown, and at a change of page does so before the page runs.
+    """
+    state, kept = st.session_state, st.session_state.setdefault(_VALUES, {})
+    for key in [key for key in kept if key not in state]:
+        state[key] = kept[key]
+    remember(others)
+
+
+def remember(others: Set[str] = frozenset()) -> None:
+    """Note the choices as they are now, at the end of a run in which a person may have changed some."""
+    state, kept = st.session_state, st.session_state.setdefault(_VALUES, {})
+    for key in list(state):
+        if key in kept or key in others or key in _KEYS.values() or str(key).startswith(_PREFIXES):
+            kept[key] = state[key]
+
+
+def drop(name: str) -> None:
+    """Let the choice be the usual one of what was chosen before it."""
+    for values in (st.session_state, st.session_state.setdefault(_VALUES, {})):
+        values.pop(_KEYS[name], None)
 
 
 def text_of(name: str) -> str | None:

@@ -243,7 +243,7 @@ def one_page():
         st.session_state["opened"] = True
         pages.follow("map", "second")
         pages.follow("step", "9")
-    pages.keep()
+    pages.keep(set())
     if st.checkbox("shown", value=True):
         st.selectbox("Map", ["first", "second"], key=pages.option("map", ["first", "second"], "first"))
         st.number_input("Step", 1, 5, key=pages.number("step", 1, 5, 1))

@@ -70,7 +70,8 @@ def run(names: list[str]) -> tuple[Evaluation, Accuracy]:
             names,
             format_func=results.title,
             key=pages.option("evaluation", names, names[0]),
-            on_change=lambda: st.session_state.pop("run", None),
+            on_change=pages.drop,
+            args=("run",),
         )
         or names[0]
     )
