@@ -36,7 +36,8 @@ _COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = ("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-")
-_LINKED, _USUAL, _SAID, _VALUES = "pages-linked", "pages-usual", "pages-said", "pages-values"
+_LINKED, _USUAL, _SAID = "pages-linked", "pages-usual", "pages-said"
+_VALUES, _OF = "pages-values", "pages-of"
 _TEXT = re.compile(r"[a-z0-9][a-z0-9.,:-]{0,299}")
 
 
@@ -73,12 +74,6 @@ def remember(others: Set[str] = frozenset()) -> None:
             kept[key] = state[key]
 
 
-def drop(name: str) -> None:
-    """Let the choice be the usual one of what was chosen before it."""
-    for values in (st.session_state, st.session_state.setdefault(_VALUES, {})):
-        values.pop(_KEYS[name], None)
-
-
 def text_of(name: str) -> str | None:
     """What a link says of the choice; None where it is as always, or was never asked for."""
     state, usual = st.session_state, _kept(_USUAL).get(name)
@@ -91,10 +86,13 @@ def text_of(name: str) -> str | None:
     return None if not text or text == usual else text
 
 
-def option(name: str, options: Sequence[T], usual: T) -> str:
+def option(name: str, options: Sequence[T], usual: T, of: str = "") -> str:
     """The key of the widget that offers these options, after it was given the one that a link or a person chose, or
-    else the usual one."""
+    else the usual one; and the usual one again when they become options of something else."""
     state, key = st.session_state, _KEYS[name]
+    if _kept(_OF).get(name, of) != of:
+        state[key] = usual
+    _kept(_OF)[name] = of
     chosen = linked(name, lambda text: _option(text, options), said(usual))
     if chosen is not None:
         state[key] = chosen

@@ -126,7 +126,9 @@ def tray(verdict_of: Callable[[Photo], str]) -> None:
             args=(known["digest"],),
             width="stretch",
         )
-    st.button("Forget my photos", on_click=_forget, help="In this browser and in this session")
+    st.button(
+        "Forget my photos", key="forget-photos", on_click=_forget, help="In this browser and in this session"
+    )
 
 
 def door() -> None:

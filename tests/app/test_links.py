@@ -247,7 +247,7 @@ def one_page():
     if st.checkbox("shown", value=True):
         st.selectbox("Map", ["first", "second"], key=pages.option("map", ["first", "second"], "first"))
         st.number_input("Step", 1, 5, key=pages.number("step", 1, 5, 1))
-    st.write(pages.text_of("map"), pages.text_of("step"))
+    st.write(f"map {pages.text_of('map')}, step {pages.text_of('step')}")
 
 
 def test_a_choice_of_a_page_is_kept_while_another_is_shown_and_one_beyond_its_range_is_named():
@@ -259,4 +259,4 @@ def test_a_choice_of_a_page_is_kept_while_another_is_shown_and_one_beyond_its_ra
     assert app.selectbox(key="map-of").value == "second"
     assert not app.warning
     app.selectbox(key="map-of").select("first").run()
-    assert app.markdown[-1].value == "None None"
+    assert app.markdown[-1].value == "map None, step None"

@@ -223,6 +223,7 @@ def test_checkpoints_are_listed_loaded_and_refused_in_a_sentence(page, tmp_path,
     checkpoint(tmp_path, "wild.pth", huge)
     (tmp_path / "pickle.pth").write_bytes(pickle.dumps(Attack()))
     page.run()
+    page.selectbox(key="network").select("bagnet17").run()
     assert page.selectbox(key="checkpoint").options == [
         "bagnet17_nette.pth",
         "other.pth",

@@ -70,8 +70,6 @@ def run(names: list[str]) -> tuple[Evaluation, Accuracy]:
             names,
             format_func=results.title,
             key=pages.option("evaluation", names, names[0]),
-            on_change=pages.drop,
-            args=("run",),
         )
         or names[0]
     )
@@ -81,6 +79,6 @@ def run(names: list[str]) -> tuple[Evaluation, Accuracy]:
         "Defence and patch",
         range(len(runs)),
         format_func=lambda number: str(runs[number].setting),
-        key=pages.option("run", range(len(runs)), preferred),
+        key=pages.option("run", range(len(runs)), preferred, of=name),
     )
     return known[name], runs[number or 0]
