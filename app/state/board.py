@@ -44,7 +44,11 @@ def follow_link(text: str) -> None:
     row, column = (int(place) for place in corner.split(",") if place.isascii() and place.isdigit())
     if max(len(values), len(values[0])) > _LARGEST:
         raise ValueError(f"expected a board of at most {_LARGEST}x{_LARGEST} cells")
-    _become(Board(values, content, (row, column), float(threshold)))
+    try:
+        linked = Board(values, content, (row, column), float(threshold))
+    except IndexError as error:
+        raise ValueError(f"expected a window on the board: {error}") from error
+    _become(linked)
 
 
 def start() -> None:
