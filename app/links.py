@@ -1,23 +1,30 @@
-"""Deep links: the query parameters of the main page say all that is chosen, and nothing that is as it always is.
+"""One address for everything: each choice of each page is a part of it, and what is as it always is takes no room.
 
-photo (the name of a sample, or the SHA-256 of a photo that has to be uploaded again), network, checkpoint, space,
-size (as 2% or 64x64), defence and its settings (threshold, evidence, clip, bound, alert_threshold, masks_per_axis),
-label, class, patch (off, or top,left,height,width), contents (noise:seed, solid:rrggbb, checkerboard, or
-sticker:photo:top,left,height,width) and window (row,column).
+photo (the name of a sample, or the SHA-256 of a person's own), copy (of the photo of a link: the verdict of the
+original), network, checkpoint, space, size (as 2% or 64x64), defence and its settings (threshold, evidence, clip,
+bound, alert_threshold, masks_per_axis), label, class, patch (off, or top,left,height,width), contents (noise:seed,
+solid:rrggbb, checkerboard, or sticker:photo:top,left,height,width), window (row,column), board, and what is chosen on
+one page alone (`app.state.pages`). The address is the same on every page, so that a change of page is one step back in
+the browser, as every choice is.
 """
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.cache import analysis as cached
 from app.cache import networks as cached_networks
-from app.cache.patches import Contents, Motif, Simulation
+from app.cache.analysis import Choice
+from app.cache.patches import Contents, Motif
 from app.sidebar import PER_CENT, PIXELS, Choices
-from app.state import networks, patch, windows
+from app.state import board, copies, networks, pages, patch, photos, windows
 from pg_core.datasets.folders import SAMPLES
+from pg_core.defences.base import Verdict
 from pg_core.defences.detection import ALERT_THRESHOLD
 from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
 from pg_core.defences.patchguard.certificate import Bound
@@ -33,24 +40,67 @@ _LETTERS = {CLIP_HIGH.name: "clip"}
 """Settings that are called otherwise in a link."""
 _SHOWN = 80
 """Signs of a refused part of a link that are shown."""
-_FOLLOWED, _REFUSED, _CLASSES = "link-followed", "link-refused", "link-classes"
-AWAITED = "awaited"
-"""The SHA-256 of the photo that a link is about, until it is uploaded."""
+_ADDRESS, _REFUSED, _CLASSES = "address", "link-refused", "link-classes"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the address: `read` chooses what it says, and raises ValueError or KeyError where that means nothing;
+    `forget` chooses what is as always, where a link that is gone back to has no such part; `write` is what it says of
+    the choices, None where that is as always."""
+
+    name: str
+    read: Callable[[str], None]
+    forget: Callable[[], None]
+    write: Callable[[Choices], str | None]
 
 
 def follow() -> None:
-    """Choose what the link says, once in a session. What it says wrongly is left out, and named by `refused`."""
-    if _FOLLOWED in st.session_state:
+    """Choose what the link says, at the beginning of a session and when a person goes back or forward in the browser.
+    What it says wrongly is left out, and named by `refused`."""
+    first, said = _ADDRESS not in st.session_state, st.query_params.to_dict()
+    if not first and not (_gone_back() and said):
         return
-    st.session_state[_FOLLOWED] = True
-    said = st.query_params.to_dict()
-    # In this order: what a checkpoint or an evidence is for, is said before it.
-    for name, choose in _READERS.items():
-        if name in said:
+    st.session_state[_ADDRESS] = said
+    for part in PARTS:
+        if part.name in said:
             try:
-                choose(said[name])
+                part.read(said[part.name])
             except (ValueError, KeyError):
-                st.session_state.setdefault(_REFUSED, []).append(_shown(name, said[name]))
+                st.session_state.setdefault(_REFUSED, []).append(_shown(part.name, said[part.name]))
+        elif not first:
+            part.forget()
+
+
+def _gone_back() -> bool:
+    """Whether this run answers Back or Forward; a Streamlit that does not tell them (1.61) changes the address alone.
+    An address that is merely late, from a browser that was busy, is none: it would undo what a person has done since.
+    """
+    return bool(getattr(get_script_run_ctx(suppress_warning=True), "is_history_navigation", False))
+
+
+def write(chosen: Choices | None) -> None:
+    """Let the address say what is chosen. While the photo of a link is not here, the link goes on asking for it."""
+    if chosen is not None:
+        _let_it_say({part.name: text for part in PARTS if (text := part.write(chosen))})
+
+
+def write_page() -> None:
+    """The same for what is chosen on one page alone, in a part of the page that runs by itself."""
+    others = {name: text for name, text in st.session_state.get(_ADDRESS, {}).items() if name not in _ALONE}
+    _let_it_say(others | {name: text for name, of in _ALONE.items() if (text := of())})
+
+
+def address() -> dict[str, str]:
+    """What the address says, by the names of its parts."""
+    return st.session_state.get(_ADDRESS, {})
+
+
+def _let_it_say(values: dict[str, str]) -> None:
+    pages.remember()
+    st.session_state[_ADDRESS] = values
+    if st.query_params.to_dict() != values:
+        st.query_params.from_dict(values)
 
 
 def _shown(name: str, text: str) -> str:
@@ -72,59 +122,24 @@ def refused_classes(names: Iterable[str]) -> list[str]:
     return [_shown(part, name) for part, name in wrong.items()]
 
 
-def awaited() -> str | None:
-    """The SHA-256 of a photo that the link is about and that is not here."""
-    return st.session_state.get(AWAITED)
-
-
-def write(
-    chosen: Choices,
-    label: str | None,
-    shown: str | None,
-    simulation: Simulation | None,
-    window: Box | None,
-) -> None:
-    """Let the address say what is chosen; label, shown and window are None where nobody has chosen one."""
-    if awaited() is not None:
-        return  # the link goes on asking for its photo
-    choice, asked = chosen.choice, chosen.asked
-    values = {
-        "photo": _photo_name(chosen.photo),
-        "network": choice.model if choice.own is None else choice.own.title,
-        "checkpoint": choice.checkpoint,
-        "space": None if chosen.threat.space is Space.NETWORK else chosen.threat.space.value,
-        "size": _size(chosen),
-        "defence": None if asked.name == cached.usual_defence(choice) else asked.name,
-        **{_LETTERS.get(name, name): value for name, value in _changed(chosen).items()},
-        "label": label,
-        "class": shown,
-        "patch": _place(simulation),
-        "contents": None
-        if simulation is None or simulation.motif == Motif()
-        else _contents(simulation.motif),
-        "window": window and f"{window.top},{window.left}",
-    }
-    said = {name: value for name, value in values.items() if value}
-    if st.query_params.to_dict() != said:
-        st.query_params.from_dict(said)
-
-
-def _place(simulation: Simulation | None) -> str | None:
+def _place(chosen: Choices) -> str | None:
     """Where a person put the patch; that there is none only where a person has said so."""
-    if simulation is not None:
-        return _numbers(simulation.patch) if patch.placed_by_hand() else None
-    return None if patch.wanted() else "off"
+    if not patch.wanted():
+        return "off"
+    by_hand = patch.by_hand(cached.described(chosen.choice).image_size, chosen.patch_size)
+    return None if by_hand is None else _numbers(by_hand)
 
 
-def _changed(chosen: Choices) -> dict[str, str]:
-    """The settings of the defence that are not as they always are."""
-    settings, usual = dict(chosen.asked.settings), cached.described(chosen.choice).evidence.name
-    return {
-        parameter.name: f"{value:g}" if isinstance(value, float | int) else str(value)
-        for parameter in chosen.asked.spec.parameters
-        if (value := settings.get(parameter.name)) not in (parameter.default, None)
-        and not (parameter is EVIDENCE and value == usual)
-    }
+def _setting(name: str, chosen: Choices) -> str | None:
+    """A setting of the defence, if it is not as always."""
+    for parameter in chosen.asked.spec.parameters:
+        if parameter.name == name:
+            value = dict(chosen.asked.settings).get(name)
+            usual = cached.described(chosen.choice).evidence.name if parameter is EVIDENCE else None
+            if value in (parameter.default, usual, None):
+                return None
+            return f"{value:g}" if isinstance(value, float | int) else str(value)
+    return None
 
 
 def _size(chosen: Choices) -> str:
@@ -137,7 +152,9 @@ def _photo_name(photo: cached.Photo) -> str:
     return photo.name if photo.name in SAMPLES and cached.sample(photo.name) == photo else photo.digest
 
 
-def _contents(motif: Motif) -> str:
+def _contents(motif: Motif) -> str | None:
+    if motif == Motif():
+        return None
     match motif.contents:
         case Contents.SOLID:
             return f"solid:{motif.colour.removeprefix('#')}"
@@ -170,15 +187,11 @@ def _within(text: str, low: float, high: float) -> float:
     return value
 
 
-def _is_digest(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
-
-
 def _read_photo(text: str) -> None:
     if text in SAMPLES:
-        st.session_state["sample"] = text
-    elif _is_digest(text):
-        st.session_state[AWAITED] = text
+        photos.choose_sample(text)
+    elif photos.is_digest(text):
+        photos.wait_for(text)
     else:
         raise ValueError(f"expected a sample or a SHA-256, got {text!r}")
 
@@ -196,12 +209,14 @@ def _read_checkpoint(text: str) -> None:
 def _read_size(text: str) -> None:
     if text.endswith("%"):
         st.session_state["share"] = _within(text.removesuffix("%"), 0.1, 100.0)
+        st.session_state["unit"] = PER_CENT
         return
     height, width = map(_whole, text.split("x"))
     if min(height, width) < 1:
         raise ValueError(f"expected a patch of at least 1x1 pixels, got {text!r}")
     st.session_state["unit"] = PIXELS
     st.session_state["linked-size"] = (height, width)
+    st.session_state["size-followed"] = True
 
 
 def _description() -> Description:
@@ -243,6 +258,7 @@ def _read_patch(text: str) -> None:
         box, (height, width) = _box(text), _description().image_size
         if box.bottom > height or box.right > width:
             raise ValueError(f"expected a patch within {height}x{width} pixels, got {text!r}")
+        st.session_state["patched"] = True
         patch.remember(box)
 
 
@@ -250,6 +266,7 @@ def _read_contents(text: str) -> None:
     kind, *details = text.split(":")
     match kind, details:
         case "noise", [seed]:
+            st.session_state["contents"] = Contents.NOISE
             st.session_state["seed"] = int(_within(str(_whole(seed)), 0, 9999))
         case "solid", [colour] if re.fullmatch(r"[0-9a-fA-F]{6}", colour):
             st.session_state["contents"] = Contents.SOLID
@@ -265,15 +282,14 @@ def _read_contents(text: str) -> None:
 def _digest_of(photo: str) -> str:
     if photo in SAMPLES:
         return cached.sample(photo).digest
-    if not _is_digest(photo):
+    if not photos.is_digest(photo):
         raise ValueError(f"expected a sample or a SHA-256, got {photo!r}")
     return photo
 
 
 def _read_window(text: str) -> None:
     row, column = map(_whole, text.split(","))
-    photo = awaited() or _digest_of(st.session_state.get("sample", next(iter(SAMPLES))))
-    windows.remember(photo, None, row, column)
+    windows.remember(photos.digest(), None, row, column)
 
 
 def _class(part: str, key: str) -> Callable[[str], None]:
@@ -285,6 +301,10 @@ def _class(part: str, key: str) -> Callable[[str], None]:
     return choose
 
 
+def _read_copy(text: str) -> None:
+    copies.receive(photos.digest(), None if text == copies.UNKNOWN else Verdict(text))
+
+
 def _keep(key: str, read: Callable[[str], object] = str) -> Callable[[str], None]:
     def choose(text: str) -> None:
         st.session_state[key] = read(text)
@@ -292,22 +312,85 @@ def _keep(key: str, read: Callable[[str], object] = str) -> Callable[[str], None
     return choose
 
 
-_READERS: dict[str, Callable[[str], None]] = {
-    "photo": _read_photo,
-    "network": _read_network,
-    "checkpoint": _read_checkpoint,
-    "space": _keep("space", Space),
-    "size": _read_size,
-    "defence": _read_defence,
-    "threshold": _read_setting(THRESHOLD),
-    "evidence": _read_evidence,
-    "clip": _read_clip,
-    "bound": _keep("bound", lambda text: Bound(text).value),
-    "alert_threshold": _read_setting(ALERT_THRESHOLD),
-    "masks_per_axis": _read_setting(MASKS_PER_AXIS),
-    "label": _class("label", "label"),
-    "class": _class("class", "shown"),
-    "patch": _read_patch,
-    "contents": _read_contents,
-    "window": _read_window,
+def _as_always(**values: object) -> Callable[[], None]:
+    def forget() -> None:
+        for key, value in values.items():
+            st.session_state[key] = value
+
+    return forget
+
+
+def _usual_defence() -> None:
+    known = _description()
+    st.session_state[f"defence-{known.name}"] = known.defence
+
+
+def _usual_evidence() -> None:
+    known = _description()
+    st.session_state[f"evidence-{known.name}"] = known.evidence.name
+
+
+def _stay() -> None:
+    """Nothing: every address has this part, or it follows from another."""
+
+
+def _of_page(name: str) -> Part:
+    return Part(name, partial(pages.follow, name), partial(pages.forget, name), lambda _: pages.text_of(name))
+
+
+def _of_setting(parameter: Parameter[Any]) -> Part:
+    forget = _as_always(**{parameter.name: parameter.default})
+    return Part(parameter.name, _read_setting(parameter), forget, partial(_setting, parameter.name))
+
+
+def _network(choice: Choice) -> str:
+    return choice.model if choice.own is None else choice.own.title
+
+
+def _defence(chosen: Choices) -> str | None:
+    return None if chosen.asked.name == cached.usual_defence(chosen.choice) else chosen.asked.name
+
+
+PARTS: tuple[Part, ...] = (
+    # In this order: what a checkpoint or an evidence is for, is said before it.
+    Part("photo", _read_photo, _stay, lambda chosen: _photo_name(chosen.photo)),
+    Part("copy", _read_copy, _stay, copies.in_link),
+    Part("network", _read_network, _stay, lambda chosen: _network(chosen.choice)),
+    Part("checkpoint", _read_checkpoint, _stay, lambda chosen: chosen.choice.checkpoint),
+    Part(
+        "space",
+        _keep("space", Space),
+        _as_always(space=Space.NETWORK),
+        lambda chosen: None if chosen.threat.space is Space.NETWORK else chosen.threat.space.value,
+    ),
+    Part("size", _read_size, _as_always(unit=PER_CENT, share=2.0), _size),
+    Part("defence", _read_defence, _usual_defence, _defence),
+    _of_setting(THRESHOLD),
+    Part("evidence", _read_evidence, _usual_evidence, partial(_setting, EVIDENCE.name)),
+    Part("clip", _read_clip, _as_always(clipped=False), partial(_setting, CLIP_HIGH.name)),
+    Part(
+        "bound",
+        _keep("bound", lambda text: Bound(text).value),
+        _as_always(bound=Bound.SOUND.value),
+        partial(_setting, "bound"),
+    ),
+    _of_setting(ALERT_THRESHOLD),
+    _of_setting(MASKS_PER_AXIS),
+    Part("label", _class("label", "label"), _as_always(label=""), lambda _: st.session_state.get("label")),
+    Part("class", _class("class", "shown"), _as_always(shown=""), lambda _: st.session_state.get("shown")),
+    Part("patch", _read_patch, patch.as_usual, _place),
+    Part(
+        "contents",
+        _read_contents,
+        _as_always(contents=Contents.NOISE, seed=0),
+        lambda _: _contents(patch.motif()),
+    ),
+    Part("window", _read_window, windows.forget, lambda chosen: windows.in_link(chosen.photo.digest)),
+    Part("board", board.follow_link, board.start, lambda _: board.in_link()),
+    *map(_of_page, pages.NAMES),
+)
+_ALONE: dict[str, Callable[[], str | None]] = {
+    "board": board.in_link,
+    **{name: partial(pages.text_of, name) for name in pages.NAMES},
 }
+"""Parts that one page alone has."""

@@ -9,8 +9,11 @@ import streamlit as st
 
 st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
 st.html(Path(__file__).with_name("page.css"))
-st.title("PatchGuard Explorer")
-st.caption("Which adversarial patch could change the answer? Every window is proved, or says what it lacks.")
+line, share = st.columns([8, 1], vertical_alignment="center")
+line.html(
+    '<div class="pg-name"><h1>PatchGuard Explorer</h1><p>Can an adversarial patch change this prediction? For every '
+    "possible location: a proof, or the evidence that is missing.</p></div>"
+)
 
 
 def _explore() -> None:
@@ -61,6 +64,12 @@ def _results() -> None:
     results.show()
 
 
+# A click on another page leaves the address bare. Said before the name of the page, the rest of the address makes one
+# entry in the browser's history with it, not a second.
+if len(st.query_params) == 0 and "address" in st.session_state:
+    st.query_params.from_dict(st.session_state["address"])
+
+
 def _about() -> None:
     from app.views.about import page as about
 
@@ -86,13 +95,22 @@ page = st.navigation(
 )
 
 # Imported after the title is on its way to the browser.
-from app import links, opening, sidebar  # noqa: E402
+from app import links, opening, sharing, sidebar  # noqa: E402
 from app.components import charts  # noqa: E402
+from app.state import photos  # noqa: E402
 from pg_core.photos import memory  # noqa: E402
 
 charts.preload()
 links.follow()
+tray = st.sidebar.container()
 chosen = sidebar.sidebar()
+photos.door()
 opening.about_the_link()
 page.run()
+links.write(chosen)
+st.set_page_config(page_title=sharing.title(page.title, chosen))
+with share:
+    sharing.share(chosen)
+with tray:
+    opening.tray(chosen)
 memory.give_back()  # about 15 ms; while a patch is dragged only the stage runs, which keeps what it needs again

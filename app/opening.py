@@ -1,6 +1,7 @@
 """What pages begin with: what a link says wrongly; and the network runs on the photo, or they say what is missing."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -8,18 +9,20 @@ from streamlit.delta_generator import DeltaGenerator
 from app import links, sidebar
 from app.cache import analysis as cached
 from app.cache import patches
-from app.cache.analysis import DefenceChoice
+from app.cache.analysis import DefenceChoice, Photo
 from app.cache.patches import Simulation
 from app.markup import in_markdown
 from app.sidebar import Choices
-from app.state import patch, windows
+from app.state import copies, patch, photos, windows
 from pg_core.analysis.photo import Analysis, Answer
-from pg_core.defences.base import DefenceInput
+from pg_core.defences.base import DefenceInput, Verdict
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.geometry import Patch, Window
 from pg_core.io.progress import Progress
-from pg_core.photos.framing import Threat
+from pg_core.photos.framing import Space, Threat
+
+_MARKS = {Verdict.CERTIFIED: "✔", Verdict.NOT_CERTIFIED: "✘", Verdict.MISCLASSIFIED: "✘", Verdict.ALERT: "✘"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +76,7 @@ def about_the_link() -> None:
     wrong = links.refused()
     if wrong:
         parts = in_markdown(", ".join(wrong))
-        st.warning(f"The link says what means nothing here, and that is left out: {parts}.")
+        st.warning(f"Ignored unknown values in this link: {parts}.")
 
 
 def _about_its_classes(names: tuple[str, ...]) -> None:
@@ -96,10 +99,8 @@ def opened(chosen: Choices | None, slot: DeltaGenerator) -> Opened | None:
 def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
     """Run the network on the photo, unless it has been, and ask for the classes; None if it cannot run."""
     if chosen is None:
-        slot.info(
-            "This network has no weights yet. Put a published checkpoint into the folder assets/weights; "
-            "the page Networks explains which, and lists what is there."
-        )
+        with slot.container():
+            photos.about_the_awaited()
         return None
     title = in_markdown(cached.described(chosen.choice).title)
     try:
@@ -116,6 +117,9 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
     if not _pairs_are_there(chosen, slot):
         return None
     analysis = proved(chosen, chosen.asked, chosen.threat, asked.label, slot)
+    copied = copies.sentence(chosen, analysis)
+    if copied is not None:
+        st.info(copied)
     window = windows.beyond(analysis, chosen.photo)
     if window is not None:
         st.warning(
@@ -162,6 +166,25 @@ def proved(
         slot, "Solving programs for the tight bounds …", chosen.photo.digest, *settings[1:]
     ):
         return cached.analysis(*settings)
+
+
+def tray(chosen: Choices | None) -> None:
+    """The photos of the session, each with its verdict under these settings; last, since the network
+    may have to run on each."""
+    photos.tray(partial(_verdict_of, chosen))
+
+
+def _verdict_of(chosen: Choices | None, photo: Photo) -> str:
+    if chosen is None or chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
+        return "look at it"
+    asked, threat = chosen.asked, chosen.threat
+    if threat.space is Space.PHOTO and photo != chosen.photo:
+        return "look at it"  # the same patch is another on a photo of another size
+    try:
+        analysis = cached.analysis(photo, chosen.choice, asked, threat, sidebar.certified_label())
+    except ValueError:
+        return "? no verdict"
+    return f"{_MARKS.get(analysis.verdict, '?')} {analysis.verdict.value}"
 
 
 def looked_at(chosen: Choices, asked: Classes) -> Opened:

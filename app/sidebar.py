@@ -13,8 +13,7 @@ from app.cache import analysis as cached
 from app.cache.analysis import Choice, DefenceChoice, Photo
 from app.cache.results import measured
 from app.markup import in_markdown
-from app.state import networks
-from pg_core.datasets.folders import SAMPLES
+from app.state import networks, pages, photos
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
@@ -53,15 +52,16 @@ class Choices:
 
 
 def sidebar() -> Choices | None:
-    """The widgets that all pages share; None if the chosen network has no weights yet."""
+    """The widgets that all pages share; None while the photo of a link is not here."""
     # A widget that is not shown, on a page or for a defence, would forget its value.
-    for key in st.session_state.keys() & (_OF_ONE_PAGE | _settings()):
+    for key in st.session_state.keys() & _settings():
         st.session_state[key] = st.session_state[key]
+    pages.keep(_OF_ONE_PAGE)
     with st.sidebar:
-        photo = _photo()
-        seen = st.empty()
+        photo = photos.photo()
+        seen = st.container()
         choice = networks.network()
-        if choice is None:
+        if photo is None:
             return None
         seen.caption(cached.framing(photo, choice).sentence() or "")
         threat, patch_size = _threat(photo, choice)
@@ -121,30 +121,6 @@ def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
     done[text] = name
 
 
-def _photo() -> Photo:
-    st.subheader("Photo")
-    upload = picture("Your photo", "upload")
-    name = st.selectbox(
-        "or a sample",
-        list(SAMPLES),
-        key="sample",
-        on_change=_another_sample,
-        disabled=upload is not None,
-        help="Samples come from installed packages. Remove your photo to choose one.",
-    )
-    if upload is not None:
-        if st.session_state.pop("awaited", upload.digest) != upload.digest:
-            st.warning("This is another photo than the one that the link is about.")
-        return upload
-    st.caption(f"{SAMPLES[name].caption}.")
-    return cached.sample(name)
-
-
-def _another_sample() -> None:
-    for key in ("upload-kept", "awaited"):
-        st.session_state.pop(key, None)
-
-
 def picture(title: str, key: str) -> Photo | None:
     """An uploaded picture. A bad file is refused with a sentence, and the last good one comes back.
 
@@ -199,12 +175,16 @@ def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:
         share = st.number_input("Per cent", 0.1, 100.0, step=0.5, key="share")
         size = square(share / 100, image)
     else:
+        keys = f"height-{image}", f"width-{image}"
         linked = st.session_state.get("linked-size", square(0.02, image))
-        default = min(linked[0], image[0]), min(linked[1], image[1])
+        for key, length, most in zip(keys, linked, image, strict=True):
+            if st.session_state.get("size-followed") or key not in st.session_state:
+                st.session_state[key] = min(length, most)
+        st.session_state.pop("size-followed", None)
         left, right = st.columns(2)
         size = (
-            left.number_input("Height", 1, image[0], default[0], key=f"height-{image}"),
-            right.number_input("Width", 1, image[1], default[1], key=f"width-{image}"),
+            left.number_input("Height", 1, image[0], key=keys[0]),
+            right.number_input("Width", 1, image[1], key=keys[1]),
         )
     threat = Threat(size, space)
     patch_size = threat.on_network(framing)

@@ -6,6 +6,7 @@ someone with the same bytes: the hash of the content is the key.
 
 import gc
 import hashlib
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,6 +37,10 @@ from pg_core.photos.inference import LocalFeatures, extract
 
 if TYPE_CHECKING:
     from pg_core.networks.network import Network
+
+
+MOST_COPIED = 64_000
+"""Bytes of the copy of a photo in a link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,21 @@ def reduced(digest: str, _data: bytes) -> tuple[Image.Image, Size]:
     """The photo with this digest, made small to be shown, and its own size. The full photo is not kept: it may take
     200 MB, and decoding it takes a good part of a second."""
     return images.reduced(_data)
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
+def small_copy(photo: Photo, choice: Choice) -> bytes:
+    """What the network sees of a photo, as a JPEG file of at most `MOST_COPIED` bytes; no pixel of it is made up, but
+    JPEG changes them a little, the more the smaller the file."""
+    description = described(choice)
+    seen = images.framed(photo.data, description.image_size, description.part)
+    pixels = np.rint(255 * seen.pixels).astype(np.uint8).transpose(1, 2, 0)
+    for quality in range(95, 0, -10):
+        data = io.BytesIO()
+        Image.fromarray(pixels).save(data, "JPEG", quality=quality, subsampling=0 if quality > 80 else 2)
+        if data.tell() <= MOST_COPIED:
+            break
+    return data.getvalue()
 
 
 def described(choice: Choice) -> Description:

@@ -11,6 +11,8 @@ CANVAS = "toy-board"
 _NOW, _PAST = "board-now", "board-past"
 _STEPS = 200
 _LARGEST = 10
+_LONGEST = 2000
+"""Signs of a board in a link."""
 _START = EXAMPLES[Case.PARTIAL]
 
 
@@ -18,6 +20,40 @@ def board() -> Board:
     """The board as it is."""
     plain = st.session_state.get(_NOW)
     return _START if plain is None else Board(*plain)
+
+
+def in_link() -> str | None:
+    """The board as a link says it: T, the corner of the window, the benign evidence and the content of the window, row
+    by row; None for the board that a session begins with.
+
+    >>> _written(EXAMPLES[Case.BENIGN])[:30]
+    '0.4;3,2;0,1,2,1,1,0/1,1,2,2,1,'
+    """
+    now = board()
+    return None if now == _START else _written(now)
+
+
+def follow_link(text: str) -> None:
+    """Put the board of a link there, which can be undone; raises ValueError for what is no board."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"expected at most {_LONGEST} signs of a board, got {len(text)}")
+    threshold, corner, *maps = text.split(";")
+    values, content = (
+        tuple(tuple(float(value) for value in row.split(",")) for row in rows.split("/")) for rows in maps
+    )
+    row, column = (int(place) for place in corner.split(",") if place.isascii() and place.isdigit())
+    if max(len(values), len(values[0])) > _LARGEST:
+        raise ValueError(f"expected a board of at most {_LARGEST}x{_LARGEST} cells")
+    try:
+        linked = Board(values, content, (row, column), float(threshold))
+    except IndexError as error:
+        raise ValueError(f"expected a window on the board: {error}") from error
+    _become(linked)
+
+
+def start() -> None:
+    """Put the board there that a session begins with."""
+    _become(_START)
 
 
 def edited() -> None:
@@ -112,6 +148,14 @@ def settings() -> None:
         strict=True,
     ):
         column.number_input(title, least, _LARGEST, key=key, on_change=size)
+
+
+def _written(now: Board) -> str:
+    maps = (
+        "/".join(",".join(f"{value:g}" for value in row) for row in rows)
+        for rows in (now.values, now.content)
+    )
+    return ";".join([f"{now.threshold:g}", "{},{}".format(*now.corner), *maps])
 
 
 def _become(fresh: Board) -> None:

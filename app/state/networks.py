@@ -34,17 +34,35 @@ def own_networks() -> dict[str, OwnNetwork]:
     return found | {title: read_card(card) for title, card in st.session_state.get(_OWN, {}).items()}
 
 
-def network() -> Choice | None:
-    """The network of the sidebar; None if it has no weights yet."""
+def network() -> Choice:
+    """The network of the sidebar, out of those that have weights; the others are listed, and cannot be chosen."""
     st.subheader("Network")
     own = own_networks()
+    files = networks.checkpoints()
+    there = [name for name in MODELS if files or not MODELS[name].needs_checkpoint]
+    if st.session_state.get("network") not in (None, *there, *own):
+        name = st.session_state["network"]
+        title = in_markdown(MODELS[name].title if name in MODELS else str(name))
+        st.warning(f"{title} needs a file in assets/weights: another network is in its place.")
+        st.session_state["network"] = there[0]
     name = st.selectbox(
         "Network",
-        [*MODELS, *own],
+        [*there, *own],
         format_func=lambda name: MODELS[name].title if name in MODELS else f"{name} (own)",
         label_visibility="collapsed",
         key="network",
     )
+    needing = [MODELS[one].title for one in MODELS if one not in there]
+    if needing:
+        st.selectbox(
+            "Networks that need a file",
+            needing,
+            index=None,
+            placeholder=f"{len(needing)} more need a file",
+            disabled=True,
+            label_visibility="collapsed",
+            help="Published networks whose checkpoints are not shipped. The page Networks says which file each needs.",
+        )
     description = MODELS[name] if name in MODELS else own[name].description
     height, width = description.image_size
     rows, columns = description.receptive_field.map_size(description.image_size)
@@ -58,9 +76,6 @@ def network() -> Choice | None:
     st.caption("\n\n".join(map(in_markdown, in_brief(name).split("\n\n"))))
     if not description.needs_checkpoint:
         return Choice(name)
-    files = networks.checkpoints()
-    if not files:
-        return None
     file = st.selectbox("Checkpoint", list(files), key="checkpoint")
     return Choice(name, file, files[file])
 

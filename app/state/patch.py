@@ -41,7 +41,7 @@ def simulation(clean: Analysis, patch_size: Size) -> Simulation | None:
     _set_defaults()
     if not st.session_state["patched"]:
         return None
-    return Simulation(placed(clean, patch_size), _motif())
+    return Simulation(placed(clean, patch_size), motif())
 
 
 def controls(clean: Analysis, patch_size: Size) -> None:
@@ -73,24 +73,9 @@ def controls(clean: Analysis, patch_size: Size) -> None:
 
 
 def placed(clean: Analysis, patch_size: Size) -> Patch:
-    """Where the patch is: in the worst window, until a person moves it. When the adversary's patch gets another size
-    so does this one, about the same middle; on an image of another size it starts anew."""
-    image_size = clean.features.framing.image_size
-    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None, 0, 0, 0, 0))
-    if kept_image is None and _fits(box, image_size):
-        # Out of a link, which was written for this image and this adversary.
-        kept_image, kept_size = image_size, patch_size
-        st.session_state[_PLACE] = (image_size, patch_size, *box)
-    if kept_image != image_size:
-        st.session_state.pop(_PLACE, None)
-        return _by_itself(clean, patch_size)
-    if kept_size == patch_size:
-        return Patch(*box)
-    top, left = (
-        min(max(0, round(first + length / 2 - p / 2)), n - p)
-        for first, length, p, n in zip(box[:2], box[2:], patch_size, image_size, strict=True)
-    )
-    return Patch(top, left, *patch_size)
+    """Where the patch is: in the worst window, until a person moves it."""
+    by_person = by_hand(clean.features.framing.image_size, patch_size)
+    return _by_itself(clean, patch_size) if by_person is None else by_person
 
 
 def place(patch: Patch, image_size: Size, patch_size: Size) -> None:
@@ -111,14 +96,35 @@ def remember_sticker(sample: str | None, digest: str, cut: Box) -> None:
     st.session_state[_CUT] = (digest, cut.top, cut.left, cut.height, cut.width)
 
 
+def as_usual() -> None:
+    """Let there be a patch, in the worst window; what is in it stays."""
+    st.session_state["patched"] = _DEFAULTS["patched"]
+    st.session_state.pop(_PLACE, None)
+
+
 def wanted() -> bool:
     """Whether a person wants a patch on the photo."""
     return bool(st.session_state.get("patched", _DEFAULTS["patched"]))
 
 
-def placed_by_hand() -> bool:
-    """Whether a person has moved the patch."""
-    return _PLACE in st.session_state
+def by_hand(image_size: Size, patch_size: Size) -> Patch | None:
+    """Where a person has put the patch; None where nobody has. When the adversary's patch gets another size so does
+    this one, about the same middle; on an image of another size it starts anew."""
+    kept_image, kept_size, *box = st.session_state.get(_PLACE, (None, None, 0, 0, 0, 0))
+    if kept_image is None and _fits(box, image_size):
+        # Out of a link, which was written for this image and this adversary.
+        kept_image, kept_size = image_size, patch_size
+        st.session_state[_PLACE] = (image_size, patch_size, *box)
+    if kept_image != image_size:
+        st.session_state.pop(_PLACE, None)
+        return None
+    if kept_size == patch_size:
+        return Patch(*box)
+    top, left = (
+        min(max(0, round(first + length / 2 - p / 2)), n - p)
+        for first, length, p, n in zip(box[:2], box[2:], patch_size, image_size, strict=True)
+    )
+    return Patch(top, left, *patch_size)
 
 
 def follow_canvas(clean: Analysis, photo: str, patch_size: Size, canvas: str) -> None:
@@ -186,8 +192,9 @@ def _set_defaults() -> None:
         st.session_state.setdefault(key, value)
 
 
-def _motif() -> Motif:
+def motif() -> Motif:
     """What is on the patch; noise, until there is a picture for a sticker."""
+    _set_defaults()
     contents = st.session_state["contents"]
     photo = _sticker_photo() if contents is Contents.STICKER else None
     if photo is not None:

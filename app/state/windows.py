@@ -11,6 +11,8 @@ from pg_core.analysis.photo import Analysis
 from pg_core.geometry import Box, Patch, Size, Window, box_at
 
 _PICKED, _BY_ITSELF = "picked", "window by itself"
+_SHAPE = "windows-shape"
+"""The number of windows, along rows and columns, of which one was looked for last."""
 _ROW, _COLUMN = "window_row", "window_column"
 
 
@@ -25,6 +27,7 @@ def picked(analysis: Analysis, photo: Photo) -> Window | Patch | None:
     """The window that was picked, until the photo or the windows change."""
     digest, shape, *at = st.session_state.get(_PICKED, (None, None))
     positions = analysis.certificate.positions
+    st.session_state[_SHAPE] = positions.shape
     if digest != photo.digest or shape not in (None, positions.shape) or not _inside(at, positions.shape):
         return None
     remember(digest, positions.shape, *at)
@@ -39,6 +42,14 @@ def pick(analysis: Analysis, photo: Photo, row: int, column: int) -> None:
 def remember(digest: str, shape: Size | None, row: int, column: int) -> None:
     """The same for the photo of a digest, and for a number of windows if it is known yet."""
     st.session_state[_PICKED] = (digest, shape, row, column)
+
+
+def in_link(digest: str) -> str | None:
+    """The row and column of the window that was picked for the photo of a digest, as a link says them."""
+    picked_for, shape, *at = st.session_state.get(_PICKED, (None, None))
+    if picked_for != digest or shape not in (None, st.session_state.get(_SHAPE)):
+        return None
+    return "{},{}".format(*at)
 
 
 def beyond(analysis: Analysis, photo: Photo) -> str | None:

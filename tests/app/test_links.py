@@ -1,7 +1,9 @@
 """A link says all that is chosen: what it says wrongly is named, and a photo that is not here is asked for."""
 
+import hashlib
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -136,7 +138,7 @@ def test_what_a_link_says_wrongly_is_named_and_left_out(link):
     network = "tiles" if "network" in link else "tiles-coarse"
     assert address(app) == {"photo": "chelsea", "network": network, "size": "2%"}
     app.run()
-    assert "means nothing here" not in boxes(app)
+    assert "Ignored unknown values" not in boxes(app)
 
 
 def test_a_patch_or_a_window_beyond_this_image_and_a_class_of_another_network_are_left_out():
@@ -168,16 +170,24 @@ def test_a_class_of_the_link_that_the_network_lacks_is_named_once(part):
     assert "no such class" not in boxes(opened(network="cifar10", **{part: "frog"}))
 
 
-def test_an_uploaded_photo_that_is_gone_is_asked_for_and_the_link_keeps_asking():
-    picture = png(Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-    photo = cached.uploaded("mine.png", picture)
-    link = {"photo": photo.digest, "network": "tiles-coarse", "patch": "5,6,64,64", "window": "3,0"}
+def own_photo():
+    """A photo that no package has, as a file."""
+    return png(Image.open(sample_path("coffee")).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+
+
+def test_a_photo_that_is_not_here_is_asked_for_and_no_verdict_of_another_is_shown():
+    picture = own_photo()
+    digest = hashlib.sha256(picture).hexdigest()
+    link = {"photo": digest, "network": "tiles-coarse", "patch": "5,6,64,64", "window": "3,0"}
     app = opened(**link)
-    assert "Upload it again" in boxes(app)
+    assert digest[:12] in boxes(app)
+    assert not app.success
+    assert not app.error
+    assert not app.metric
     assert address(app) == link
     app.file_uploader(key="upload").set_value(("mine.png", picture, "image/png")).run()
     assert not app.exception
-    assert "Upload it again" not in boxes(app)
+    assert digest[:12] not in boxes(app)
     assert address(app) == link | {"size": "2%"}
     assert field(app, "window_row").value == 3
     assert field(app, "patch_top").value == 5
@@ -191,5 +201,62 @@ def test_another_photo_than_the_one_of_the_link_is_called_so():
     assert "another photo than the one that the link is about" in boxes(app)
     app = opened(photo="0" * 64, network="tiles-coarse")
     app.selectbox(key="sample").select("coffee").run()
-    assert "Upload it again" not in boxes(app)
+    assert "0" * 12 not in boxes(app)
     assert address(app)["photo"] == "coffee"
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("certified", "is the same"), ("not certified", "is another")])
+def test_a_copy_out_of_a_link_says_whether_its_verdict_is_that_of_the_original(verdict, told):
+    picture = own_photo()
+    link = {"photo": hashlib.sha256(picture).hexdigest(), "network": "tiles-coarse", "copy": verdict}
+    app = opened(**link)
+    app.file_uploader(key="upload").set_value(("copy.jpg", picture, "image/jpeg")).run()
+    assert f"the original's verdict {told}" in boxes(app).replace("The", "the")
+    assert address(app)["copy"] == verdict
+    app.number_input(key="share").set_value(0.1).run()
+    assert "not known" in boxes(app)
+    assert address(app)["copy"] == "unknown"
+
+
+def test_the_copy_in_a_link_is_at_most_64_kb_of_what_the_network_sees():
+    rough = np.random.default_rng(0).integers(0, 256, (448, 448, 3), np.uint8)
+    photo, choice = cached.uploaded("rough.png", png(Image.fromarray(rough))), cached.Choice("tiles-coarse")
+    copy = cached.small_copy(photo, choice)
+    assert 0 < len(copy) <= cached.MOST_COPIED
+    assert Image.open(io.BytesIO(copy)).size == (448, 448)
+
+
+def test_what_is_chosen_on_other_pages_stays_in_the_address():
+    link = {"algorithm": "certificate", "step": "7", "map": "largest", "whatif": "threshold:0.04,patch:40x56"}
+    app = opened(network="cifar10", board="0.5;1,0;1,2/3,4/5,6;9,9", **link)
+    assert not app.warning
+    assert link.items() <= address(app).items()
+    assert address(app)["board"] == "0.5;1,0;1,2/3,4/5,6;9,9"
+
+
+def one_page():
+    import streamlit as st
+
+    from app.state import pages
+
+    if "opened" not in st.session_state:
+        st.session_state["opened"] = True
+        pages.follow("map", "second")
+        pages.follow("step", "9")
+    pages.keep(set())
+    if st.checkbox("shown", value=True):
+        st.selectbox("Map", ["first", "second"], key=pages.option("map", ["first", "second"], "first"))
+        st.number_input("Step", 1, 5, key=pages.number("step", 1, 5, 1))
+    st.write(f"map {pages.text_of('map')}, step {pages.text_of('step')}")
+
+
+def test_a_choice_of_a_page_is_kept_while_another_is_shown_and_one_beyond_its_range_is_named():
+    app = AppTest.from_function(one_page).run()
+    assert app.selectbox(key="map-of").value == "second"
+    assert ["step=9" in box.value for box in app.warning] == [True]
+    app.checkbox[0].uncheck().run()
+    app.checkbox[0].check().run()
+    assert app.selectbox(key="map-of").value == "second"
+    assert not app.warning
+    app.selectbox(key="map-of").select("first").run()
+    assert app.markdown[-1].value == "map None, step None"

@@ -148,7 +148,7 @@ def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
     told = analyse(sample_path("coffee"), model, defence)
     press(app, "end")
     assert f"'espresso' has the largest score, s = {told.masking.scores.max():.4g}" in text(app)
-    scenes = next(box for box in app.selectbox if (box.key or "").startswith("scene-"))
+    scenes = app.selectbox(key="scene")
     scenes.select(Scene.WITNESS).run()
     press(app, "end")
     assert "'espresso' has the largest score" not in text(app)
@@ -173,7 +173,7 @@ def test_double_masking_on_a_photo_ends_in_what_the_library_says(network):
     certificate = told.certificate
     assert f"{certificate.proved.sum()} of {certificate.windows.count} windows are proved" in text(app)
     app.segmented_control(key="algorithm").set_value(Algorithm.FEATURES).run()
-    scenes = next(box for box in app.selectbox if (box.key or "").startswith("scene-"))
+    scenes = app.selectbox(key="scene")
     assert scenes.options[:2] == [Scene.PHOTO, Scene.PATCHED]
     for scene in (Scene.PHOTO, Scene.PATCHED):
         scenes.select(scene).run()

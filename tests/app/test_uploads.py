@@ -5,7 +5,6 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pg_core.photos.framing import frame
-from pg_core.photos.read import SUFFIXES
 from tests.app.test_page import PATIENCE, metric, png
 from tests.pg_core.photos.test_formats import heic, written
 
@@ -30,9 +29,25 @@ def captions(app):
     return [box.value for box in app.sidebar.caption]
 
 
-def test_the_uploader_takes_every_suffix_that_is_read(page):
-    allowed = {name.removeprefix(".") for name in page.file_uploader(key="upload").proto.type}
-    assert allowed == {suffix.removeprefix(".") for suffix in SUFFIXES}
+def test_the_uploader_turns_no_file_away_so_that_each_is_named_for_what_it_is(page):
+    assert page.file_uploader(key="upload").allowed_type == []
+    upload(page, "drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert [box.value for box in page.error if box.value.startswith("drawing.svg: This is an SVG image")]
+
+
+def test_several_photos_are_kept_beside_each_other_each_with_its_verdict(page):
+    other = Image.linear_gradient("L").convert("RGB")
+    files = [("first.png", png(), "image/png"), ("second.png", png(other), "image/png")]
+    page.file_uploader(key="upload").set_value(files).run()
+    assert not page.exception
+    tray = [button for button in page.button if (button.key or "").startswith("tray-")]
+    assert [button.disabled for button in tray] == [False, True]
+    assert all(button.label.split()[1] in ("certified", "not") for button in tray)
+    tray[0].click().run()
+    assert metric(page, "Defended prediction") == "espresso"
+    page.button(key="forget-photos").click().run()
+    assert page.selectbox(key="sample").value == "chelsea"
+    assert not [button for button in page.button if (button.key or "").startswith("tray-")]
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".mpo", ".avif"])

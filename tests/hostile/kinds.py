@@ -120,7 +120,13 @@ def follow(query: dict[str, str]) -> tuple[list[str], list[str]]:
 
     session = _Session(query)
     with ExitStack() as stack:
-        for module in ("links", "state.patch", "state.windows", "state.networks"):
+        for module in (
+            "links",
+            *(
+                f"state.{name}"
+                for name in ("board", "copies", "networks", "pages", "patch", "photos", "windows")
+            ),
+        ):
             stack.enter_context(patch(f"app.{module}.st", session))
         links.follow()
         found = links.refused(), links.refused_classes(())

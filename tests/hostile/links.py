@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import Iterator
 
+from app.state.pages import NAMES
 from tests.hostile.case import LinkCase
 from tests.hostile.names import NAME, TEXTS
 
 _PARTS = (
     *("photo", "network", "checkpoint", "space", "size", "defence", "threshold", "evidence", "clip", "bound"),
-    *("alert_threshold", "masks_per_axis", "patch", "contents", "window"),
+    *("alert_threshold", "masks_per_axis", "patch", "contents", "window", "copy", "board"),
 )
 """What a link says, but for classes: any text may be one, until the network is known."""
 _VALUES = {
@@ -77,6 +78,19 @@ _NUMBERS = {
     "space": ("outer", "NETWORK", "photo,network"),
     "evidence": ("hearsay", "LOGITS", "logits,confidence"),
     "bound": ("loose", "exact", "SOUND"),
+    "copy": ("Certified", "certified ", "proved"),
+    "board": (
+        *("0.4", "0.4;0,0;1,2", "0.4;0,0;1,2;", "0.4;0,0;1,2/3;1", "0.4;5,5;1,2/3,4;1", "0.4;0,0;1,-2/3,4;1"),
+        *(
+            "2;0,0;1,2/3,4;1",
+            "nan;0,0;1,2/3,4;1",
+            "0.4;0,0;nan,2/3,4;1",
+            "0.4;0,0;inf,2/3,4;1",
+            "0.4;0;1,2/3,4;1",
+        ),
+        "0.4;0,0;" + "/".join([",".join("1" * 11)] * 11) + ";1",
+    ),
+    **dict.fromkeys(NAMES, ("", " ", NAME, "A", "..", "<b>", "\0", "a" * 301, "٣", "../x", "%2e")),
     "checkpoint": ("no-such.pth", "cifar10.safetensors", "/etc/passwd", "..pth"),
 }
 _SOUND: tuple[dict[str, str], ...] = (

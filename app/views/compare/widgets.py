@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.cache.analysis import Photo
+from app.state import pages
 from app.state.windows import pick
 from pg_core.analysis.comparison import Comparison, DefenceResult
 from pg_core.analysis.photo import Analysis
@@ -27,8 +28,7 @@ def ask_masks_per_axis() -> None:
         "Masks along each axis",
         2,
         6,
-        _FEW,
-        key=_MASKS,
+        key=pages.number("masks", 2, 6, _FEW),
         help="With k x k masks the network runs k²(k² + 1)/2 times. Published: 6, which is 666 runs.",
     )
 
@@ -44,9 +44,8 @@ def ask_alert_threshold() -> None:
         "Alert threshold τ of detection",
         0.0,
         1.0,
-        _HALF,
-        0.01,
-        key=_ALERT,
+        step=0.01,
+        key=pages.number("alert", 0.0, 1.0, _HALF),
         help="A masked window that predicts another class with more confidence than this raises an alert. A smaller τ "
         "certifies more, and raises more alerts on clean photos, which count as wrong.",
     )
@@ -62,9 +61,9 @@ def pair(found: Comparison, window: Window) -> tuple[DefenceResult, DefenceResul
     first, second = found.differing(window) or by_interest[:2]
     left, right = st.columns(2)
     with left:
-        one = _picked("One defence", by_name) or first.name
+        one = _picked("first", "One defence", by_name) or first.name
     with right:
-        other = _picked("Another", by_name) or second.name
+        other = _picked("second", "Another", by_name) or second.name
     return by_name.get(one, first), by_name.get(other, second)
 
 
@@ -85,12 +84,12 @@ def follow(found: Comparison, clean: Analysis, photo: Photo, canvas: str) -> Non
                     pick(clean, photo, window.top, window.left)
 
 
-def _picked(title: str, by_name: dict[str, DefenceResult]) -> str | None:
-    options: list[str | None] = [None, *by_name]
+def _picked(part: str, title: str, by_name: dict[str, DefenceResult]) -> str:
+    options = ["", *by_name]
     return st.selectbox(
         title,
         options,
-        format_func=lambda name: "automatic" if name is None else DEFENCES[name].title,
-        key=f"comparison-{title}",
+        format_func=lambda name: "automatic" if not name else DEFENCES[name].title,
+        key=pages.option(part, options, ""),
         help="Left alone: the first that proves the window, and the first that does not, where they differ.",
     )

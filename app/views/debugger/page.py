@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import sidebar
+from app import links, sidebar
 from app.cache import analysis as cached
 from app.components.charts import chart
 from app.markup import in_markdown
@@ -61,6 +61,7 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
         masking.witness_found(analysis, witness)
     if isinstance(analysis.defence, RobustMasking):
         masking.letters()
+    links.write_page()
 
 
 def _under(chosen: Choices, base: Analysis, tried: WhatIf, slot: DeltaGenerator) -> Analysis | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.cache import analysis as cached
 from app.cache.analysis import DefenceChoice
 from app.sidebar import Choices
+from app.state import pages
 from app.views.debugger.results import Failing
 from app.views.debugger.text import status_in_table
 from pg_core.analysis.photo import Analysis
@@ -49,6 +51,9 @@ def what_if(chosen: Choices) -> WhatIf:
     if state.get(_BASE) != base or _HEIGHT not in state:
         _as_in_sidebar(chosen)
         state[_BASE] = base
+    linked = pages.linked("whatif", partial(_in_link, chosen))
+    for key, value in (linked or {}).items():
+        state[key] = value
     framing = cached.framing(chosen.photo, chosen.choice)
     space = framing.image_size if threat.space is Space.NETWORK else framing.photo_size
     parameters = asked.spec.parameters
@@ -65,6 +70,7 @@ def what_if(chosen: Choices) -> WhatIf:
     last.button("Reset to sidebar settings", on_click=_as_in_sidebar, args=(chosen,), width="stretch")
     other = Threat((height, width), threat.space)
     tried = replace(asked, patch_size=other.on_network(framing)).having(settings)
+    pages.say("whatif", _written(chosen, tried, other))
     return WhatIf(tried, other, tuple(_differences(chosen, tried, other)))
 
 
@@ -75,6 +81,8 @@ def filtered(failing: Sequence[Failing], analysis: Analysis) -> list[Failing]:
     statuses = list(dict.fromkeys(filter(None, (status_in_table(analysis, one.status) for one in failing))))
     cases = sorted({str(one.label_case) for one in failing if one.label_case})
     masking = isinstance(analysis.defence, RobustMasking)
+    for part, offered in (("rival", rivals), ("status", statuses), ("case", cases)):
+        _several(part, offered)
     columns = st.columns(3 if masking else 2)
     by_rival = columns[0].multiselect(
         "Rival",
@@ -96,6 +104,16 @@ def filtered(failing: Sequence[Failing], analysis: Analysis) -> list[Failing]:
         and (not by_status or status_in_table(analysis, one.status) in by_status)
         and (not by_case or str(one.label_case) in by_case)
     ]
+
+
+def _several(part: str, options: Sequence[object]) -> None:
+    """Let a filter hold what a link or a person chose of these options."""
+    key = f"failing-{part}"
+    chosen = pages.linked(part, partial(pages.several, options=options))
+    if chosen is None:
+        chosen = [one for one in st.session_state.get(key, []) if one in options]
+    st.session_state[key] = chosen
+    pages.say(part, ":".join(map(pages.said, chosen)))
 
 
 def _asked(column: DeltaGenerator, parameter: Parameter[Any]) -> Value:
@@ -135,6 +153,51 @@ def _as_in_sidebar(chosen: Choices) -> None:
     for parameter in asked.spec.parameters:
         state[_key(parameter)] = asked[parameter]
     state[_HEIGHT], state[_WIDTH] = chosen.threat.patch_size
+
+
+def _written(chosen: Choices, tried: DefenceChoice, threat: Threat) -> str:
+    """What is not as in the sidebar, as a link says it: threshold:0.04,patch:40x56."""
+    parts = [
+        f"{pages.said(parameter.name)}:{pages.said(tried[parameter])}"
+        for parameter in tried.spec.parameters
+        if chosen.asked[parameter] != tried[parameter]
+    ]
+    if threat != chosen.threat:
+        parts.append(f"patch:{pages.said(threat.patch_size)}")
+    return ",".join(parts)
+
+
+def _in_link(chosen: Choices, text: str) -> dict[str, Value]:
+    """The values of the widgets that a link says; raises ValueError for what none of them can have."""
+    framing = cached.framing(chosen.photo, chosen.choice)
+    most = framing.image_size if chosen.threat.space is Space.NETWORK else framing.photo_size
+    known = {pages.said(parameter.name): parameter for parameter in chosen.asked.spec.parameters}
+    asked = chosen.asked
+    found: dict[str, Value] = {_key(parameter): asked[parameter] for parameter in asked.spec.parameters}
+    found |= dict(zip((_HEIGHT, _WIDTH), chosen.threat.patch_size, strict=True))
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition(":")
+        if name == "patch":
+            sizes = [
+                pages.within(side, 1, end, int) for side, end in zip(value.split("x"), most, strict=True)
+            ]
+            found |= dict(zip((_HEIGHT, _WIDTH), sizes, strict=True))
+        elif name not in known:
+            raise ValueError(f"expected a setting of the defence, got {name!r}")
+        else:
+            found[_key(known[name])] = _value_in_link(known[name], value)
+    return found
+
+
+def _value_in_link(parameter: Parameter[Any], text: str) -> Value:
+    if parameter.choices is not None:
+        (chosen,) = pages.several(text, parameter.choices)
+        return chosen
+    if parameter.default is None and text == pages.said(None):
+        return None
+    return pages.within(
+        text, parameter.low, parameter.high, int if isinstance(parameter.default, int) else float
+    )
 
 
 def _differences(chosen: Choices, tried: DefenceChoice, threat: Threat) -> list[str]:

@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import links, opening
+from app import opening
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -35,7 +35,6 @@ _CANVAS = "stage"
 
 def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
-    _about_its_photo()
     introduce(about)
     # One place for what is going on, what went wrong, and what is proved; one for what the pixels did.
     slot, about_pixels_slot = st.empty(), st.empty()
@@ -81,22 +80,10 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
         st.page_link(debugger, label="Why? Take this to the debugger")
     with right:
         _scores(seen)
-    # The patch that is chosen, also where a defence or a network of one's own shows the photo without it.
-    simulation = patch.simulation(clean, chosen.patch_size)
-    links.write(chosen, asked.label, asked.shown, simulation, windows.picked(clean, chosen.photo))
     _export(chosen, seen, effect)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
         bounds.tell(about_bounds, chosen, asked.label)
-
-
-def _about_its_photo() -> None:
-    digest = links.awaited()
-    if digest is not None:
-        st.info(
-            f"This link refers to a photo that exists only on the sender's computer (SHA-256 {digest[:12]}…). "
-            "Upload it again in the sidebar, and the page is that of the link; until then it shows a sample."
-        )
 
 
 @st.fragment

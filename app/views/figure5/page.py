@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import links
 from app.components.board import board_canvas
 from app.components.charts import chart
 from app.markup import in_markdown
@@ -69,6 +70,7 @@ def _toy() -> None:
             "Click or draw to paint with the brush; drag ✥ to move w. Keys: arrows choose a cell, 0 to 9 set it, + "
             "and - change it, Enter paints, Shift and arrows move w, z undoes."
         )
+    links.write_page()
 
 
 def _result(now: Board) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.state import pages
 from app.views.figure5.results import Filling
 
 
 def filling(options: Sequence[Filling]) -> Filling:
     """What the malicious window holds."""
-    return st.segmented_control(
-        "The window holds", options, default=options[0], required=True, key=f"filling-{'-'.join(options)}"
-    )
+    key = pages.option("filling", options, options[0])
+    return st.segmented_control("The window holds", options, required=True, key=key) or options[0]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app import links
 from app.components.charts import chart
 from app.markup import in_markdown
 from app.opening import Opened, opened
@@ -63,6 +64,8 @@ def show(chosen: Choices | None) -> None:
         if (controls.playing(), controls.pace()) != (started, pace):
             st.rerun()
         _step(algorithm, subject, steps, at, photo)
+        if not started:
+            links.write_page()
 
     player()
 

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 import streamlit as st
 
+from app.state import pages
 from app.views.steps.results import Algorithm, Scene
 from pg_core.defences.patchcleanser.trace import FeatureLine, FeatureStep
 from pg_core.defences.patchguard.trace import Line, Step
@@ -22,14 +23,13 @@ _LOOPING = (Line.MARGIN, FeatureLine.ONE, FeatureLine.STANDS, FeatureLine.MARGIN
 
 def algorithm() -> Algorithm:
     """Which algorithm runs."""
-    return st.segmented_control(
-        "Algorithm", list(Algorithm), default=Algorithm.PREDICTION, required=True, key="algorithm"
-    )
+    key = pages.option("algorithm", list(Algorithm), Algorithm.PREDICTION)
+    return st.segmented_control("Algorithm", list(Algorithm), required=True, key=key) or Algorithm.PREDICTION
 
 
 def scene(options: Sequence[Scene]) -> Scene:
     """What it runs on."""
-    return st.selectbox("On", options, key=f"scene-{'-'.join(options)}") or options[0]
+    return st.selectbox("On", options, key=pages.option("scene", options, options[0])) or options[0]
 
 
 def playing() -> bool:
@@ -47,6 +47,9 @@ def position(steps: Steps, key: str) -> int:
     state = st.session_state
     if state.get(_OF) != key or _AT not in state:
         state[_OF], state[_AT], state[_PLAYING] = key, 0, False
+    linked = pages.linked("step", lambda text: pages.within(text, 1, len(steps), int), "1")
+    if linked is not None:
+        state[_AT], state[_PLAYING] = linked - 1, False
     at = min(state[_AT], len(steps) - 1)
     if playing() and time.monotonic() - state[_SINCE] >= pace() * 0.9:
         state[_SINCE] = time.monotonic()

@@ -1,0 +1,153 @@
+// The photos of album.py: kept in this browser, asked for by their SHA-256, and handed to the uploader like any file.
+//
+// Python says which photos are to be kept: only those that it could read, under the SHA-256 that it found. What comes
+// back goes through the uploader and is hashed again there, so what lies in the browser need not be believed.
+
+const NAME = 'patchguard-photos', STORE = 'photos';
+const RECENT = 16;                                  // files of the uploader that wait for Python to name them
+
+export default function createAlbum(root) {
+  root.innerHTML = '<button type="button">Choose a photo</button><button type="button">Take a photo</button>';
+  const album = { known: [], missing: null, failed: '' };
+  const recent = [];
+  let data = null, component = null, reported = '', asked = null, database = null, queue = Promise.resolve();
+
+  const report = () => {
+    const message = { known: album.known, missing: album.missing };
+    if (JSON.stringify(message) === reported) return;
+    reported = JSON.stringify(message);
+    component.setStateValue('report', message);
+  };
+  const input = () => document.querySelector(`.st-key-${data.uploader} input[type=file]`);
+  const handOver = (files) => {
+    const target = input();
+    if (!target || !files.length) return;
+    const held = new DataTransfer();
+    for (const file of files) held.items.add(file);
+    target.files = held.files;
+    target.dispatchEvent(new Event('change', { bubbles: true }));
+  };
+  const pick = (capture) => {
+    const chooser = Object.assign(document.createElement('input'), { type: 'file', accept: 'image/*', multiple: !capture });
+    if (capture) chooser.capture = 'environment';
+    chooser.addEventListener('change', () => handOver([...chooser.files]));
+    chooser.click();
+  };
+
+  async function follow() {
+    database ??= await opened();
+    if (data.forget > (album.forgotten ?? 0)) {
+      album.forgotten = data.forget;
+      await done(database.transaction(STORE, 'readwrite').objectStore(STORE).clear());
+    }
+    for (const photo of data.keep) {
+      const file = recent.findLast(({ name, size }) => name === photo.name && size === photo.size);
+      if (!file || album.known.some(({ digest }) => digest === photo.digest)) continue;
+      const bytes = await file.arrayBuffer();
+      await done(database.transaction(STORE, 'readwrite').objectStore(STORE)
+        .put({ digest: photo.digest, name: photo.name, bytes, at: Date.now() }));
+    }
+    const all = await done(database.transaction(STORE).objectStore(STORE).getAll());
+    all.sort((one, other) => other.at - one.at);
+    for (const { digest } of all.splice(data.most)) {
+      await done(database.transaction(STORE, 'readwrite').objectStore(STORE).delete(digest));
+    }
+    album.known = all.map(({ digest, name }) => ({ digest, name }));
+    if (data.ask && data.ask !== asked) {
+      asked = data.ask;
+      const found = all.find(({ digest }) => digest === asked);
+      const file = found ? new File([found.bytes], found.name) : copyInLink();
+      album.missing = file ? null : asked;
+      if (file) handOver([file]);
+    }
+    if (!data.ask) asked = null;
+    report();
+  }
+  const failed = (error) => {                       // a private window, or a full disk: the page works without
+    album.failed = error.message;
+    if (!data.ask || data.ask === asked) return;
+    asked = data.ask;
+    const file = copyInLink();
+    album.missing = file ? null : asked;
+    if (file) handOver([file]);
+    report();
+  };
+
+  const listeners = {
+    change: (event) => {
+      if (event.target !== input()) return;
+      // Rows of files that the uploader refused by itself go with the next one.
+      for (const button of document.querySelectorAll(`.st-key-${data.uploader} [aria-invalid=true] button`)) button.click();
+      recent.push(...event.target.files);
+      recent.splice(0, recent.length - RECENT);
+    },
+    dragover: (event) => {
+      if (!carriesFiles(event.dataTransfer)) return;
+      event.preventDefault();
+      document.body.classList.add('pg-album-over');
+    },
+    dragleave: (event) => { if (!event.relatedTarget) document.body.classList.remove('pg-album-over'); },
+    drop: (event) => {
+      document.body.classList.remove('pg-album-over');
+      const files = [...event.dataTransfer?.files ?? []];
+      if (!files.length) return;
+      if (event.target.closest?.('[data-testid=stFileUploader]')) {
+        recent.push(...files);                      // another uploader, or ours, takes it by itself
+        return;
+      }
+      event.preventDefault();
+      event.stopPropagation();
+      handOver(files);
+    },
+    paste: (event) => {
+      const files = [...event.clipboardData?.files ?? []];
+      if (!files.length) return;
+      event.preventDefault();
+      event.stopPropagation();
+      handOver(files);
+    },
+  };
+  for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener, true);
+  root.children[0].addEventListener('click', () => pick(false));
+  root.children[1].addEventListener('click', () => pick(true));
+
+  album.apply = (fresh, current) => {
+    data = fresh;
+    component = current;
+    queue = queue.then(follow).catch(failed);
+  };
+  album.destroy = () => {
+    for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true);
+    document.body.classList.remove('pg-album-over');
+  };
+  return album;
+}
+
+const carriesFiles = (carried) => [...carried?.types ?? []].includes('Files');
+
+function opened() {
+  const request = indexedDB.open(NAME, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'digest' });
+  return done(request);
+}
+
+const done = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+// The copy that a link brings in its fragment, as base64 of the web; Python finds out whether it is the one asked for.
+// The fragment never reaches a server by itself. It was read when the module was loaded: Streamlit drops it with the
+// first address that it writes.
+const FRAGMENT = location.hash;
+
+function copyInLink() {
+  const [, text] = FRAGMENT.match(/^#photo=([\w-]+)$/) ?? [];
+  if (!text) return null;
+  try {
+    const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (sign) => sign.charCodeAt(0));
+    return new File([bytes], 'copy.jpg');
+  } catch {
+    return null;
+  }
+}
