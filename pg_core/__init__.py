@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pg_core.analysis.comparison import Comparison, DefenceResult, compare
     from pg_core.analysis.inputs import configure
     from pg_core.analysis.photo import Analysis, Answer, analyse, examine
+    from pg_core.attacks.pixels import AttackResult, attack
     from pg_core.datasets.folders import SAMPLES, sample_path
     from pg_core.datasets.local_logits import save_local_logits
     from pg_core.defences.base import ALERT, Certificate, Claim, Defence, DefenceInput, Prediction, Verdict
@@ -60,6 +61,7 @@ __all__ = [
     "SAMPLES",
     "Analysis",
     "Answer",
+    "AttackResult",
     "Bound",
     "BoundedEvidence",
     "Certificate",
@@ -101,6 +103,7 @@ __all__ = [
     "Witness",
     "__version__",
     "analyse",
+    "attack",
     "build",
     "certify",
     "certify_placements",
@@ -132,6 +135,8 @@ _HOMES = {
     "Answer": "pg_core.analysis.photo",
     "analyse": "pg_core.analysis.photo",
     "examine": "pg_core.analysis.photo",
+    "AttackResult": "pg_core.attacks.pixels",
+    "attack": "pg_core.attacks.pixels",
     "SAMPLES": "pg_core.datasets.folders",
     "sample_path": "pg_core.datasets.folders",
     "save_local_logits": "pg_core.datasets.local_logits",

@@ -61,6 +61,10 @@ class AttackResult:
         """How many steps were made, in each restart."""
         return int(np.isfinite(self.losses).any(axis=0).sum())
 
+    def png(self) -> bytes:
+        """The image that the network saw with the patch, as a file that keeps each pixel."""
+        return _png(self.answer.features.pixels)
+
     def gap_closed(self, analysis: Analysis) -> float:
         """Which share of the way from the label's lead on the clean image to the certificate's margin at this place
         the pixels made: 1 where they do all that the bound allows. NaN where scores and bounds are not the same sums,
@@ -215,12 +219,15 @@ def _size(step: int, steps: int) -> float:
 
 def _written_and_read(pixels: Pixels) -> Pixels:
     """The image of 8 bits a colour that a file without loss gives back."""
-    levels = (pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)
-    file = io.BytesIO()
-    Image.fromarray(levels).save(file, "PNG")
-    with Image.open(file) as image:
+    with Image.open(io.BytesIO(_png(pixels))) as image:
         read = np.asarray(image, np.float32).transpose(2, 0, 1)
     return np.ascontiguousarray(read) / np.float32(255)
+
+
+def _png(pixels: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray((pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _lead(said: Answer, label: int) -> float:

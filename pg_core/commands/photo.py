@@ -69,6 +69,11 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
+    return analysed_with_network(options)[0]
+
+
+def analysed_with_network(options: argparse.Namespace) -> tuple[Analysis, "Network"]:
+    """The same, and the network that saw it."""
     try:
         if options.photo.is_dir():
             raise ImageError(
@@ -92,9 +97,9 @@ def analysed(options: argparse.Namespace) -> Analysis:
     threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
     spec = defence_spec(options.defence or usual_defence(model))
     config = configure(model, threat.on_network(features.framing), spec.checked(values.settings(options)))
-    label = None if options.label is None else _class_name(options.label, model.classes)
+    label = None if options.label is None else class_name(options.label, model.classes)
     with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
-        return examine(features, spec.build(config), threat, label, model, report=report)
+        return examine(features, spec.build(config), threat, label, model, report=report), model
 
 
 def _own_network(card: Path) -> "Network":
@@ -115,7 +120,8 @@ def _own_network(card: Path) -> "Network":
     return network
 
 
-def _class_name(label: str, classes: tuple[str, ...]) -> str:
+def class_name(label: str, classes: tuple[str, ...]) -> str:
+    """The class that a name or an index is; raises ValueError, with the nearest names, if there is none."""
     if label in classes:
         return label
     position = position_of(label)

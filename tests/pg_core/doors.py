@@ -22,16 +22,7 @@ import numpy as np
 from PIL import Image
 
 import pg_core
-from pg_core import (
-    MaskSet,
-    Patch,
-    ReceptiveField,
-    Threat,
-    Window,
-    Windows,
-    extract,
-    update,
-)
+from pg_core import MaskSet, Patch, ReceptiveField, Threat, Window, Windows, extract, update
 from pg_core.analysis.certify import certify, threat_of
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse

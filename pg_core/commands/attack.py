@@ -1,0 +1,164 @@
+"""python -m pg_core attack: what pixels can do where nothing is proved of a photo (theory §12)."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pg_core.analysis.photo import Analysis
+from pg_core.analysis.words import places
+from pg_core.commands import options as values
+from pg_core.commands import photo
+from pg_core.geometry import Patch, box_at
+from pg_core.io import files
+from pg_core.io.json import SCHEMA, as_json
+
+if TYPE_CHECKING:
+    from pg_core.attacks.pixels import AttackResult
+
+_EPILOG = """\
+models:
+{models}
+
+examples:
+  python -m pg_core attack photo.jpg --model cifar10 --patch-size 5x5
+  python -m pg_core attack photo.jpg --placements worst:5 --json
+  python -m pg_core attack photo.jpg --placements 96,128 --target crane -o attacked.png
+
+An attack that fails proves nothing: the place stays open. One that succeeds changes pixels of the image that
+the network sees; printing, light and angle are another threat. At a place that is certified none succeeds.
+"""
+_WORST = re.compile(r"worst:([1-9][0-9]{0,3})")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command with its options: those of `certify` about a photo, and those of the attack."""
+    attack = commands.add_parser(
+        "attack",
+        help="search pixels that break what is not certified of a photo",
+        description="Optimise the pixels of a patch against the defence itself, at places that are not certified.",
+        epilog=_EPILOG.format(models=values.models()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    attack.add_argument("photo", type=Path, help=values.PHOTO)
+    photo.add_options(attack)
+    attack.add_argument(
+        "--placements",
+        type=_placements,
+        default=1,
+        metavar="worst:N|TOP,LEFT",
+        help="the N windows (or placements) of smallest margin that are not certified, or one place of the top "
+        "left pixel of the patch in the image the network sees, certified or not; default: worst:1",
+    )
+    attack.add_argument("--steps", type=values.count, default=100, metavar="N", help="default: 100")
+    attack.add_argument("--restarts", type=values.count, default=4, metavar="N", help="default: 4")
+    attack.add_argument("--seed", type=values.count, default=1, metavar="N", help="default: 1")
+    attack.add_argument(
+        "--target", metavar="NAME", help="class to bring about, name or index; default: any, the rival first"
+    )
+    attack.add_argument(
+        "-o",
+        "--output",
+        type=_file,
+        metavar="FILE.png",
+        help=f"write the image with the first patch that succeeded; {values.OUTPUT}",
+    )
+    attack.add_argument("--json", action="store_true", help="print one JSON object for each place")
+
+    def run(options: argparse.Namespace) -> Iterator[str]:
+        photo.check(attack, options)
+        return _attack(options)
+
+    attack.set_defaults(run=run)
+
+
+def _attack(options: argparse.Namespace) -> Iterator[str]:
+    from pg_core.attacks.pixels import attack
+
+    if options.output is not None:
+        files.prepare(options.output)
+    analysis, model = photo.analysed_with_network(options)
+    target = None
+    if options.target is not None:
+        target = analysis.classes.index(photo.class_name(options.target, analysis.classes))
+    patches = _patches(analysis, options.placements)
+    if not patches:
+        yield f"Nothing to attack: all {places(analysis.certificate)} are certified or undecided."
+    written = False
+    for patch in patches:
+        with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
+            result = attack(
+                analysis, model, patch, options.steps, options.restarts, options.seed, target, report
+            )
+        yield _in_json(analysis, result, options.seed) if options.json else _in_words(analysis, result)
+        if result.success and options.output is not None and not written:
+            written = True
+            files.write({options.output: result.png()})
+    if options.output is not None and not written and not options.json:
+        yield f"{options.output}: not written, since no attack has succeeded"
+
+
+def _patches(analysis: Analysis, asked: "int | tuple[int, int]") -> list[Patch]:
+    """Where to attack; raises ValueError for a place outside the image."""
+    size = analysis.threat.on_network(analysis.features.framing)
+    if isinstance(asked, tuple):
+        return [Patch(*asked, *size)]
+    certificate = analysis.certificate
+    order = np.argsort(certificate.margin, axis=None, kind="stable")
+    open_ones = order[~(certificate.proved | certificate.undecided).reshape(-1)[order]][:asked]
+    at = [divmod(int(index), certificate.positions.shape[1]) for index in open_ones]
+    return [analysis.patch_in(box_at(certificate.positions, *position), size) for position in at]
+
+
+def _state(analysis: Analysis, result: "AttackResult") -> str:
+    if result.success:
+        return "broken by pixels"
+    at = analysis.position(result.patch)
+    certified = at is not None and bool(analysis.certificate.proved[at.top, at.left])
+    return "certified" if certified else "open"
+
+
+def _in_words(analysis: Analysis, result: "AttackResult") -> str:
+    patch = result.patch
+    where = f"patch of {patch.height}x{patch.width} pixels at row {patch.top}, column {patch.left}"
+    said = f"'{analysis.label}' becomes '{result.answer.prediction}'" if result.success else "no pixels found"
+    return (
+        f"{where}: {_state(analysis, result)} ({said}; {result.steps} steps, {len(result.targets)} restarts)"
+    )
+
+
+def _in_json(analysis: Analysis, result: "AttackResult", seed: int) -> str:
+    patch = result.patch
+    return as_json(
+        {
+            "schema": SCHEMA,
+            "model": analysis.features.model,
+            "defence": str(analysis.defence),
+            "patch": [patch.top, patch.left, patch.height, patch.width],
+            "state": _state(analysis, result),
+            "label": analysis.label,
+            "prediction": result.answer.prediction,
+            "targets": [analysis.classes[target] for target in result.targets],
+            "steps": result.steps,
+            "restarts": len(result.targets),
+            "seed": seed,
+        }
+    )
+
+
+def _placements(text: str) -> "int | tuple[int, int]":
+    worst = _WORST.fullmatch(text)
+    return values.position(text) if worst is None else int(worst[1])
+
+
+def _file(text: str) -> Path:
+    if Path(text).suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(
+            f"expected a file that ends in .png, which keeps each pixel, got {text!r}"
+        )
+    return Path(text)
