@@ -21,7 +21,7 @@ from pg_core.defences.base import ALERT
 from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.geometry import Patch, cells
-from pg_core.io.parameters import whole
+from pg_core.io.parameters import shown, whole
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.base import Pixels
 from pg_core.networks.network import Network
@@ -203,7 +203,8 @@ def _targets(
         target = whole(target, "target")
         if not 0 <= target < len(analysis.classes) or target == label:
             raise ValueError(
-                f"expected a class other than {label}, below {len(analysis.classes)}, got {target}"
+                f"expected a class other than the label {shown(analysis.label)}, by an index below "
+                f"{len(analysis.classes)}, got {target}"
             )
         return (target,) * restarts
     at = analysis.position(placement)
