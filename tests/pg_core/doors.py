@@ -6,17 +6,11 @@ It prints for each case what came of it, as JSON; `test_doors` says what should 
 """
 
 import hashlib
-import importlib
-import inspect
 import json
 import math
-import pkgutil
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import get_args, get_origin
 
 import numpy as np
 from PIL import Image
@@ -26,7 +20,6 @@ from pg_core import MaskSet, Patch, ReceptiveField, Threat, Window, Windows, ext
 from pg_core.analysis.certify import certify, threat_of
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse
-from pg_core.datasets.base import DATASETS, Dataset
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.defences.base import Claim, Verdict, in_words
@@ -55,7 +48,7 @@ from pg_core.evaluation.run import EvaluationCase, evaluation_cases
 from pg_core.evaluation.table import as_published, table_4
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import EXACT, Tolerance
-from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
+from pg_core.evidence.types import EvidenceType
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
 from pg_core.networks.own import OwnNetwork
@@ -64,47 +57,13 @@ from pg_core.photos.framing import Space, frame
 from pg_core.photos.read import framed, to_pixels
 from pg_core.plots.figure import drawn
 from tests.colours import Colours
+from tests.pg_core.vocabulary import words
 
 MAP = np.random.default_rng(0).normal(size=(3, 4, 5))
 MAP[1] += 2
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
 WRONG = "magic"
 FEW_MASKS = {"masks_per_axis": 2}
-
-
-def words():
-    """Every parameter of a public function or value that is one of a few values with names, which are members of an
-    enumeration, types of evidence or data sets: its name, and these by theirs."""
-    for module in pkgutil.walk_packages(pg_core.__path__, "pg_core."):
-        if module.name.endswith("__main__"):
-            continue
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if not name.startswith("_") and getattr(value, "__module__", None) == module.name:
-                yield from _words_of(name, value)
-
-
-def _words_of(name, value):
-    if is_dataclass(value):
-        for field in fields(value):
-            for kind in _enumerations(field.type):
-                yield f"{name}.{field.name}", kind
-    members = vars(value).items() if inspect.isclass(value) else [("", value)]
-    for own, function in members:
-        visible = not own.startswith("_") or (own == "__init__" and not is_dataclass(value))
-        if visible and inspect.isfunction(function):
-            for parameter in inspect.signature(function).parameters.values():
-                for kind in _enumerations(parameter.annotation):
-                    yield ".".join(filter(None, (name, own, parameter.name))), kind
-
-
-def _enumerations(annotation):
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        yield {str(member): member for member in annotation}
-    elif annotation in (EvidenceType, Dataset):
-        yield EVIDENCE_TYPES if annotation is EvidenceType else DATASETS
-    elif get_origin(annotation) not in (dict, Mapping):  # a key finds its equal
-        for part in get_args(annotation):
-            yield from _enumerations(part)
 
 
 def examples():

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from tests.pg_core import doors
+from tests.pg_core.vocabulary import words
 
-WORDS = dict(doors.words())
+WORDS = dict(words())
 
 
 @pytest.fixture(scope="module")
