@@ -58,7 +58,7 @@ def objective(defence: Defence, label: int, targets: Int[Tensor, "batch"]) -> Ob
     raise ValueError(f"no attack is known on {defence}")
 
 
-def relaxed(local_logits: Maps, evidence: EvidenceType, clip_high: float) -> Maps:
+def _relaxed(local_logits: Maps, evidence: EvidenceType, clip_high: float) -> Maps:
     """Clipped evidence with a slope everywhere. Raises ValueError for a type of evidence that is not known here."""
     rows, columns = local_logits.shape[-2:]
     top, _ = scale((rows, columns), evidence, clip_high)
@@ -92,7 +92,7 @@ def _robust_masking(
 ) -> Float[Tensor, "batch"]:
     """The lead of the label's score. At T > 0 half of the images (the second and third of four) keep the target's
     largest window just below T, so that nothing is taken from it; the others let it be detected."""
-    evidence = relaxed(maps, defence.evidence, defence.clip_high)
+    evidence = _relaxed(maps, defence.evidence, defence.clip_high)
     total = evidence.sum(dim=(-2, -1))
     largest = window_sums(evidence, _windows(maps, defence)).amax(dim=(-2, -1))
     detected = largest > defence.threshold * total
@@ -111,7 +111,7 @@ def _double_masking(
 ) -> Float[Tensor, "batch"]:
     """The mean hinge over all masks makes the target the majority; that over the best second mask of those that still
     say the label keeps these from standing."""
-    evidence = relaxed(maps, defence.evidence, defence.clip_high)
+    evidence = _relaxed(maps, defence.evidence, defence.clip_high)
     at = torch.arange(len(maps), device=maps.device)
     leads = evidence[:, label] - evidence[at, targets]
     windows = _windows(maps, defence)
@@ -170,7 +170,7 @@ def _detection(
 def _squashed(maps: Maps, defence: BoundedEvidence) -> Maps:
     if defence.squashing is Squashing.TANH:
         return torch.tanh(bounded.SLOPE * maps + bounded.SHIFT)
-    return relaxed(maps, defence.evidence, defence.clip_high)
+    return _relaxed(maps, defence.evidence, defence.clip_high)
 
 
 def _bands(maps: Maps, defence: Smoothing) -> Float[Tensor, "batch classes"]:
