@@ -294,6 +294,7 @@ export default function createStage(root) {
     document.documentElement.classList.toggle('pg-filling', filling);
     full.textContent = filling ? 'Leave full screen' : 'Full screen';
     redraw();
+    if (filling) document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);   // to the headline
   }
   document.addEventListener('fullscreenchange', filled);
   const resized = new ResizeObserver(() => redraw());

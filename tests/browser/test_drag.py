@@ -279,6 +279,7 @@ def test_the_handle_on_the_photo_shows_it_without_the_patch_up_to_its_line(open_
     expect(page.locator(".pg-before").first).to_be_hidden()
     handle = page.get_by_role("slider", name="How much of the photo is shown without the patch")
     expect(page.get_by_text("Clean photo", exact=True)).to_be_hidden()
+    handle.scroll_into_view_if_needed()
     place = handle.bounding_box()
     page.mouse.move(place["x"] + 12, place["y"] + 12)
     page.mouse.down()

@@ -19,7 +19,7 @@ def introduce(about: StreamlitPage) -> None:
     """What a patch is and what to do, until a person has read it."""
     if st.session_state.get(_HIDDEN):
         return
-    with st.container(border=True):
+    with st.container(border=True, key="introduction"):
         words, more = st.columns([6, 1], vertical_alignment="center")
         words.markdown(text.INTRODUCTION)
         with more.container(horizontal=True, vertical_alignment="center"):
@@ -40,7 +40,7 @@ def verdict(slot: DeltaGenerator, clean: Analysis) -> None:
                 st.warning(f"? {words}")
             case Verdict.MISCLASSIFIED | Verdict.ALERT:
                 st.warning(f"✘ {words}")
-        lines, quote = st.columns([6, 1])
+        lines, quote = st.container(key="limits").columns([6, 1])
         lines.markdown(
             f"**Proved:** {in_markdown(told.proved)}  \n**Assumed:** {in_markdown(told.assumed)}  \n"
             f"**Not said:** {in_markdown(told.not_said)}"
