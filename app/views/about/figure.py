@@ -17,6 +17,7 @@ def image() -> str:
     ]
     field = f'stroke="{style.FOOTPRINT["color"]}" stroke-width="2" stroke-dasharray="5 3" fill="none"'
     return _svg(
+        "An image with a patch, and the field of a cell that sees a part of it",
         f'<path d="M0 {_SIDE}l60 -70l40 40l30 -30l50 60z" fill="#888888" fill-opacity="0.3"/>',
         '<circle cx="40" cy="40" r="16" fill="#888888" fill-opacity="0.3"/>',
         f'<rect width="{_SIDE}" height="{_SIDE}" {_LINE.format(width=2)}/>',
@@ -27,17 +28,19 @@ def image() -> str:
 
 def cells() -> str:
     """The map, and the malicious window in which all cells lie that see the patch."""
-    return _svg(_grid(), _window(2, 3))
+    return _svg("The cells of the map, and a window of them", _grid(), _window(2, 3))
 
 
 def windows() -> str:
     """The map, and some of the windows that a proof goes through."""
-    return _svg(_grid(), *(_window(*at) for at in ((0, 0), (0, 1), (2, 3), (5, 5))))
+    some = (_window(*at) for at in ((0, 0), (0, 1), (2, 3), (5, 5)))
+    return _svg("The cells of the map, and four of its windows", _grid(), *some)
 
 
-def _svg(*parts: str) -> str:
+def _svg(label: str, *parts: str) -> str:
     size = _SIDE + 4
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-2 -2 {size} {size}">{"".join(parts)}</svg>'
+    shape = f'viewBox="-2 -2 {size} {size}" width="220" role="img" aria-label="{label}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {shape}>{"".join(parts)}</svg>'
 
 
 def _grid() -> str:

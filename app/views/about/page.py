@@ -12,7 +12,7 @@ def show() -> None:
     st.subheader("The threat model")
     pictures = (figure.image(), figure.cells(), figure.windows())
     for column, picture, words in zip(st.columns(3, gap="large"), pictures, text.PICTURES, strict=True):
-        column.image(picture, width=220)
+        column.html(picture)
         column.markdown(words)
     st.markdown(text.THREAT)
     left, right = st.columns(2, gap="large")

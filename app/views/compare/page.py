@@ -132,7 +132,7 @@ def _account(found: Comparison, one: DefenceResult, window: Window) -> None:
         ("margin", f"lower bound - upper bound, for {reckoned.place}", f"{reckoned.margin:+.4f}"),
     )
     table = "\n".join(f"| {name} | {meaning} | {value} |" for name, meaning, value in rows)
-    st.markdown(f"| | | value |\n|---|---|---:|\n{table}")
+    st.markdown(f"| bound | term | value |\n|---|---|---:|\n{table}")
     st.caption(f"{one.defence}. {in_markdown(_conclusion(one, reckoned))}")
 
 

@@ -74,7 +74,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     _photo_alone(clean)
     if effect is not None:
         _patched(effect)
-    left, right = st.columns(2, gap="large")
+    left, right = st.container(key="explore-numbers").columns(2, gap="large")
     with left:
         _position(clean, seen.malicious, chosen, effect)
         st.page_link(debugger, label="Why? Take this to the debugger")
@@ -122,7 +122,7 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
 
 def _scores(seen: Opened) -> None:
     photo = "Clean photo" if seen.simulation is None else "Patched photo"
-    st.subheader(f"{photo}: class scores")
+    st.header(f"{photo}: class scores")
     chart(scores(seen.shown), "scores", in_words(seen.shown))
 
 
@@ -154,7 +154,7 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEff
     certificate, told = clean.certificate, clean.explanation(malicious)
     names = {"label": in_markdown(clean.label), "rival": in_markdown(clean.rival(malicious))}
     window = isinstance(malicious, Window)
-    st.subheader(
+    st.header(
         "Malicious window" if window else "Placement of the patch",
         help=text.PROVED_WINDOWS if window else text.PROVED_PLACEMENTS,
     )

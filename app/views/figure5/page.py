@@ -147,7 +147,7 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         )
     with right:
         st.markdown(
-            f"#### '{in_markdown(clean.classes[index])}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
+            f"### '{in_markdown(clean.classes[index])}' is in case {evidence.case}: {figures.TITLES[evidence.case]}"
         )
         st.markdown(f"**{figures.formula(evidence, clean.robust_masking.threshold)}.**")
         st.markdown(_table(evidence))

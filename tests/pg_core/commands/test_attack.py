@@ -44,7 +44,9 @@ def test_where_nothing_is_open_there_is_nothing_to_attack(capsys):
 
 
 def test_the_worst_windows_come_first_each_on_its_line(capsys):
-    assert main([*FLOWER, "--placements", "worst:2", "--steps", "1", "--restarts", "1", "--target", "frog"]) == 0
+    assert (
+        main([*FLOWER, "--placements", "worst:2", "--steps", "1", "--restarts", "1", "--target", "frog"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert all(line.startswith("patch of 8x8 pixels at row ") for line in lines)

@@ -1,0 +1,38 @@
+"""axe-core finds nothing on any page, in either theme, but for what Streamlit's own uploader is made of."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.steps import wait_for_panels
+
+PAGES = ("debugger", "figure5", "steps", "placements", "compare", "networks", "results", "about", "")
+OF_STREAMLIT = {("presentation-role-conflict", "stFileUploaderDropzone")}
+"""Rule, and test id of the element: <section role="presentation" aria-label=...>, which no page of ours makes."""
+
+
+def violations(page):
+    """Rule, words of the rule and element, of each thing that axe-core finds."""
+    found = []
+    for rule in Axe().run(page).response["violations"]:
+        for node in rule["nodes"]:
+            if not any(rule["id"] == known and own in node["html"] for known, own in OF_STREAMLIT):
+                found.append((rule["id"], rule["help"], node["html"][:200], node["failureSummary"][:200]))
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_on_any_page_is_out_of_reach(open_page, scheme):
+    page = open_page(1280, 900)
+    page.emulate_media(color_scheme=scheme)
+    wait_for_panels(page)
+    wrong = {}
+    for name in PAGES:
+        page.goto(f"{page.url.split('?')[0].rsplit('/', 1)[0]}/{name}")
+        page.wait_for_selector('[data-testid="stMain"] :is(h2, [data-testid="stMetric"])', timeout=120_000)
+        page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
+        page.wait_for_function('!document.querySelector(\'[data-testid="stMain"] [data-stale="true"]\')')
+        page.get_by_role("button", name="Reset all settings").wait_for()
+        found = violations(page)
+        if found:
+            wrong[name] = found
+    assert wrong == {}
