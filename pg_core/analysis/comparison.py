@@ -222,7 +222,7 @@ def compare(
             if two_mask is None:
                 count = mask_set(config).count
                 runs = count * (count + 1) // 2
-                reason = f"it needs {runs} more runs of the network, which are started below"
+                reason = f"it needs {runs} more runs of the network"
                 not_applicable.append(NotApplicable(spec.name, reason))
                 continue
             values, delta = two_mask, features.delta

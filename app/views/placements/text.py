@@ -12,7 +12,7 @@ from pg_core.analysis.words import places
 from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placed, Placements
-from pg_core.geometry import Patch, Size, Windows
+from pg_core.geometry import Patch, Windows, times
 
 INTRODUCTION = (
     "A certificate of the photo holds for *every* place of the patch. Here each place is judged by itself."
@@ -114,10 +114,10 @@ def fixed(clean: Analysis) -> str:
     positions = clean.certificate.positions
     if not isinstance(positions, Windows):
         return (
-            f"The certificate is about patches of {_times(positions.patch_size)} pixels, whatever the size of this "
+            f"The certificate is about patches of {times(positions.patch_size)} pixels, whatever the size of this "
             "patch: none of its placements contains a larger one."
         )
-    windows = _times(positions.window_size)
+    windows = times(positions.window_size)
     if isinstance(clean.defence, RobustMasking):
         return f"The masks of the defence are {windows} features, whatever the size of this patch."
     return (
@@ -165,10 +165,6 @@ def how(clean: Analysis) -> str:
 
 def _alert(clean: Analysis) -> str:
     return " without an alert" if clean.certificate.claim is Claim.LABEL_OR_ALERT else ""
-
-
-def _times(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 _OF_ROBUST_MASKING = """
