@@ -10,5 +10,5 @@ from app.views.figure5.results import Filling
 
 def filling(options: Sequence[Filling]) -> Filling:
     """What the malicious window holds."""
-    key = pages.option("filling", options, options[0])
+    key = pages.option("filling", options, options[0], of="-".join(options))
     return st.segmented_control("The window holds", options, required=True, key=key) or options[0]

@@ -29,7 +29,10 @@ def algorithm() -> Algorithm:
 
 def scene(options: Sequence[Scene]) -> Scene:
     """What it runs on."""
-    return st.selectbox("On", options, key=pages.option("scene", options, options[0])) or options[0]
+    return (
+        st.selectbox("On", options, key=pages.option("scene", options, options[0], of="-".join(options)))
+        or options[0]
+    )
 
 
 def playing() -> bool:
