@@ -93,7 +93,10 @@ def photo() -> Photo | None:
     if awaited() is not None:
         return None
     if own is not None or name is None:
-        return kept(str(own))
+        chosen = kept(str(own))
+        if chosen is not None:
+            st.caption(in_markdown(chosen.name))
+        return chosen
     st.caption(f"{SAMPLES[name].caption}.")
     return cached.sample(name)
 

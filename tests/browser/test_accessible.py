@@ -2,8 +2,9 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
-from tests.browser.steps import wait_for_panels
+from tests.browser.steps import verdict, wait_for_panels
 
 PAGES = ("debugger", "figure5", "steps", "placements", "compare", "networks", "results", "about", "")
 OF_STREAMLIT = {("presentation-role-conflict", "stFileUploaderDropzone")}
@@ -36,3 +37,15 @@ def test_nothing_on_any_page_is_out_of_reach(open_page, scheme):
         if found:
             wrong[name] = found
     assert wrong == {}
+
+
+def test_two_keys_lead_from_the_address_bar_to_the_verdict(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to main content")
+    expect(link).to_be_focused()
+    expect(link).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.dataset.testid") == "stMain"
+    expect(verdict(page)).to_be_in_viewport()

@@ -96,10 +96,10 @@ def test_while_the_patch_is_held_its_placement_is_known_and_the_last_answer_is_m
     # The answer for the place comes although the hand does not let go.
     expect(page.locator(".pg-readout")).to_contain_text("Prediction on the patched image")
     # What is below the stage is of the place that it names, until the patch rests.
-    expect(page.get_by_role("heading", name="with the patch at row 159, column 127")).to_be_visible()
+    expect(page.get_by_text("Patch of 64x64 pixels at row 159, column 127.")).to_be_visible()
     page.mouse.up()
     settle(page)
-    expect(page.get_by_role("heading", name="with the patch at row 209, column 177")).to_be_visible()
+    expect(page.get_by_text("Patch of 64x64 pixels at row 209, column 177.")).to_be_visible()
 
 
 def test_a_finger_drags_the_patch_and_the_page_stays_where_it_is(open_page):
@@ -215,8 +215,8 @@ def test_a_patch_that_nobody_has_moved_lies_in_the_worst_window_of_each_photo(op
     wait_for_panels(page)
     first = of_stage(page, "placement.window")
     choose_sample(page, "coffee")
-    expect(page.get_by_text(re.compile("windows are not certified. The worst, at row"))).to_contain_text(
-        "at row {row}, column {column},".format(**of_stage(page, "placement.window"))
+    expect(page.get_by_text(re.compile("The window is at row")).first).to_contain_text(
+        "at row {row}, column {column}.".format(**of_stage(page, "placement.window"))
     )
     assert of_stage(page, "placement.window") != first
 

@@ -168,8 +168,8 @@ def test_a_patch_that_was_pressed_but_not_moved_lies_in_the_worst_window_of_the_
     page.keyboard.press("Escape")
     settle(page)
     choose_sample(page, "coffee")
-    expect(page.get_by_text(re.compile("worst, at row"))).to_contain_text(
-        "at row {row}, column {column},".format(**of_stage(page, "placement.window"))
+    expect(page.get_by_text(re.compile("The window is at row")).first).to_contain_text(
+        "at row {row}, column {column}.".format(**of_stage(page, "placement.window"))
     )
     assert "patch=" not in page.url
 

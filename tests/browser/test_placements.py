@@ -23,7 +23,7 @@ def test_every_place_is_mapped_and_one_is_read_by_the_keyboard(open_page):
     expect(page.get_by_text("some content of the patch lets a rival win")).to_be_visible()
     wait_for_map(page, "Margin of the patch at every place")
     expect(page.get_by_text("385x385 = 148,225 places of a 64x64-pixel patch")).to_be_visible()
-    row = page.get_by_label("Row of its top", exact=True)
+    row = page.get_by_label("Top (px)", exact=True)
     row.focus()
     row.fill("384")
     row.press("Enter")

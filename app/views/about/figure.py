@@ -1,7 +1,10 @@
 """The threat model in three pictures: the image with a patch, the cells that see it, and the windows that are tried.
 
-SVGs in colours that are read in the light and in the dark theme; their words stand below them, as text of the page.
+SVGs, as images with a text for those who do not see them, in colours that are read in the light and in the dark
+theme; their words stand below them, as text of the page.
 """
+
+from base64 import b64encode
 
 from app.plots import style
 
@@ -39,8 +42,9 @@ def windows() -> str:
 
 def _svg(label: str, *parts: str) -> str:
     size = _SIDE + 4
-    shape = f'viewBox="-2 -2 {size} {size}" width="220" role="img" aria-label="{label}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {shape}>{"".join(parts)}</svg>'
+    shape = f'viewBox="-2 -2 {size} {size}" width="220" height="220"'
+    picture = f'<svg xmlns="http://www.w3.org/2000/svg" {shape}>{"".join(parts)}</svg>'
+    return f'<img alt="{label}" src="data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}">'
 
 
 def _grid() -> str:

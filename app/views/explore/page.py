@@ -37,7 +37,9 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     """Analyse what is chosen in the sidebar, and show it."""
     introduce(about)
     # One place for what is going on, what went wrong, and what is proved; one for what the pixels did.
-    slot, about_pixels_slot = st.empty(), st.empty()
+    with st.container(key="verdict"):  # as high as it will be
+        slot = st.empty()
+    about_pixels_slot = st.empty()
     stage = st.container(key=PLACE)
     # Filled last, for the tight bound may take a moment, and where it moves no panel.
     about_bounds = st.empty()
