@@ -44,7 +44,7 @@ def test_several_photos_are_kept_beside_each_other_each_with_its_verdict(page):
     assert [button.disabled for button in tray] == [False, True]
     assert all(button.label.split()[1] in ("certified", "not") for button in tray)
     tray[0].click().run()
-    assert metric(page, "Defended prediction") == "espresso"
+    assert metric(page, "Clean photo: defended") == "espresso"
     page.button(key="forget-photos").click().run()
     assert page.selectbox(key="sample").value == "chelsea"
     assert not [button for button in page.button if (button.key or "").startswith("tray-")]

@@ -55,7 +55,11 @@ def at_panel(page: Page, panel: int, row: float, column: float) -> tuple[float, 
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_label(label, exact=True).first.click()
+    field = page.get_by_label(label, exact=True).first
+    field.scroll_into_view_if_needed()
+    # A list that is open closes when the page is scrolled, of which the browser tells with the next frame.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    field.click()
     page.get_by_role("option", name=option, exact=True).click()
 
 

@@ -140,7 +140,7 @@ def test_an_upload_over_an_upload_moves_patch_and_window_by_themselves(open_page
     for turns in range(5):
         before, photo = drawn(page), Image.open(sample_path("coffee" if turns % 2 else "rocket"))
         upload(page, f"turned-{turns}.png", png(photo.rotate(90 * turns)))
-        expect(page.get_by_text(f"turned-{turns}.png", exact=True).first).to_be_visible()
+        expect(page.get_by_text(f"turned-{turns}.png", exact=True).filter(visible=True)).to_be_visible()
         page.wait_for_function(f"{STAGE}.draws > {before}")
     expect(metric(page, "Clean photo: undefended")).not_to_have_text("cat")
     page.wait_for_function("location.search.includes('photo=') && !location.search.includes('photo=chelsea')")
@@ -205,7 +205,7 @@ def test_two_people_at_once_get_their_own_results(open_page):
     expect(verdict(second)).not_to_contain_text("'cat'")
     expect(metric(second, "Clean photo: undefended")).to_have_text("espresso")
     expect(metric(first, "Clean photo: undefended")).not_to_have_text("espresso")
-    expect(first.get_by_text("secret.png", exact=True).first).to_be_visible()
+    expect(first.get_by_text("secret.png", exact=True).filter(visible=True)).to_be_visible()
     assert "secret" not in second.content()
     assert "mirrored" not in first.content()
 

@@ -80,7 +80,7 @@ async def _person(browser: Browser, url: str, number: int, until: float, shown: 
 
 async def _settled(page: Page, name: str, before: list[str] | None) -> list[str]:
     """What the page says when its numbers are about this photo and have come to rest."""
-    await page.get_by_text(name, exact=True).first.wait_for()
+    await page.get_by_text(name, exact=True).filter(visible=True).first.wait_for()
     last, since = None, time.monotonic()
     while True:
         await page.wait_for_selector(_RUNNING)
