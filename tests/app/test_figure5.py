@@ -130,7 +130,7 @@ def test_the_table_of_the_photo_is_the_case_of_every_class():
         assert table.loc[name, "e'"] == evidence.detected
     winner = told.classes[witness.prediction]
     assert any(f"Algorithm 1 predicts '{winner}' instead of 'espresso'" in box.value for box in app.caption)
-    assert f"#### 'espresso' is in case {known[told.classes.index('espresso')].case}" in text(app)
+    assert f"### 'espresso' is in case {known[told.classes.index('espresso')].case}" in text(app)
     app.segmented_control[0].set_value("the photo as it is").run()
     assert any("in w, Algorithm 1 predicts 'espresso'." in box.value for box in app.caption)
     app.session_state["patched"] = True
