@@ -18,8 +18,9 @@ WATCH = """
     }).observe({ type: 'layout-shift', buffered: true });
     new MutationObserver((_, observer) => {
         if (!document.querySelector('.pg-first img')) return;
-        window.photoCame = performance.now();
         observer.disconnect();
+        // What came with it in one frame, as the sidebar may, moved nothing that was seen.
+        requestAnimationFrame(() => requestAnimationFrame(() => { window.photoCame = performance.now(); }));
     }).observe(document, { childList: true, subtree: true });
 """
 ALLOWED = 0.1
