@@ -1,5 +1,8 @@
 """What stands above the stage: the verdict with its limits, and in red what the pixels on the photo did."""
 
+import re
+from base64 import b64decode
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -81,6 +84,8 @@ def test_the_page_about_says_what_is_not_proved():
     assert all(words in texts(app) for words in text.PICTURES)
 
 
-def test_the_pictures_of_the_threat_model_draw_the_windows_inside_the_map():
-    assert figure.windows().count("stroke-dasharray") == 4
-    assert figure.cells().count("stroke-dasharray") == 1
+def test_the_pictures_of_the_threat_model_draw_the_windows_and_say_what_they_show():
+    for picture, count in ((figure.windows(), 4), (figure.cells(), 1)):
+        drawn = b64decode(re.search(r'base64,([^"]+)"', picture)[1]).decode()
+        assert drawn.count("stroke-dasharray") == count
+        assert re.search(r'alt="[^"]*window', picture)
