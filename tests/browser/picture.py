@@ -20,7 +20,9 @@ def main() -> None:
             page.goto(url)
             page.get_by_label("or a sample", exact=True).click(timeout=60_000)
             page.get_by_role("option", name="coffee", exact=True).click()
-            expect(page.get_by_text("windows are not certified. Smallest margin")).to_be_visible(timeout=60_000)
+            expect(page.get_by_text("windows are not certified. Smallest margin")).to_be_visible(
+                timeout=60_000
+            )
             page.wait_for_function(
                 "document.querySelector('.pg-plot')?._fullData?.some("
                 "(trace) => trace.name === 'not certified' && trace._length)"
