@@ -27,10 +27,12 @@ from pg_core.networks.base import Pixels
 from pg_core.networks.network import Network
 from pg_core.photos.inference import update
 from pg_core.photos.patches import PatchPixels, noise, paste
+from pg_core.photos.read import to_photo
 
 FIRST_STEP, LAST_STEP = 0.2, 2 / 255
 """Of the descent, in the range of a colour; between them it follows a cosine."""
 SMALL_STEPS = 0.25
+"""What half of the restarts make of a step."""
 MOMENTUM = 0.75
 CHECKED_EVERY = 10
 """Steps after which the defence is asked."""
@@ -110,8 +112,7 @@ def attack(
     losses, pace = np.full((restarts, steps), np.nan), Pace(steps)
     for step in range(steps):
         losses[:, step] = descent.step(goal, _size(step, steps))
-        last = step + 1 == steps
-        if (step + 1) % CHECKED_EVERY == 0 or last:
+        if (step + 1) % CHECKED_EVERY == 0 or step + 1 == steps:
             contents = descent.of_8_bits()
             for restart in np.argsort(losses[:, step], kind="stable").tolist():
                 if descent.seems_broken(contents[restart], label):
@@ -119,13 +120,10 @@ def attack(
                     result = AttackResult(placement, contents[restart], label, targets, losses, said)
                     if result.success:
                         return result
-            if last:
-                nearest = contents[int(losses[:, step].argmin())]
-                said = descent.full_pass(nearest)
-                return AttackResult(placement, nearest, label, targets, losses, said)
         if report is not None:
             report(pace.progress(step + 1, "steps"))
-    raise AssertionError("the last step returns")
+    nearest = descent.of_8_bits()[int(losses[:, -1].argmin())]
+    return AttackResult(placement, nearest, label, targets, losses, descent.full_pass(nearest))
 
 
 class _Descent:
@@ -227,7 +225,7 @@ def _written_and_read(pixels: Pixels) -> Pixels:
 
 def _png(pixels: Pixels) -> bytes:
     file = io.BytesIO()
-    Image.fromarray((pixels * 255).round().astype(np.uint8).transpose(1, 2, 0)).save(file, "PNG")
+    to_photo(pixels).save(file, "PNG")
     return file.getvalue()
 
 
@@ -238,6 +236,7 @@ def _lead(said: Answer, label: int) -> float:
 
 
 def _at_least_1(value: int, name: str) -> int:
-    if whole(value, name) < 1:
-        raise ValueError(f"expected at least 1 for {name}, got {value}")
-    return whole(value, name)
+    number = whole(value, name)
+    if number < 1:
+        raise ValueError(f"expected at least 1 for {name}, got {number}")
+    return number
