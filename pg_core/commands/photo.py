@@ -72,7 +72,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
     return analysed_with_network(options)[0]
 
 
-def analysed_with_network(options: argparse.Namespace) -> tuple[Analysis, "Network"]:
+def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Network]":
     """The same, and the network that saw it."""
     try:
         if options.photo.is_dir():
