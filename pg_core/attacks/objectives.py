@@ -18,6 +18,7 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import IntervalBounds
 from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
@@ -55,6 +56,8 @@ def objective(defence: Defence, label: int, targets: Int[Tensor, "batch"]) -> Ob
         return lambda maps: _lead(_bands(maps, defence), label, targets)
     if isinstance(defence, Undefended | IntervalBounds):
         return lambda maps: _lead(maps.mean(dim=(-2, -1)), label, targets)
+    if isinstance(defence, PatchCleanser):
+        return lambda maps: _majority(maps, label, targets)
     raise ValueError(f"no attack is known on {defence}")
 
 
@@ -165,6 +168,15 @@ def _detection(
     floor = math.log(max(defence.alert_threshold, 1e-6))
     alarm = torch.minimum(against, confidence - floor)
     return whole + alarm.clamp(min=0).mean(dim=(-2, -1)) + alarm.amax(dim=(-2, -1)).clamp(min=0)
+
+
+def _majority(maps: Maps, label: int, targets: Int[Tensor, "images"]) -> Float[Tensor, "batch"]:
+    """Of the image under each single mask that leaves something of the patch, all masks of an image in a row: a hinge
+    that makes the target its class. No mask that hides the patch stands for the label where nothing is certified, so
+    the majority decides."""
+    means = maps.mean(dim=(-2, -1))
+    leads = _lead(means, label, targets.repeat_interleave(len(maps) // len(targets)))
+    return (leads + 1e-2 * means.abs().amax(dim=-1).detach()).clamp(min=0)
 
 
 def _squashed(maps: Maps, defence: BoundedEvidence) -> Maps:

@@ -10,22 +10,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float64
 from PIL import Image
-from torch import Tensor
 
-from pg_core.analysis.inputs import supply
 from pg_core.analysis.photo import Analysis, Answer, answer
-from pg_core.attacks.objectives import Maps, Objective, objective
+from pg_core.attacks.descent import Descent
+from pg_core.attacks.objectives import objective
 from pg_core.defences.base import ALERT
 from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.patchguard.masking import RobustMasking
-from pg_core.geometry import Patch, cells
+from pg_core.geometry import Patch
 from pg_core.io.parameters import shown, whole
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.base import Pixels
 from pg_core.networks.network import Network
-from pg_core.photos.inference import update
 from pg_core.photos.patches import PatchPixels, noise, paste
 from pg_core.photos.read import to_photo
 
@@ -33,7 +31,6 @@ FIRST_STEP, LAST_STEP = 0.2, 2 / 255
 """Of the descent, in the range of a colour; between them it follows a cosine."""
 SMALL_STEPS = 0.25
 """What half of the restarts make of a step."""
-MOMENTUM = 0.75
 CHECKED_EVERY = 10
 """Steps after which the defence is asked."""
 
@@ -107,7 +104,9 @@ def attack(
     start[0] = 0.5  # a plain patch hides what speaks for the label
     # At the corners of the cube, from which other slopes lead; two in a row, since targets may alternate.
     start[_second_pairs(restarts)] = start[_second_pairs(restarts)].round()
-    descent = _Descent(analysis, model, placement, start)
+    shares = np.ones(restarts, np.float32)
+    shares[_second_pairs(restarts)] = SMALL_STEPS  # these stay nearer to where they began
+    descent = Descent(analysis, model, placement, start, shares)
     goal = objective(analysis.defence, label, torch.tensor(targets, device=model.mean.device))
     losses, pace = np.full((restarts, steps), np.nan), Pace(steps)
     for step in range(steps):
@@ -116,77 +115,16 @@ def attack(
             contents = descent.of_8_bits()
             for restart in np.argsort(losses[:, step], kind="stable").tolist():
                 if descent.seems_broken(contents[restart], label):
-                    said = descent.full_pass(contents[restart])
+                    said = _full_pass(analysis, model, placement, contents[restart])
                     result = AttackResult(placement, contents[restart], label, targets, losses, said)
                     if result.success:
                         return result
         if report is not None:
             report(pace.progress(step + 1, "steps"))
     nearest = descent.of_8_bits()[int(losses[:, -1].argmin())]
-    return AttackResult(placement, nearest, label, targets, losses, descent.full_pass(nearest))
-
-
-class _Descent:
-    """The contents of one patch in several restarts, and the crop of the image that they change."""
-
-    def __init__(
-        self,
-        analysis: Analysis,
-        model: Network,
-        placement: Patch,
-        start: Float32[np.ndarray, "restarts 3 height width"],
-    ) -> None:
-        features = analysis.features
-        # Checks the placement, too.
-        paste(features.pixels, placement, start[0])
-        self._analysis, self._model, self._placement = analysis, model, placement
-        self._window = features.receptive_field.footprint(placement, features.map_size)
-        device = model.mean.device
-        self._contents = torch.tensor(start, device=device)
-        self._velocity = torch.zeros_like(self._contents)
-        # These stay nearer to where they began.
-        self._shares = torch.ones(len(start), 1, 1, 1, device=device)
-        self._shares[_second_pairs(len(start))] = SMALL_STEPS
-        self._images = torch.tensor(features.pixels, device=device).repeat(len(start), 1, 1, 1)
-        self._maps = torch.tensor(features.local_logits, device=device).repeat(len(start), 1, 1, 1)
-
-    def step(self, goal: Objective, size: float) -> Float64[np.ndarray, "restarts"]:
-        """Move all contents against the gradient; the losses before."""
-        self._images[..., *self._placement.slices] = self._contents
-        losses, gradient = self._model.descent(
-            self._images, self._window, lambda seen: goal(self._whole_map(seen))
-        )
-        slope = gradient[..., *self._placement.slices]
-        # Steps of equal weight: a gradient that shrinks by far would be forgotten.
-        slope = slope / slope.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
-        self._velocity = MOMENTUM * self._velocity + slope
-        self._contents = (self._contents - size * self._shares * self._velocity.sign()).clamp(0.0, 1.0)
-        return losses.to(torch.float64).cpu().numpy()
-
-    def of_8_bits(self) -> Float32[np.ndarray, "restarts 3 height width"]:
-        """The contents as a file can hold them."""
-        levels = (self._contents.cpu().numpy() * 255).round().astype(np.uint8)
-        return levels.astype(np.float32) / np.float32(255)
-
-    def seems_broken(self, contents: PatchPixels, label: int) -> bool:
-        """Whether the defence says another class from a run on the crop alone."""
-        features = update(self._analysis.features, self._model, self._placement, contents)
-        said = self._analysis.defence.predict(supply(self._analysis.defence, features, self._model)[0])
-        return int(said.label) not in (label, ALERT)
-
-    def full_pass(self, contents: PatchPixels) -> Answer:
-        """What the defence says of the whole image as a file has it."""
-        analysis, model = self._analysis, self._model
-        pixels = _written_and_read(paste(analysis.features.pixels, self._placement, contents))
-        features = replace(analysis.features, pixels=pixels, local_logits=model.local_logits(pixels))
-        return answer(features, analysis.defence, model)
-
-    def _whole_map(self, seen: Maps) -> Float[Tensor, "batch classes map_rows map_columns"]:
-        if self._window is None:
-            return self._maps + 0.0 * seen.sum()
-        maps = self._maps.clone()
-        maps[:, :, *cells(self._window, self._analysis.features.map_size)] = seen
-        return maps
+    return AttackResult(
+        placement, nearest, label, targets, losses, _full_pass(analysis, model, placement, nearest)
+    )
 
 
 def _second_pairs(restarts: int) -> list[int]:
@@ -214,6 +152,13 @@ def _targets(
 
 def _size(step: int, steps: int) -> float:
     return LAST_STEP + (FIRST_STEP - LAST_STEP) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def _full_pass(analysis: Analysis, model: Network, placement: Patch, contents: PatchPixels) -> Answer:
+    """What the defence says of the whole image as a file has it."""
+    pixels = _written_and_read(paste(analysis.features.pixels, placement, contents))
+    features = replace(analysis.features, pixels=pixels, local_logits=model.local_logits(pixels))
+    return answer(features, analysis.defence, model)
 
 
 def _written_and_read(pixels: Pixels) -> Pixels:

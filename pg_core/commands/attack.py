@@ -8,13 +8,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import places
 from pg_core.commands import options as values
 from pg_core.commands import photo
-from pg_core.geometry import Patch, box_at
+from pg_core.geometry import Patch
 from pg_core.io import files
 from pg_core.io.json import SCHEMA, as_json
 
@@ -79,6 +77,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _attack(options: argparse.Namespace) -> Iterator[str]:
     from pg_core.attacks.pixels import attack
+    from pg_core.attacks.places import weakest
 
     if options.output is not None:
         files.prepare(options.output)
@@ -86,7 +85,9 @@ def _attack(options: argparse.Namespace) -> Iterator[str]:
     target = None
     if options.target is not None:
         target = analysis.classes.index(photo.class_name(options.target, analysis.classes))
-    patches = _patches(analysis, options.placements)
+    asked: int | tuple[int, int] = options.placements
+    size = analysis.threat.on_network(analysis.features.framing)
+    patches = (Patch(*asked, *size),) if isinstance(asked, tuple) else weakest(analysis, asked)
     if not patches:
         yield f"Nothing to attack: all {places(analysis.certificate)} are certified or undecided."
     written = False
@@ -101,18 +102,6 @@ def _attack(options: argparse.Namespace) -> Iterator[str]:
             files.write({options.output: result.png()})
     if options.output is not None and not written and not options.json:
         yield f"{options.output}: not written, since no attack has succeeded"
-
-
-def _patches(analysis: Analysis, asked: "int | tuple[int, int]") -> list[Patch]:
-    """Where to attack; raises ValueError for a place outside the image."""
-    size = analysis.threat.on_network(analysis.features.framing)
-    if isinstance(asked, tuple):
-        return [Patch(*asked, *size)]
-    certificate = analysis.certificate
-    order = np.argsort(certificate.margin, axis=None, kind="stable")
-    open_ones = order[~(certificate.proved | certificate.undecided).reshape(-1)[order]][:asked]
-    at = [divmod(int(index), certificate.positions.shape[1]) for index in open_ones]
-    return [analysis.patch_in(box_at(certificate.positions, *position), size) for position in at]
 
 
 def _state(analysis: Analysis, result: "AttackResult") -> str:

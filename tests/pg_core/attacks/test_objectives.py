@@ -15,6 +15,7 @@ from pg_core import (
     Undefended,
 )
 from pg_core.attacks.objectives import objective, window_sums
+from pg_core.defences.base import Claim
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Windows
 
@@ -82,7 +83,29 @@ def test_double_masking_is_broken_where_its_objective_is_nothing():
     assert objective(defence, 1, torch.tensor([0]))(torch.tensor(values)).item() > 1.0
 
 
+def test_the_majority_of_masks_is_a_sum_over_the_masks_of_each_image():
+    values = maps(3)
+    values = np.concatenate([values, values[::-1]])  # two images, each under three masks
+    defence = PatchCleanser(MaskSet((8, 8), (2, 2)))
+    found = objective(defence, 0, torch.tensor([1, 2]))(torch.tensor(values)).numpy()
+    means = values.mean(axis=(-2, -1))
+    leads = means[:, 0] - means[np.arange(6), [1, 1, 1, 2, 2, 2]]
+    assert np.allclose(found, np.maximum(leads + 0.01 * np.abs(means).max(axis=1), 0), atol=1e-12)
+
+
+class Unknown:
+    claim = Claim.LABEL
+
+    def __str__(self):
+        return "a defence of one's own"
+
+    def predict(self, values):
+        raise AssertionError
+
+    def certify(self, values, label=None, delta=0.0):
+        raise AssertionError
+
+
 def test_a_defence_without_an_objective_is_named():
-    masks = MaskSet((8, 8), (2, 2))
-    with pytest.raises(ValueError, match="no attack is known on double masking by"):
-        objective(PatchCleanser(masks), 0, torch.tensor([1]))
+    with pytest.raises(ValueError, match="no attack is known on a defence of one's own"):
+        objective(Unknown(), 0, torch.tensor([1]))

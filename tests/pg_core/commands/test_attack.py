@@ -57,10 +57,6 @@ def test_the_worst_windows_come_first_each_on_its_line(capsys):
     [
         (["--placements", "31,0"], "expected a patch within 32x32"),
         (["--target", "zebra"], "the model has no class"),
-        (
-            ["--defence", "double-masking", "--masks-per-axis", "2", "--placements", "1,1"],
-            "no attack is known on double",
-        ),
     ],
 )
 def test_what_cannot_be_attacked_is_one_sentence(options, words, capsys):
