@@ -1,4 +1,4 @@
-"""python -m pg_core attack: what pixels can do where nothing is proved of a photo (theory §12)."""
+"""python -m pg_core attack: what pixels can do where nothing is proved, of a photo or of a folder (theory §12)."""
 
 import argparse
 import re
@@ -6,15 +6,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from pg_core.analysis.certify import usual_defence
+from pg_core.analysis.inputs import configure
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import places
 from pg_core.commands import options as values
 from pg_core.commands import photo
+from pg_core.datasets.folders import labelled_photos
+from pg_core.defences.patchguard.spec import THRESHOLD
+from pg_core.evaluation.run import evaluation_cases
 from pg_core.geometry import Patch
 from pg_core.io import files
 from pg_core.io.json import SCHEMA, as_json
+from pg_core.photos.framing import square
 
 if TYPE_CHECKING:
     from pg_core.attacks.pixels import AttackResult
@@ -27,11 +33,19 @@ examples:
   python -m pg_core attack photo.jpg --model cifar10 --patch-size 5x5
   python -m pg_core attack photo.jpg --placements worst:5 --json
   python -m pg_core attack photo.jpg --placements 96,128 --target crane -o attacked.png
+  python -m pg_core attack cifar10/test --model cifar10 --patch-size 5x5 --limit 500 --lines attacked.jsonl
+
+Of a folder of class folders it gives the bracket: certified <= robust <= attacked accuracy, where each photo that is
+not certified is attacked at its weakest places until one breaks.
 
 An attack that fails proves nothing: the place stays open. One that succeeds changes pixels of the image that
 the network sees; printing, light and angle are another threat. At a place that is certified none succeeds.
 """
 _WORST = re.compile(r"worst:([1-9][0-9]{0,3})")
+_OF_A_PHOTO, _OF_A_FOLDER = (
+    ("patch_space", "label", "target", "output"),
+    ("limit", "lines", "skip_unreadable"),
+)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,15 +57,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    attack.add_argument("photo", type=Path, help=values.PHOTO)
+    attack.add_argument("photo", type=Path, help=f"{values.PHOTO}, or a folder of class folders of photos")
     photo.add_options(attack)
     attack.add_argument(
         "--placements",
         type=_placements,
         default=1,
-        metavar="worst:N|TOP,LEFT",
-        help="the N windows (or placements) of smallest margin that are not certified, or one place of the top "
-        "left pixel of the patch in the image the network sees, certified or not; default: worst:1",
+        metavar="worst:N|all|TOP,LEFT",
+        help="the N windows (or placements) of smallest margin that are not certified, all of these, or one place of "
+        "the top left pixel of the patch in the image the network sees, certified or not; default: worst:1",
     )
     attack.add_argument("--steps", type=values.count, default=100, metavar="N", help="default: 100")
     attack.add_argument("--restarts", type=values.count, default=4, metavar="N", help="default: 4")
@@ -66,11 +80,35 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FILE.png",
         help=f"write the image with the first patch that succeeded; {values.OUTPUT}",
     )
-    attack.add_argument("--json", action="store_true", help="print one JSON object for each place")
+    attack.add_argument(
+        "--json", action="store_true", help="print one JSON object for each place, or for the folder"
+    )
+    attack.add_argument(
+        "--limit",
+        type=values.count,
+        metavar="N",
+        help="of a folder only so many photos, balanced over the classes",
+    )
+    attack.add_argument(
+        "--lines",
+        type=Path,
+        metavar="FILE.jsonl",
+        help=f"write outcomes of a folder here, and go on from what is there; {values.OUTPUT}",
+    )
+    values.add_skip_unreadable(attack)
 
     def run(options: argparse.Namespace) -> Iterator[str]:
         photo.check(attack, options)
-        return _attack(options)
+        folder = options.photo.is_dir()
+        refused = _OF_A_PHOTO if folder else _OF_A_FOLDER
+        given = [name for name in refused if getattr(options, name)]
+        if folder and isinstance(options.placements, tuple):
+            given.append("placements TOP,LEFT")
+        if given:
+            attack.error(
+                f"--{given[0].replace('_', '-')} goes with {'a photo' if folder else 'a folder'} alone"
+            )
+        return _attack_folder(options) if folder else _attack(options)
 
     attack.set_defaults(run=run)
 
@@ -85,7 +123,7 @@ def _attack(options: argparse.Namespace) -> Iterator[str]:
     target = None
     if options.target is not None:
         target = analysis.classes.index(photo.class_name(options.target, analysis.classes))
-    asked: int | tuple[int, int] = options.placements
+    asked: int | tuple[int, int] | None = options.placements
     size = analysis.threat.on_network(analysis.features.framing)
     patches = (Patch(*asked, *size),) if isinstance(asked, tuple) else weakest(analysis, asked)
     if not patches:
@@ -102,6 +140,29 @@ def _attack(options: argparse.Namespace) -> Iterator[str]:
             files.write({options.output: result.png()})
     if options.output is not None and not written and not options.json:
         yield f"{options.output}: not written, since no attack has succeeded"
+
+
+def _attack_folder(options: argparse.Namespace) -> Iterator[str]:
+    from pg_core.evaluation.attacked import attack_photos
+    from pg_core.evaluation.bracket import Budget
+
+    if options.lines is not None:
+        files.prepare(options.lines)
+    model = photo.network(options)
+    photos = labelled_photos(options.photo, model.classes)[: options.limit]
+    size = options.patch_size or 0.02
+    if isinstance(size, float):
+        size = square(size, model.image_size)
+    names = [options.defence or usual_defence(model)]
+    settings = values.settings(options)
+    thresholds = [float(cast(float, settings.get(THRESHOLD.name, 0.0)))]
+    (case,) = evaluation_cases(configure(model, size, settings), [size], names, thresholds)
+    budget = Budget(options.placements, options.steps, options.restarts, options.seed)
+    skip = options.skip_unreadable
+    cure = nullcontext() if skip else values.cure_for_unreadable()
+    with cure, values.cure_for_unwritable(), values.progress_line() as report:
+        bracket = attack_photos(model, photos, case, budget, options.lines, report, skip)
+    yield as_json(bracket.summary()) if options.json else str(bracket)
 
 
 def _state(analysis: Analysis, result: "AttackResult") -> str:
@@ -140,7 +201,9 @@ def _in_json(analysis: Analysis, result: "AttackResult", seed: int) -> str:
     )
 
 
-def _placements(text: str) -> "int | tuple[int, int]":
+def _placements(text: str) -> "int | tuple[int, int] | None":
+    if text == "all":
+        return None
     worst = _WORST.fullmatch(text)
     return values.position(text) if worst is None else int(worst[1])
 

@@ -87,10 +87,7 @@ def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Netwo
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
-    if options.network is not None:
-        model = _own_network(options.network)
-    else:
-        model = load_model(options.model or "tiles", options.device, options.weights)
+    model = network(options)
     features = extract(options.photo, model)
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
@@ -100,6 +97,13 @@ def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Netwo
     label = None if options.label is None else class_name(options.label, model.classes)
     with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
         return examine(features, spec.build(config), threat, label, model, report=report), model
+
+
+def network(options: argparse.Namespace) -> "Network":
+    """The network that the options ask for; raises ValueError for what cannot be used."""
+    if options.network is not None:
+        return _own_network(options.network)
+    return load_model(options.model or "tiles", options.device, options.weights)
 
 
 def _own_network(card: Path) -> "Network":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_core.defences.base import Claim, Verdict
-from pg_core.evaluation.outcomes import JSON
+from pg_core.evaluation.lines import JSON
 from pg_core.evaluation.proportion import Proportion
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.io.assets import asset
@@ -213,6 +213,26 @@ def read_all(folder: Path = RESULTS) -> dict[str, Evaluation]:
     return {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
 
 
+def configuration_of(summary: Mapping[str, Any]) -> Configuration:
+    """The configuration that a summary is of; raises ValueError, KeyError, TypeError or AttributeError for anything
+    else."""
+    return Configuration(
+        str(summary["model"]),
+        tuple(summary["classes"]),
+        _size(summary["image_size"]),
+        ReceptiveField(
+            _size(summary["receptive_field"]),
+            _size(summary["stride"]),
+            _size(summary["offset"]),
+            bool(summary["wrapping"]),
+        ),
+        summary["weights_sha256"],
+        tuple(map(_setting, summary["settings"])),
+        tuple(summary["versions"].items()),
+        summary["device"],
+    )
+
+
 def in_brief(names: tuple[str, ...], what: str, fate: str = "passed over") -> str:
     """How many there are, what became of them, and the first of them.
 
@@ -224,30 +244,14 @@ def in_brief(names: tuple[str, ...], what: str, fate: str = "passed over") -> st
 
 
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:
-    own, n = content["configuration"], int(content["n"])
-    classes = tuple(own["classes"])
-    configuration = Configuration(
-        str(own["model"]),
-        classes,
-        _size(own["image_size"]),
-        ReceptiveField(
-            _size(own["receptive_field"]),
-            _size(own["stride"]),
-            _size(own["offset"]),
-            bool(own["wrapping"]),
-        ),
-        own["weights_sha256"],
-        tuple(map(_setting, own["settings"])),
-        tuple(own["versions"].items()),
-        own["device"],
-    )
+    configuration, n = configuration_of(content["configuration"]), int(content["n"])
     return Evaluation(
         configuration,
         str(content["photos"]["folder"]),
         str(content["photos"]["sha256"]),
         float(content["delta"]),
         _proportion(content["undefended_accuracy"], n),
-        tuple(_accuracy(run, n, classes) for run in content["runs"]),
+        tuple(_accuracy(run, n, configuration.classes) for run in content["runs"]),
         *(tuple(map(str, content.get(name, {}).get("names", ()))) for name in _NOTED),
     )
 

@@ -10,7 +10,7 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,8 @@ from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.defences.undefended import Undefended
-from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
+from pg_core.evaluation.lines import Earlier, append, earlier, folder_name, root_of
+from pg_core.evaluation.outcomes import CaseResult, PhotoResult, photo_result
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
 from pg_core.evaluation.store import Kept, Store
@@ -89,9 +90,11 @@ def evaluate(
     if not photos or not cases:
         raise ValueError("expected at least one photo and one defence")
     path = None if lines is None else Path(lines)
-    configuration = _configuration(model, cases, weights_sha256)
-    earlier = _Earlier() if path is None else _earlier(path, configuration, photos)
-    known = dict(earlier.known)
+    configuration = configure_run(model, cases, weights_sha256)
+    before: Earlier[PhotoResult] = Earlier()
+    if path is not None:
+        before = earlier(path, configuration.summary(), photos, photo_result)
+    known = dict(before.known)
     unmeasured = [photo for photo in photos if photo.name not in known]
     finished = len(photos) - len(unmeasured)
     pace = Pace(len(photos), finished)
@@ -126,9 +129,9 @@ def evaluate(
     return replace(
         evaluation,
         unreadable=tuple(sorted(unreadable)),
-        changed=tuple(name for name in earlier.changed if name in known),
-        missing=earlier.missing,
-        spoilt=tuple(f"line {number}" for number in earlier.spoilt),
+        changed=tuple(name for name in before.changed if name in known),
+        missing=before.missing,
+        spoilt=tuple(f"line {number}" for number in before.spoilt),
     )
 
 
@@ -233,7 +236,7 @@ def count(
     delta = max((outcome.delta for outcome in outcomes), default=0.0)
     return Evaluation(
         configuration,
-        _folder(_root(photos[0])),
+        folder_name(root_of(photos[0])),
         hash_of_photos((outcome.photo, outcome.sha256, outcome.label) for outcome in outcomes),
         delta,
         Proportion(undefended, n),
@@ -301,47 +304,10 @@ def _local_logits(
     return kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing; the
-    numbers of spoilt lines."""
-
-    known: Mapping[str, PhotoResult] = field(default_factory=dict)
-    changed: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    spoilt: tuple[int, ...] = ()
-
-
-def _earlier(path: Path, configuration: Configuration, photos: Sequence[LabelledPhoto]) -> _Earlier:
-    """The outcomes of a file of lines, compared with the photos there are; the file, without spoilt lines, can then be
-    added to."""
-    root = _root(photos[0])
-    lines = read_lines(path, configuration.summary(), _folder(root))
-    outcomes, folder = lines.outcomes, lines.folder
-    listed = {photo.name: photo for photo in photos}
-    known = {name: outcome for name, outcome in outcomes.items() if _holds(outcome, listed.get(name))}
-    if folder != _folder(root) and not known:
-        raise ValueError(f"{path.name}: outcomes of other photos, those of {folder}; name another file")
-    changed = sorted(name for name in outcomes if name in listed and name not in known)
-    # Photos that are there but were not asked for are left alone.
-    missing = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
-    begin(path, lines)
-    return _Earlier(known, tuple(changed), tuple(missing), lines.spoilt)
-
-
-def _holds(outcome: PhotoResult, photo: LabelledPhoto | None) -> bool:
-    """Whether an outcome is about this photo as it is now."""
-    if photo is None or photo.label != outcome.label:
-        return False
-    try:
-        return photo.hashed().sha256 == outcome.sha256
-    except ImageError:
-        return False  # Measuring it says what is wrong.
-
-
-def _configuration(
+def configure_run(
     model: LocalModel, cases: Sequence[EvaluationCase], weights_sha256: str | None
 ) -> Configuration:
+    """All that an outcome depends on beside the photo."""
     return Configuration(
         model.name,
         model.classes,
@@ -356,13 +322,3 @@ def _configuration(
         ),
         getattr(model, "device", None),
     )
-
-
-def _root(photo: LabelledPhoto) -> Path:
-    """The folder that a photo's name begins in."""
-    return photo.path.parents[photo.name.count("/")].resolve()
-
-
-def _folder(root: Path) -> str:
-    """A folder's name, with its parent's."""
-    return "/".join(part for part in root.parts[-2:] if part != root.anchor)

@@ -1,0 +1,158 @@
+"""What each photo of a run came to, as JSON lines on the disk: a run that was killed goes on from them.
+
+The first line is the configuration and the name of the photos' folder, each further one an outcome, with the hash of
+its photo's content: what is known of a photo is known of this content alone. Not here: what an outcome says, see
+`pg_core.evaluation.outcomes` and `pg_core.evaluation.bracket`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from pg_core.datasets.folders import LabelledPhoto
+from pg_core.io import files
+from pg_core.io.json import as_json, from_json
+from pg_core.photos.read import ImageError
+
+JSON = dict[str, object]
+_BEGINNING = b'{"configuration": '
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@runtime_checkable
+class Outcome(Protocol):
+    """What is known of a photo by its name; sha256 is the hash of its content (None where it has no file)."""
+
+    @property
+    def photo(self) -> str: ...
+    @property
+    def sha256(self) -> str | None: ...
+    @property
+    def label(self) -> int: ...
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], OutcomeT]
+"""Makes an outcome of a line under a configuration; raises ValueError, KeyError, TypeError or AttributeError for one
+that no run of the configuration writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines(Generic[OutcomeT]):
+    """What a file of an earlier run holds: the folder of its photos, the outcomes by photo, the numbers of lines that
+    are spoilt, counted from 1, and the file without these."""
+
+    folder: str
+    outcomes: Mapping[str, OutcomeT]
+    spoilt: tuple[int, ...]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier(Generic[OutcomeT]):
+    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing; the
+    numbers of spoilt lines."""
+
+    known: Mapping[str, OutcomeT] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    spoilt: tuple[int, ...] = ()
+
+
+def earlier(
+    path: Path, configuration: JSON, photos: Sequence[LabelledPhoto], read: Reader[OutcomeT]
+) -> Earlier[OutcomeT]:
+    """The outcomes of a file of lines, compared with the photos there are; the file, without spoilt lines, can then be
+    added to. An outcome holds for a photo of the same name, content and label. Raises ValueError if the lines are all
+    about the photos of another folder, and as `read_lines`."""
+    root = root_of(photos[0])
+    lines = read_lines(path, configuration, folder_name(root), read)
+    outcomes, folder = lines.outcomes, lines.folder
+    listed = {photo.name: photo for photo in photos}
+    known = {name: outcome for name, outcome in outcomes.items() if _holds(outcome, listed.get(name))}
+    if folder != folder_name(root) and not known:
+        raise ValueError(f"{path.name}: outcomes of other photos, those of {folder}; name another file")
+    changed = sorted(name for name in outcomes if name in listed and name not in known)
+    # Photos that are there but were not asked for are left alone.
+    missing = sorted(name for name in outcomes if name not in listed and not (root / name).is_file())
+    begin(path, lines)
+    return Earlier(known, tuple(changed), tuple(missing), lines.spoilt)
+
+
+def read_lines(path: Path, configuration: JSON, folder: str, read: Reader[OutcomeT]) -> Lines[OutcomeT]:
+    """The outcomes in a file of an earlier run, without a line cut short at its end; of a new or empty file, its first
+    line, with the configuration and the folder. Of two lines about a photo the later one holds.
+
+    A line that is spoilt costs that line alone: one that is no JSON, or no outcome that a run of this configuration
+    writes. Whether the photos are still the same is for `earlier` to say. Raises ValueError if the file was written
+    under another configuration or by something else, FileError for a pipe, a device or a folder.
+    """
+    files.check_regular(path)
+    content = path.read_bytes() if path.exists() else b""
+    first, *rest = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1] or [b""]
+    expected = from_json(as_json(configuration))
+    if not first:
+        if content[: len(_BEGINNING)] != _BEGINNING[: len(content)]:
+            raise _foreign(path)
+        begun = as_json({"configuration": configuration, "folder": folder})
+        return Lines(folder, {}, (), begun.encode() + b"\n")
+    try:
+        said = from_json(first)
+        found, folder = dict(said["configuration"]), str(said["folder"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _foreign(path) from error
+    different = [key for key in expected | found if expected.get(key) != found.get(key)]
+    if different:
+        raise ValueError(f"{path.name}: another configuration ({', '.join(different)}); name another file")
+    outcomes, spoilt, good = {}, [], [first]
+    for position, line in enumerate(rest, 2):
+        try:
+            said = from_json(line)
+            if not isinstance(said["sha256"], str) or not _SHA256.fullmatch(said["sha256"]):
+                raise ValueError("expected a SHA-256")
+            outcome = read(said, expected)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            spoilt.append(position)
+        else:
+            outcomes[outcome.photo] = outcome
+            good.append(line)
+    return Lines(folder, outcomes, tuple(spoilt), b"\n".join([*good, b""]))
+
+
+def begin(path: Path, lines: Lines[OutcomeT]) -> None:
+    """Make a file what its lines were read as, so that further ones can be added."""
+    if not path.exists() or path.read_bytes() != lines.content:
+        files.write({path: lines.content})
+
+
+def append(path: Path, outcome: Outcome) -> None:
+    """Add a line, which is on the disk when this returns; an outcome is a dataclass."""
+    files.append(path, as_json(asdict(outcome)).encode() + b"\n")  # type: ignore[call-overload]
+
+
+def root_of(photo: LabelledPhoto) -> Path:
+    """The folder that a photo's name begins in."""
+    return photo.path.parents[photo.name.count("/")].resolve()
+
+
+def folder_name(root: Path) -> str:
+    """A folder's name, with its parent's."""
+    return "/".join(part for part in root.parts[-2:] if part != root.anchor)
+
+
+def _holds(outcome: Outcome, photo: LabelledPhoto | None) -> bool:
+    """Whether an outcome is about this photo as it is now."""
+    if photo is None or photo.label != outcome.label:
+        return False
+    try:
+        return photo.hashed().sha256 == outcome.sha256
+    except ImageError:
+        return False  # Measuring it says what is wrong.
+
+
+def _foreign(path: Path) -> ValueError:
+    return ValueError(
+        f"{path.name}: not the lines of an evaluation, for its first line is no configuration; name another file"
+    )
