@@ -1,15 +1,17 @@
 """What was measured here and what was published, as the pages show it: points, tables, and a network in brief."""
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 
 import streamlit as st
 
-from pg_core.datasets.base import DATASETS, OTHER, Dataset
+from pg_core.datasets.base import DATASETS, OTHER, Dataset, dataset_of
 from pg_core.defences.base import Claim
 from pg_core.defences.registry import DEFENCES
 from pg_core.evaluation import published, results
 from pg_core.evaluation import table as comparison
+from pg_core.evaluation.bracket import Bracket, read_bracket
 from pg_core.evaluation.results import RESULTS, Evaluation
 from pg_core.evaluation.table import Origin, Point, described
 from pg_core.networks import MODELS, TRAINED
@@ -26,6 +28,25 @@ _DEFENDED = (*_TRAINED_FOR, "feature-masking")
 def evaluations() -> dict[str, Evaluation]:
     """The evaluations in assets/results by the names of their files; raises ValueError for a damaged one."""
     return _read(_files("*.json"))
+
+
+def brackets(data: Dataset) -> list[Bracket]:
+    """What is proved and what pixels break, on some data: by patch, then by defence, published ones first; raises
+    ValueError for a damaged file."""
+    order = list(DEFENCES)
+    own = [
+        each
+        for each in _brackets(_files("attacked/*.json"))
+        if dataset_of(each.configuration.classes) == data
+    ]
+    return sorted(
+        own,
+        key=lambda each: (
+            math.prod(each.setting.patch_size) / math.prod(each.configuration.image_size),
+            order.index(each.setting.defence) if each.setting.defence in order else len(order),
+            each.configuration.model,
+        ),
+    )
 
 
 def points() -> tuple[Point, ...]:
@@ -258,6 +279,11 @@ def _points(files: tuple[tuple[Path, int], ...]) -> tuple[Point, ...]:
     shipped = {name: read_card(name).sha256 for name in TRAINED}
     found = comparison.measured(_read(_files("*.json")).values(), shipped)
     return found + comparison.as_published(published.read())
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _brackets(files: tuple[tuple[Path, int], ...]) -> tuple[Bracket, ...]:
+    return tuple(read_bracket(path) for path, _ in files)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

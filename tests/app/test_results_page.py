@@ -1,12 +1,16 @@
 """The results page and the network picker show what is in assets/results, and nothing else."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.cache import results as compute
+from app.views.results import attacked
 from pg_core.evaluation import results
+from pg_core.evaluation.bracket import Bracket, Budget, State
+from pg_core.io.json import as_json
 from pg_core.networks.shipped import read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -138,3 +142,36 @@ def test_a_network_in_brief_says_n_interval_and_the_published_figure():
     assert "IBP (interval bounds, float64)" in compute.in_brief("cifar10-interval")
     assert "published: for IBP (small network) 47.8 / 30.3" in compute.in_brief("cifar10-interval")
     assert "CIFAR" not in compute.in_brief("bagnet17")
+
+
+def test_brackets_are_bars_of_what_is_proved_open_and_broken(copied):
+    """One of the shipped evaluations' configuration, with counts of its own."""
+    evaluation = results.read_all()["cifar10-test"]
+    (copied / "attacked").mkdir()
+    for defence, counted in (
+        ("masking", {State.PROVED: 5, State.OPEN: 1, State.BROKEN: 2, State.MISCLASSIFIED: 2}),
+        ("undefended", {State.OPEN: 1, State.BROKEN: 8, State.MISCLASSIFIED: 1}),
+    ):
+        setting = next(
+            run.setting
+            for run in evaluation.runs
+            if run.setting.defence == defence and run.setting.patch_size == (5, 5)
+        )
+        configuration = replace(evaluation.configuration, settings=(setting,))
+        bracket = Bracket(configuration, Budget(), "cifar10/test", "0" * 64, counted)
+        (copied / "attacked" / f"{defence}.json").write_text(as_json(bracket.summary()))
+    app = AppTest.from_function(show, default_timeout=PATIENCE).run()
+    app.segmented_control[0].set_value("CIFAR-10").run()
+    assert not app.exception
+    (table,) = [each.value for each in app.dataframe if "Attacked (%)" in each.value.columns]
+    said = {row["Defence"]: row for row in table.to_dict("records")}
+    assert list(said) == ["no defence", "robust masking"]
+    assert said["no defence"]["Certified (%)"] == "nothing claimed"
+    assert said["robust masking"]["Certified (%)"].startswith("50.0 [")
+    assert said["robust masking"]["Attacked (%)"].startswith("60.0 [")
+    assert said["robust masking"]["Open (photos)"] == 1
+    brackets = compute.brackets(next(data for data in compute.data() if data.title == "CIFAR-10"))
+    figure = attacked.bars(brackets)
+    stacked = {trace.name: trace.x for trace in figure.data if trace.type == "bar"}
+    assert [sum(values) for values in zip(*stacked.values(), strict=True)] == [90.0, 80.0]
+    assert "certified 50.0" in attacked.in_words(brackets)

@@ -5,10 +5,13 @@ import streamlit as st
 from app.cache import results
 from app.components.charts import chart
 from app.markup import in_markdown
+from app.views.results import attacked
 from app.views.results import widgets as choices
 from app.views.results.figure import accuracies, accuracies_in_words, by_class, by_class_in_words
 from pg_core.evaluation import table as comparison
+from pg_core.evaluation.bracket import Bracket
 from pg_core.evaluation.results import Evaluation
+from pg_core.io.spreadsheet import comma_separated
 
 _NOTES = {
     "imagenette": (
@@ -41,7 +44,7 @@ def show() -> None:
     )
     try:
         data = choices.data()
-        every = results.of(data)
+        every, brackets = results.of(data), results.brackets(data)
     except ValueError as error:
         st.error(in_markdown(f"The results cannot be read. {error}."))
         return
@@ -79,6 +82,8 @@ def show() -> None:
     ):
         column.download_button(name, text, f"{data.title.lower()}-{file}", on_click="ignore", width="stretch")
 
+    if brackets:
+        _attacked(brackets, data.title)
     names = results.names(data)
     if names:
         st.subheader("Verdicts by class")
@@ -89,6 +94,25 @@ def show() -> None:
             f"{in_markdown(run.setting.parameters)}; claims: {run.setting.claim}. Clean {run.clean}, certified "
             f"{run.certified or 'nothing claimed'}, n = {evaluation.n:,}.{_recorded(evaluation)}"
         )
+
+
+def _attacked(brackets: list[Bracket], title: str) -> None:
+    st.subheader("Certified ≤ robust ≤ attacked")
+    st.markdown(
+        "How many photos no patch can change lies between two measured numbers: those that are *proved*, and those "
+        "that an adaptive attack on the pixels did not break. It attacks each photo that is right and not certified, "
+        "at its weakest places, by the defence's own objective; a break counts when the defence itself says another "
+        "class of the 8-bit image. What is *open* is known to be neither."
+    )
+    chart(attacked.bars(brackets), "attacked", attacked.in_words(brackets))
+    table = attacked.rows(brackets)
+    st.dataframe(table, hide_index=True, height="content")
+    st.download_button(
+        "Brackets as CSV",
+        comma_separated(list(table[0]), [list(row.values()) for row in table]),
+        f"{title.lower()}-attacked.csv",
+        on_click="ignore",
+    )
 
 
 def _recorded(evaluation: Evaluation) -> str:
