@@ -175,11 +175,17 @@ def test_double_masking_on_a_photo_ends_in_what_the_library_says(network):
     app.segmented_control(key="algorithm").set_value(Algorithm.FEATURES).run()
     scenes = app.selectbox(key="scene")
     assert scenes.options[:2] == [Scene.PHOTO, Scene.PATCHED]
-    for scene in (Scene.PHOTO, Scene.PATCHED):
+    attacked = told.counterexample(told.certificate.worst)
+    assert (Scene.WITNESS in scenes.options) == (attacked is not None)
+    for scene in scenes.options[: scenes.options.index(Scene.ATTACKED)]:
         scenes.select(scene).run()
         assert not app.exception
         press(app, "end")
         assert "the prediction" in text(app)
+        if scene == Scene.WITNESS:
+            winner = told.classes[int(attacked.prediction.label)]
+            assert winner != told.prediction
+            assert f"'{winner}'" in text(app)
     scenes.select(Scene.PHOTO).run()
     press(app, "end")
     assert f"'{told.prediction}'" in text(app)

@@ -120,8 +120,9 @@ def photo_scenes(algorithm: Algorithm, clean: Analysis, shown: Answer, window: W
         return [Scene.PHOTO]
     patched = [Scene.PATCHED] if shown is not clean else []
     if algorithm.on_features:
-        return [Scene.PHOTO, *patched]
-    attacked = cached.window_status(clean, window)[0] is WindowStatus.COUNTEREXAMPLE
+        attacked = clean.status(window) is WindowStatus.COUNTEREXAMPLE
+    else:
+        attacked = cached.window_status(clean, window)[0] is WindowStatus.COUNTEREXAMPLE
     return [Scene.PHOTO, *patched, *([Scene.WITNESS] if attacked else [])]
 
 
@@ -157,6 +158,9 @@ def photo_features(clean: Analysis, shown: Answer, window: Window, scene: Scene)
     assert isinstance(defence, FeatureMasking)
     assert isinstance(prediction, DoubleMasking)
     assert evidence is not None
+    if scene is Scene.WITNESS:
+        evidence = defence.attacked(evidence, int(clean.certificate.rival[window.top, window.left]), window)
+        prediction = defence.mask(evidence)
     return FeatureSubject(clean.classes, evidence, defence, prediction, clean.certificate, window)
 
 

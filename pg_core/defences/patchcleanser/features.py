@@ -110,19 +110,23 @@ class FeatureMasking:
             tolerance=tolerance.spread(shape),
         )
 
-    def attacked_prediction(
-        self, evidence: EvidenceMap, label: int, rival: int, window: Window
-    ) -> DoubleMasking | None:
-        """What the two rounds say of one map if a malicious window has as much for a rival in every cell as evidence
-        can have, and nothing for the others: a witness, unless it is the label. None then; without a finite c_h it
-        is one wherever the margin is negative, else it may not be."""
+    def attacked(self, evidence: EvidenceMap, rival: int, window: Window) -> EvidenceMap:
+        """One map in which a malicious window has as much for a rival in every cell as evidence can have, and nothing
+        for the others."""
         windows = self._windows(evidence)
         inside = cells(window, windows.map_size)
         attacked = evidence.copy()
         attacked[..., *inside] = 0.0
         top, step = scale(windows.map_size, self.evidence, self.clip_high)
         attacked[rival][inside] = np.rint(top / step) * step
-        said = self.mask(attacked)
+        return attacked
+
+    def attacked_prediction(
+        self, evidence: EvidenceMap, label: int, rival: int, window: Window
+    ) -> DoubleMasking | None:
+        """What the two rounds say of one map that is attacked so: a witness, unless it is the label. None then;
+        without a finite c_h it is one wherever the margin is negative, else it may not be."""
+        said = self.mask(self.attacked(evidence, rival, window))
         return None if said.label == label else said
 
     def _windows(self, evidence: EvidenceMap) -> Windows:
