@@ -79,6 +79,13 @@ class Descent:
         self._contents = (self._contents - size * self._shares * self._velocity.sign()).clamp(0.0, 1.0)
         return losses.reshape(-1, self.views).sum(dim=1).to(torch.float64).cpu().numpy()
 
+    def keep(self, restarts: list[int]) -> None:
+        """Go on with these restarts alone, in this order."""
+        self._contents, self._velocity = self._contents[restarts], self._velocity[restarts]
+        self._shares, self._images = self._shares[restarts], self._images[restarts]
+        maps = self._maps.reshape(-1, self.views, *self._maps.shape[1:])
+        self._maps = maps[restarts].flatten(0, 1)
+
     def of_8_bits(self) -> Float32[np.ndarray, "restarts 3 height width"]:
         """The contents as a file can hold them."""
         levels = (self._contents.cpu().numpy() * 255).round().astype(np.uint8)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,13 +39,20 @@ _CHALLENGED = 4
 """Masks of the label whose second round an attack on double masking works against, the strongest first."""
 
 
-def objective(defence: Defence, label: int, targets: Int[Tensor, "batch"]) -> Objective:
+def objective(
+    defence: Defence,
+    label: int,
+    targets: Int[Tensor, "images"],
+    undetected: Bool[Tensor, "images"] | None = None,
+) -> Objective:
     """How far the defence is from saying the target of each image instead of the label.
 
-    Raises ValueError for a defence that no objective is known for.
+    Where an image is `undetected`, robust masking with T > 0 is to find no window of the target, which keeps all that
+    it has; elsewhere (everywhere by default) it may. Raises ValueError for a defence that no objective is known for.
     """
     if isinstance(defence, RobustMasking):
-        return lambda maps: _robust_masking(maps, defence, label, targets)
+        kept = torch.zeros_like(targets, dtype=torch.bool) if undetected is None else undetected
+        return lambda maps: _robust_masking(maps, defence, label, targets, kept)
     if isinstance(defence, FeatureMasking):
         return lambda maps: _double_masking(maps, defence, label, targets)
     if isinstance(defence, MaskedDetection):
@@ -91,10 +98,14 @@ def window_sums(
 
 
 def _robust_masking(
-    maps: Maps, defence: RobustMasking, label: int, targets: Int[Tensor, "batch"]
+    maps: Maps,
+    defence: RobustMasking,
+    label: int,
+    targets: Int[Tensor, "batch"],
+    undetected: Bool[Tensor, "batch"],
 ) -> Float[Tensor, "batch"]:
-    """The lead of the label's score. At T > 0 half of the images (the second and third of four) keep the target's
-    largest window just below T, so that nothing is taken from it; the others let it be detected."""
+    """The lead of the label's score. At T > 0 the target's largest window is kept just below T where it is to stay
+    undetected, so that nothing is taken from it."""
     evidence = _relaxed(maps, defence.evidence, defence.clip_high)
     total = evidence.sum(dim=(-2, -1))
     largest = window_sums(evidence, _windows(maps, defence)).amax(dim=(-2, -1))
@@ -106,7 +117,7 @@ def _robust_masking(
     at = torch.arange(len(maps), device=maps.device)
     over = (largest - defence.threshold * total)[at, targets].clamp(min=0)
     kept = scores[:, label] - total[at, targets]
-    return torch.where((at + 1) % 4 >= 2, kept + over / (1 - defence.threshold), lead)
+    return torch.where(undetected, kept + over / (1 - defence.threshold), lead)
 
 
 def _double_masking(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pg_core.analysis.photo import Analysis, Answer, answer
 from pg_core.attacks.descent import Descent
-from pg_core.attacks.objectives import objective
+from pg_core.attacks.objectives import Objective, objective
 from pg_core.defences.base import ALERT
 from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.patchguard.masking import RobustMasking
@@ -31,6 +31,8 @@ FIRST_STEP, LAST_STEP = 0.2, 2 / 255
 """Of the descent, in the range of a colour; between them it follows a cosine."""
 SMALL_STEPS = 0.25
 """What half of the restarts make of a step."""
+HALVED_AT = (0.25, 0.5)
+"""Shares of the steps after which the better half of the restarts goes on alone."""
 CHECKED_EVERY = 10
 """Steps after which the defence is asked."""
 
@@ -39,8 +41,8 @@ CHECKED_EVERY = 10
 class AttackResult:
     """The best contents that were found for a patch, and what the defence said of the image with them.
 
-    losses has the objective of each restart after each step, NaN after the attack has ended. contents are multiples of
-    1/255. `answer` is that of a full pass over the image as a file has it.
+    losses has the objective of each restart before each step, NaN after it or the attack has ended. contents are
+    multiples of 1/255. `answer` is that of a full pass over the image as a file has it.
     """
 
     patch: Patch
@@ -56,8 +58,13 @@ class AttackResult:
         return int(self.answer.defended.label) not in (self.label, ALERT)
 
     @property
+    def attempts(self) -> int:
+        """How many steps were made, in all restarts together."""
+        return int(np.isfinite(self.losses).sum())
+
+    @property
     def steps(self) -> int:
-        """How many steps were made, in each restart."""
+        """How many steps were made, in the restart that went on longest."""
         return int(np.isfinite(self.losses).any(axis=0).sum())
 
     def png(self) -> bytes:
@@ -100,35 +107,45 @@ def attack(
     steps, restarts = (_at_least_1(value, name) for value, name in ((steps, "steps"), (restarts, "restarts")))
     label = analysis.classes.index(analysis.label)
     targets = _targets(analysis, placement, label, restarts, target)
-    start = np.stack([noise(placement.size, seed + restart) for restart in range(restarts)])
+    start = np.stack([noise(placement.size, seed * restarts + restart) for restart in range(restarts)])
     start[0] = 0.5  # a plain patch hides what speaks for the label
-    # At the corners of the cube, from which other slopes lead; two in a row, since targets may alternate.
-    start[_second_pairs(restarts)] = start[_second_pairs(restarts)].round()
-    shares = np.ones(restarts, np.float32)
-    shares[_second_pairs(restarts)] = SMALL_STEPS  # these stay nearer to where they began
+    # Targets may alternate, so what restarts do otherwise goes by pairs. From corners of the cube other slopes lead.
+    second = np.arange(restarts) % 4 >= 2
+    start[second] = start[second].round()
+    shares = np.where(second, SMALL_STEPS, 1.0).astype(np.float32)  # these stay nearer to where they began
+    undetected = (np.arange(restarts) + 1) % 4 >= 2
     descent = Descent(analysis, model, placement, start, shares)
-    goal = objective(analysis.defence, label, torch.tensor(targets, device=model.mean.device))
+
+    def goal(alive: list[int]) -> Objective:
+        device = model.mean.device
+        aims = torch.tensor(targets, device=device)[alive], torch.tensor(undetected, device=device)[alive]
+        return objective(analysis.defence, label, *aims)
+
     losses, pace = np.full((restarts, steps), np.nan), Pace(steps)
+    alive = list(range(restarts))
+    descended = goal(alive)
     for step in range(steps):
-        losses[:, step] = descent.step(goal, _size(step, steps))
+        losses[alive, step] = descent.step(descended, _size(step, steps))
+        best = np.argsort(losses[alive, step], kind="stable").tolist()
         if (step + 1) % CHECKED_EVERY == 0 or step + 1 == steps:
             contents = descent.of_8_bits()
-            for restart in np.argsort(losses[:, step], kind="stable").tolist():
-                if descent.seems_broken(contents[restart], label):
-                    said = _full_pass(analysis, model, placement, contents[restart])
-                    result = AttackResult(placement, contents[restart], label, targets, losses, said)
+            for index in best:
+                if descent.seems_broken(contents[index], label):
+                    said = _full_pass(analysis, model, placement, contents[index])
+                    result = AttackResult(placement, contents[index], label, targets, losses, said)
                     if result.success:
                         return result
+        if step + 1 in [round(steps * share) for share in HALVED_AT] and len(alive) > 1:
+            kept = sorted(best[: (len(alive) + 1) // 2])
+            descent.keep(kept)
+            alive = [alive[index] for index in kept]
+            descended = goal(alive)
         if report is not None:
             report(pace.progress(step + 1, "steps"))
-    nearest = descent.of_8_bits()[int(losses[:, -1].argmin())]
+    nearest = descent.of_8_bits()[int(losses[alive, -1].argmin())]
     return AttackResult(
         placement, nearest, label, targets, losses, _full_pass(analysis, model, placement, nearest)
     )
-
-
-def _second_pairs(restarts: int) -> list[int]:
-    return [restart for restart in range(restarts) if restart % 4 >= 2]
 
 
 def _targets(

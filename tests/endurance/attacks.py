@@ -24,7 +24,7 @@ from pg_core.geometry import Patch, box_at
 from pg_core.networks.network import Network
 from pg_core.photos.framing import square
 
-STEPS, RESTARTS = 75, 4
+STEPS, RESTARTS = 150, 4
 CASES: tuple[tuple[str, str, int | float, dict[str, Value]], ...] = (
     ("cifar10", "masking", 5, {}),
     ("cifar10", "masking", 2, {"threshold": 0.1}),
@@ -66,7 +66,7 @@ def main() -> int:
             count,
         ):
             result = attack(analysis, model, place, STEPS, RESTARTS, seed=number)
-            seen, own = seen + 1, own + result.steps * RESTARTS
+            seen, own = seen + 1, own + result.attempts
             if result.success:
                 successes += 1
                 print(

@@ -61,8 +61,19 @@ def test_of_positive_logits_it_is_the_lead_that_robust_masking_sees(threshold):
     scores = defence.predict(values.astype(np.float32).astype(np.float64)).scores
     leads = scores[:, 0] - scores[np.arange(3), targets]
     found = objective(defence, 0, targets)(torch.tensor(values)).numpy()
-    compared = [0] if threshold else [0, 1, 2]  # the others keep their target below T
-    assert np.allclose(found[compared], leads[compared], atol=1e-4)
+    assert np.allclose(found, leads, atol=1e-4)
+
+
+def test_a_target_that_is_to_stay_undetected_keeps_all_that_it_has_and_pays_for_what_is_above_t():
+    values, threshold = maps(2, low=0.1), 0.3
+    defence, targets = RobustMasking((2, 2), threshold), torch.tensor([1, 2, 3])
+    found = objective(defence, 0, targets, torch.tensor([True, True, False]))(torch.tensor(values)).numpy()
+    said = defence.mask(values)
+    for image, target in enumerate((1, 2)):
+        total, largest = values[image, target].sum(), said.window_sums[image, target].max()
+        over = max(0.0, largest - threshold * total) / (1 - threshold)
+        assert np.isclose(found[image], said.scores[image, 0] - total + over, atol=1e-9)
+    assert np.isclose(found[2], said.scores[2, 0] - said.scores[2, 3], atol=1e-9)
 
 
 def test_bands_vote_as_smoothing_counts_them():
