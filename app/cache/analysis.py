@@ -108,7 +108,7 @@ def sample(name: str) -> Photo:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def reduced(digest: str, _data: bytes) -> tuple[Image.Image, Size]:
+def reduced(digest: str, _data: bytes) -> images.Reduced:
     """The photo with this digest, made small to be shown, and its own size. The full photo is not kept: it may take
     200 MB, and decoding it takes a good part of a second."""
     return images.reduced(_data)
