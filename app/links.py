@@ -1,6 +1,7 @@
 """One address for everything: each choice of each page is a part of it, and what is as it always is takes no room.
 
-photo (the name of a sample, or the SHA-256 of a person's own), copy (of the photo of a link: the verdict of the
+photo (the name of a sample, or the SHA-256 of a person's own), frame (what is seen of it: pad, centre, or the top,left
+pixel of a crop), copy (of the photo of a link: the verdict of the
 original), network, checkpoint, space, size (as 2% or 64x64), defence and its settings (threshold, evidence, clip,
 bound, alert_threshold, masks_per_axis), label, class, patch (off, or top,left,height,width), contents (noise:seed,
 solid:rrggbb, checkerboard, or sticker:photo:top,left,height,width), window (row,column), board, and what is chosen on
@@ -22,7 +23,7 @@ from app.cache import networks as cached_networks
 from app.cache.analysis import Choice
 from app.cache.patches import Contents, Motif
 from app.sidebar import PER_CENT, PIXELS, Choices
-from app.state import board, copies, networks, pages, patch, photos, windows
+from app.state import board, copies, networks, pages, patch, photos, views, windows
 from pg_core.datasets.folders import SAMPLES
 from pg_core.defences.base import Verdict
 from pg_core.defences.detection import ALERT_THRESHOLD
@@ -34,7 +35,7 @@ from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box
 from pg_core.networks import MODELS, Description
-from pg_core.photos.framing import Space
+from pg_core.photos.framing import Space, View
 
 _LETTERS = {CLIP_HIGH.name: "clip"}
 """Settings that are called otherwise in a link."""
@@ -110,7 +111,7 @@ def _shown(name: str, text: str) -> str:
 
 def refused() -> list[str]:
     """The beginnings of what the link says that means nothing here, once."""
-    return st.session_state.pop(_REFUSED, [])
+    return [*st.session_state.pop(_REFUSED, []), *views.refused()]
 
 
 def refused_classes(names: Iterable[str]) -> list[str]:
@@ -149,7 +150,11 @@ def _size(chosen: Choices) -> str:
 
 
 def _photo_name(photo: cached.Photo) -> str:
-    return photo.name if photo.name in SAMPLES and cached.sample(photo.name) == photo else photo.digest
+    return (
+        photo.name
+        if photo.name in SAMPLES and cached.sample(photo.name).digest == photo.digest
+        else photo.digest
+    )
 
 
 def _contents(motif: Motif) -> str | None:
@@ -354,6 +359,12 @@ def _defence(chosen: Choices) -> str | None:
 PARTS: tuple[Part, ...] = (
     # In this order: what a checkpoint or an evidence is for, is said before it.
     Part("photo", _read_photo, _stay, lambda chosen: _photo_name(chosen.photo)),
+    Part(
+        "frame",
+        lambda text: views.remember(photos.digest(), View.named(text)),
+        lambda: views.forget(photos.digest()),
+        lambda chosen: views.in_link(chosen.photo),
+    ),
     Part("copy", _read_copy, _stay, copies.in_link),
     Part("network", _read_network, _stay, lambda chosen: _network(chosen.choice)),
     Part("checkpoint", _read_checkpoint, _stay, lambda chosen: chosen.choice.checkpoint),

@@ -13,7 +13,7 @@ from app.cache import analysis as cached
 from app.cache.analysis import Choice, DefenceChoice, Photo
 from app.cache.results import measured
 from app.markup import in_markdown
-from app.state import networks, pages, photos
+from app.state import networks, pages, photos, views
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
@@ -63,7 +63,11 @@ def sidebar() -> Choices | None:
         choice = networks.network()
         if photo is None:
             return None
-        seen.caption(cached.framing(photo, choice).sentence() or "")
+        with seen:
+            photo = views.controls(photo, choice)
+            st.caption(cached.framing(photo, choice).sentence() or "")
+            if cached.transparent(photo):
+                st.caption("What is transparent in this photo is seen as white.")
         threat, patch_size = _threat(photo, choice)
         asked = _defence(choice, patch_size)
         st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")

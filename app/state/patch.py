@@ -13,7 +13,7 @@ from app.components.cutter import sticker_cutter
 from app.sidebar import kept_picture, picture
 from app.state import windows
 from pg_core.analysis.photo import Analysis
-from pg_core.datasets.folders import SAMPLES
+from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.geometry import Box, Patch, Size
 
 _DEFAULTS = {
@@ -66,7 +66,12 @@ def controls(clean: Analysis, patch_size: Size) -> None:
             case Contents.SOLID:
                 st.color_picker("Colour", key="colour")
             case Contents.STICKER:
-                st.selectbox("Cut out of", [*SAMPLES, _OWN], key="sticker_of")
+                st.selectbox(
+                    "Cut out of",
+                    [*SAMPLES, _OWN],
+                    format_func=lambda name: name if name == _OWN else sample_title(name),
+                    key="sticker_of",
+                )
     _place_controls(clean, patch_size)
     if contents is Contents.STICKER:
         _cutter()

@@ -16,7 +16,7 @@ from app.cache.analysis import Photo
 from app.cache.patches import preview
 from app.components.album import album
 from app.markup import in_markdown
-from pg_core.datasets.folders import SAMPLES
+from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.io.printable import printable
 from pg_core.photos.read import MAX_BYTES, READABLE, ImageError
 
@@ -85,6 +85,7 @@ def photo() -> Photo | None:
         list(SAMPLES),
         index=None,
         key=_SAMPLE,
+        format_func=sample_title,
         on_change=_sample_chosen,
         placeholder="your own photo",
         help="Samples come from installed packages.",
