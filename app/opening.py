@@ -72,11 +72,14 @@ def about_robust_masking(chosen: Choices | None) -> Choices | None:
 
 
 def about_the_link() -> None:
-    """Name what the link says wrongly, on whichever page it leads to."""
+    """Name what the link says wrongly, and what it needs that is not here, on whichever page it leads to."""
     wrong = links.refused()
     if wrong:
         parts = in_markdown(", ".join(wrong))
         st.warning(f"Ignored unknown values in this link: {parts}.")
+    waiting = patch.about_the_awaited()
+    if waiting is not None:
+        st.info(waiting)
 
 
 def _about_its_classes(names: tuple[str, ...]) -> None:

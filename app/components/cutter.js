@@ -78,7 +78,7 @@ export default function createCutter(root) {
     data = fresh;
     component = current;
     source.className = data.smallest === null ? 'pg-whole' : 'pg-source';
-    cut.classList.add(data.smallest === null ? 'pg-frame' : 'pg-cut');
+    cut.classList.add(data.smallest === null ? 'pg-crop' : 'pg-cut');
     post.acknowledge(data.acknowledged);
     image.src = data.picture;
     if (!corner && !hold.active && post.idle) move(data.cut);

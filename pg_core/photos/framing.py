@@ -53,7 +53,7 @@ class View:
         """The view that a value is, or that these words say; raises ValueError for anything else."""
         if isinstance(value, cls):
             return value
-        if isinstance(value, str):
+        if isinstance(value, str) and value.isascii():
             if value in _VIEWS:
                 return _VIEWS[value]
             numbers = [position_of(digits) for digits in value.split(",")]

@@ -263,7 +263,22 @@ def test_a_crop_that_leaves_the_photo_is_refused_with_where_it_can_begin(view):
 
 @pytest.mark.parametrize(
     "words",
-    ["", "middle", "PAD", "1", "1,2,3", "-1,2", "1.0,2", " 1,2", "x,y", "9" * 30 + ",0", None, 3, (1, 2)],
+    [
+        "",
+        "middle",
+        "PAD",
+        "1",
+        "1,2,3",
+        "-1,2",
+        "1.0,2",
+        " 1,2",
+        "x,y",
+        "٣,٣",
+        "9" * 30 + ",0",
+        None,
+        3,
+        (1, 2),
+    ],
 )
 def test_words_that_say_no_view_are_refused(words):
     with pytest.raises(ValueError, match="expected usual, centre, pad or TOP,LEFT"):
