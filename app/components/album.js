@@ -5,12 +5,13 @@
 
 const NAME = 'patchguard-photos', STORE = 'photos';
 const RECENT = 16;                                  // files of the uploader that wait for Python to name them
+const PATIENCE = 5000;                              // ms until a file that the uploader has not taken is handed over again
 
 export default function createAlbum(root) {
   root.innerHTML = '<button type="button">Choose a photo</button><button type="button">Take a photo</button>';
   const album = { known: [], missing: [], failed: '' };
   const recent = [], asked = new Map();             // whether each photo that is asked for was found, by its SHA-256
-  let data = null, component = null, reported = '', database = null, queue = Promise.resolve();
+  let data = null, component = null, reported = '', gone = false, database = null, queue = Promise.resolve();
 
   const report = () => {
     const message = { known: album.known, missing: album.missing };
@@ -59,18 +60,27 @@ export default function createAlbum(root) {
     const all = await done(database.transaction(STORE).objectStore(STORE).getAll());
     return all.sort((one, other) => other.at - one.at);
   }
+  const chips = () => document.querySelectorAll(`.st-key-${data.uploader} [data-testid=stFileChip]`).length;
+  // Hand files over until the uploader has taken them. It asks Python for an address first, and a run that begins just
+  // then drops the answer: it would wait for ever.
+  function insist(files, before) {
+    for (const digest of files.keys()) if (![data.ask, data.askSticker].includes(digest)) files.delete(digest);
+    if (gone || !files.size || chips() > before) return;
+    handOver([...files.values()]);
+    setTimeout(() => insist(files, before), PATIENCE);
+  }
   // Hand over what is asked for and is among these, once; and say what is not.
   function answer(here) {
-    const wanted = [data.ask, data.askSticker].filter(Boolean), files = [];
+    const wanted = [data.ask, data.askSticker].filter(Boolean), files = new Map();
     for (const digest of asked.keys()) if (!wanted.includes(digest)) asked.delete(digest);
     for (const digest of wanted.filter((one) => !asked.has(one))) {
       const found = here.find((photo) => photo.digest === digest);
       const file = found ? new File([found.bytes], found.name) : digest === data.ask && copyInLink();
       asked.set(digest, Boolean(file));
-      if (file) files.push(file);
+      if (file) files.set(digest, file);
     }
     album.missing = wanted.filter((digest) => !asked.get(digest));
-    handOver(files);
+    if (files.size) insist(files, chips());
     report();
   }
   const failed = (error) => {                       // a private window, or a full disk: the page works without
@@ -127,6 +137,7 @@ export default function createAlbum(root) {
     queue = queue.then(follow).catch(failed);
   };
   album.destroy = () => {
+    gone = true;
     for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true);
     document.body.classList.remove('pg-album-over');
   };

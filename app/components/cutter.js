@@ -21,7 +21,7 @@ export default function createCutter(root) {
   };
   const rest = () => {
     const [top, left, height, width] = cutter.box;
-    post.send({ top, left, height, width });
+    post.send({ top, left, height, width, photo: data.photo });
   };
   const move = (box) => {
     cutter.box = box;

@@ -12,17 +12,19 @@ def sticker_cutter(
 ) -> None:
     """Show a picture (a data URL) of a photo of this size in pixels, and call back when another box of at least
     `smallest` pixels a side is cut: `cut` of the state under the key then holds it, with the number of the message."""
-    _cutter(picture, size, cut, smallest, acknowledged, key, on_cut)
+    _cutter(None, picture, size, cut, smallest, acknowledged, key, on_cut)
 
 
 def crop_frame(
-    picture: str, size: Size, seen: Box, acknowledged: int, key: str, on_move: Callable[[], None]
+    photo: str, picture: str, size: Size, seen: Box, acknowledged: int, key: str, on_move: Callable[[], None]
 ) -> None:
-    """The same for the part that a network sees: the box keeps its size."""
-    _cutter(picture, size, seen, None, acknowledged, key, on_move)
+    """The same for the part that a network sees of the photo with this SHA-256, which `cut` then names as its `photo`:
+    the box keeps its size."""
+    _cutter(photo, picture, size, seen, None, acknowledged, key, on_move)
 
 
 def _cutter(
+    photo: str | None,
     picture: str,
     size: Size,
     cut: Box,
@@ -34,6 +36,7 @@ def _cutter(
     component("cutter")(
         key=key,
         data={
+            "photo": photo,
             "picture": picture,
             "size": list(size),
             "cut": [cut.top, cut.left, cut.height, cut.width],

@@ -15,7 +15,7 @@ from pg_core.networks.base import Part
 from pg_core.photos.framing import USUAL, Fit, View, frame
 
 _VIEWS, _LINKED, _REFUSED = "views", "view-linked", "view-refused"
-_ACKNOWLEDGED = "frame-acknowledged"
+_FRAME, _ACKNOWLEDGED = "frame", "frame-acknowledged"
 _CENTRE, _PAD = View(Fit.CROP), View(Fit.PAD)
 _TITLES: dict[Part, dict[str, View]] = {
     Part.MIDDLE: {"Crop": USUAL, "Pad": _PAD},
@@ -94,21 +94,23 @@ def _check_link(photo: Photo, choice: Choice) -> None:
 
 
 def _crop(photo: Photo, choice: Choice) -> None:
-    framing, key = cached.framing(photo, choice), f"frame-{photo.digest[:12]}"
+    framing = cached.framing(photo, choice)
     top, left = map(int, framing.top_left)
     height, width = (n - last for n, last in zip(photo.size, framing.last_top_left, strict=True))
-    _, acknowledged = st.session_state.get(_ACKNOWLEDGED, (None, 0))
+    acknowledged, follow = st.session_state.get(_ACKNOWLEDGED, 0), partial(_follow, photo, choice)
     box = Box(top, left, height, width)
-    crop_frame(preview(photo), photo.size, box, acknowledged, key, partial(_follow, photo, choice, key))
+    crop_frame(photo.digest, preview(photo), photo.size, box, acknowledged, _FRAME, follow)
 
 
-def _follow(photo: Photo, choice: Choice, key: str) -> None:
-    """Take the place to which the frame was moved: a browser may send anything."""
-    message = getattr(st.session_state.get(key), "cut", None)
+def _follow(photo: Photo, choice: Choice) -> None:
+    """Take the place to which the frame was moved, unless it was on a photo that is gone by now."""
+    message = st.session_state[_FRAME].cut
     number = message.get("sequence") if isinstance(message, Mapping) else None
-    if not isinstance(message, Mapping) or not isinstance(number, int):
+    if not isinstance(number, int):
+        return  # a browser may send anything
+    st.session_state[_ACKNOWLEDGED] = number
+    if message.get("photo") != photo.digest:
         return
-    st.session_state[_ACKNOWLEDGED] = (key, number)
     try:
         view = View(Fit.CROP, (message["top"], message["left"]))
         cached.framing(replace(photo, view=view), choice)
