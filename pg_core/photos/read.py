@@ -48,8 +48,8 @@ REDUCED = 1024
 MIN_SIDE = 16
 MAX_ASPECT = 16
 BAR = (128, 128, 128)
-"""The colour of bars. Grey is close to the mean that networks take from their pixels, so that a bar is nearly nothing
-to them, as the zeros are that they pad with themselves; black is two standard deviations away, with a strong edge."""
+"""The colour of bars: a grey that is within half a standard deviation of the mean that ImageNet's networks take
+from each channel. Black is 1.8 to 2.1 of them away, with a stronger edge to most photos."""
 _memory = SharedMemory(2 * MAX_DECODED_BYTES)
 _IMAGE_BYTES, _COPY_BYTES = 4.0, 12.0
 """Of a pixel of an image that is no file, and for the copies of a photo of up to `SMALL` pixels, resized at once."""

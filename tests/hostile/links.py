@@ -111,7 +111,6 @@ _SOUND: tuple[dict[str, str], ...] = (
     {"photo": "coffee"},
     {"photo": "0" * 64},
     {"frame": "pad"},
-    {"frame": "999999999999999999,0"},
     {"size": "200000x200000"},
     {"size": "0.1%"},
     {"window": "999999,0"},
@@ -149,7 +148,7 @@ def on_the_page() -> list[LinkCase]:
         "patch=999999,999999,999999,999999",
     ]
     names += ["everything: hostile text", "everything: encoded twice", "everything: NUL"]
-    names += [f"sound {number}" for number in (2, 3, 4, 5, 8, 12, 13, 16, 17, 20)]
+    names += [f"sound {number}" for number in (2, 3, 4, 7, 11, 12, 15, 16, 19)]
     return [wrong[name] for name in names]
 
 
