@@ -65,11 +65,11 @@ def controls(photo: Photo, choice: Choice) -> Photo:
     def choose() -> None:
         _views()[photo.digest] = str(titles[st.session_state[key]])
 
-    chosen = st.segmented_control(
+    chosen = st.radio(
         "What the network sees",
         list(titles),
         key=key,
-        required=True,
+        horizontal=True,
         on_change=choose,
         help="Crop: a part of the photo in the shape of the network's image; drag the frame, or focus it with Tab and "
         "use the arrow keys. Pad: all of the photo, between grey bars where its shape is another."

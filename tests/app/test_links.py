@@ -191,7 +191,7 @@ def test_a_crop_that_leaves_the_photo_is_left_out_and_one_for_another_network_is
 def test_what_is_seen_of_a_photo_is_chosen_for_each_photo_and_forgotten_with_the_settings():
     app = opened(network="cifar10")
     assert "frame" not in address(app)
-    (fit,) = [box for box in app.button_group if (box.key or "").startswith("fit-")]
+    (fit,) = [box for box in app.radio if (box.key or "").startswith("fit-")]
     assert fit.value == "Stretch"
     undefended = app.metric[0].value, app.metric[3].value
     fit.set_value("Pad").run()
@@ -202,7 +202,7 @@ def test_what_is_seen_of_a_photo_is_chosen_for_each_photo_and_forgotten_with_the
     assert "frame" not in address(app)
     app.selectbox(key="sample").select("chelsea").run()
     assert address(app)["frame"] == "pad"
-    (fit,) = [box for box in app.button_group if (box.key or "").startswith("fit-")]
+    (fit,) = [box for box in app.radio if (box.key or "").startswith("fit-")]
     fit.set_value("Stretch").run()
     assert "frame" not in address(app)
     assert (app.metric[0].value, app.metric[3].value) == undefended
