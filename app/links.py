@@ -1,6 +1,7 @@
 """One address for everything: each choice of each page is a part of it, and what is as it always is takes no room.
 
-photo (the name of a sample, or the SHA-256 of a person's own), copy (of the photo of a link: the verdict of the
+photo (the name of a sample, or the SHA-256 of a person's own), frame (what is seen of it: pad, centre, or the top,left
+pixel of a crop), copy (of the photo of a link: the verdict of the
 original), network, checkpoint, space, size (as 2% or 64x64), defence and its settings (threshold, evidence, clip,
 bound, alert_threshold, masks_per_axis), label, class, patch (off, or top,left,height,width), contents (noise:seed,
 solid:rrggbb, checkerboard, or sticker:photo:top,left,height,width), window (row,column), board, and what is chosen on
@@ -8,7 +9,6 @@ one page alone (`app.state.pages`). The address is the same on every page, so th
 the browser, as every choice is.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +17,14 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import link_contents
 from app.cache import analysis as cached
 from app.cache import networks as cached_networks
 from app.cache.analysis import Choice
-from app.cache.patches import Contents, Motif
+from app.cache.patches import Contents
+from app.link_contents import box_of, numbers, photo_name, whole, within
 from app.sidebar import PER_CENT, PIXELS, Choices
-from app.state import board, copies, networks, pages, patch, photos, windows
+from app.state import board, copies, networks, pages, patch, photos, views, windows
 from pg_core.datasets.folders import SAMPLES
 from pg_core.defences.base import Verdict
 from pg_core.defences.detection import ALERT_THRESHOLD
@@ -32,9 +34,8 @@ from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, Parameter
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Box
 from pg_core.networks import MODELS, Description
-from pg_core.photos.framing import Space
+from pg_core.photos.framing import Space, View
 
 _LETTERS = {CLIP_HIGH.name: "clip"}
 """Settings that are called otherwise in a link."""
@@ -110,7 +111,7 @@ def _shown(name: str, text: str) -> str:
 
 def refused() -> list[str]:
     """The beginnings of what the link says that means nothing here, once."""
-    return st.session_state.pop(_REFUSED, [])
+    return [*st.session_state.pop(_REFUSED, []), *views.refused()]
 
 
 def refused_classes(names: Iterable[str]) -> list[str]:
@@ -127,7 +128,7 @@ def _place(chosen: Choices) -> str | None:
     if not patch.wanted():
         return "off"
     by_hand = patch.by_hand(cached.described(chosen.choice).image_size, chosen.patch_size)
-    return None if by_hand is None else _numbers(by_hand)
+    return None if by_hand is None else numbers(by_hand)
 
 
 def _setting(name: str, chosen: Choices) -> str | None:
@@ -146,45 +147,6 @@ def _size(chosen: Choices) -> str:
     if st.session_state["unit"] == PER_CENT:
         return f"{st.session_state['share']:g}%"
     return "{}x{}".format(*chosen.threat.patch_size)
-
-
-def _photo_name(photo: cached.Photo) -> str:
-    return photo.name if photo.name in SAMPLES and cached.sample(photo.name) == photo else photo.digest
-
-
-def _contents(motif: Motif) -> str | None:
-    if motif == Motif():
-        return None
-    match motif.contents:
-        case Contents.SOLID:
-            return f"solid:{motif.colour.removeprefix('#')}"
-        case Contents.CHECKERBOARD:
-            return "checkerboard"
-        case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
-            return f"sticker:{_photo_name(motif.sticker)}:{_numbers(motif.cut)}"
-    return f"noise:{motif.seed}"
-
-
-def _numbers(box: Box) -> str:
-    return f"{box.top},{box.left},{box.height},{box.width}"
-
-
-def _box(text: str) -> Box:
-    top, left, height, width = map(_whole, text.split(","))
-    return Box(top, left, height, width)
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise ValueError(f"expected a whole number of at most 6 digits, got {text!r}")
-    return int(text)
-
-
-def _within(text: str, low: float, high: float) -> float:
-    value = float(text)
-    if not low <= value <= high:
-        raise ValueError(f"expected {low:g} to {high:g}, got {text!r}")
-    return value
 
 
 def _read_photo(text: str) -> None:
@@ -208,10 +170,10 @@ def _read_checkpoint(text: str) -> None:
 
 def _read_size(text: str) -> None:
     if text.endswith("%"):
-        st.session_state["share"] = _within(text.removesuffix("%"), 0.1, 100.0)
+        st.session_state["share"] = within(text.removesuffix("%"), 0.1, 100.0)
         st.session_state["unit"] = PER_CENT
         return
-    height, width = map(_whole, text.split("x"))
+    height, width = map(whole, text.split("x"))
     if min(height, width) < 1:
         raise ValueError(f"expected a patch of at least 1x1 pixels, got {text!r}")
     st.session_state["unit"] = PIXELS
@@ -237,17 +199,17 @@ def _read_setting(parameter: Parameter[Any]) -> Callable[[str], None]:
     """A number in the range of a parameter; a slider's, on its steps."""
 
     def choose(text: str) -> None:
-        value = _within(text, parameter.low, parameter.high)
-        whole = isinstance(parameter.default, int)
-        if whole and value != int(value):
+        value = within(text, parameter.low, parameter.high)
+        counted = isinstance(parameter.default, int)
+        if counted and value != int(value):
             raise ValueError(f"expected a whole number, got {text!r}")
-        st.session_state[parameter.name] = int(value) if whole else round(value, 2)
+        st.session_state[parameter.name] = int(value) if counted else round(value, 2)
 
     return choose
 
 
 def _read_clip(text: str) -> None:
-    st.session_state["clip_high"] = _within(text, 0.01, 65536.0)
+    st.session_state["clip_high"] = within(text, 0.01, 65536.0)
     st.session_state["clipped"] = True
 
 
@@ -255,40 +217,15 @@ def _read_patch(text: str) -> None:
     if text == "off":
         st.session_state["patched"] = False
     else:
-        box, (height, width) = _box(text), _description().image_size
+        box, (height, width) = box_of(text), _description().image_size
         if box.bottom > height or box.right > width:
             raise ValueError(f"expected a patch within {height}x{width} pixels, got {text!r}")
         st.session_state["patched"] = True
         patch.remember(box)
 
 
-def _read_contents(text: str) -> None:
-    kind, *details = text.split(":")
-    match kind, details:
-        case "noise", [seed]:
-            st.session_state["contents"] = Contents.NOISE
-            st.session_state["seed"] = int(_within(str(_whole(seed)), 0, 9999))
-        case "solid", [colour] if re.fullmatch(r"[0-9a-fA-F]{6}", colour):
-            st.session_state["contents"] = Contents.SOLID
-            st.session_state["colour"] = f"#{colour}"
-        case "checkerboard", []:
-            st.session_state["contents"] = Contents.CHECKERBOARD
-        case "sticker", [photo, cut]:
-            patch.remember_sticker(photo if photo in SAMPLES else None, _digest_of(photo), _box(cut))
-        case _:
-            raise ValueError(f"expected contents of a patch, got {text!r}")
-
-
-def _digest_of(photo: str) -> str:
-    if photo in SAMPLES:
-        return cached.sample(photo).digest
-    if not photos.is_digest(photo):
-        raise ValueError(f"expected a sample or a SHA-256, got {photo!r}")
-    return photo
-
-
 def _read_window(text: str) -> None:
-    row, column = map(_whole, text.split(","))
+    row, column = map(whole, text.split(","))
     windows.remember(photos.digest(), None, row, column)
 
 
@@ -353,7 +290,13 @@ def _defence(chosen: Choices) -> str | None:
 
 PARTS: tuple[Part, ...] = (
     # In this order: what a checkpoint or an evidence is for, is said before it.
-    Part("photo", _read_photo, _stay, lambda chosen: _photo_name(chosen.photo)),
+    Part("photo", _read_photo, _stay, lambda chosen: photo_name(chosen.photo)),
+    Part(
+        "frame",
+        lambda text: views.remember(photos.digest(), View.named(text)),
+        lambda: views.forget(photos.digest()),
+        lambda chosen: views.in_link(chosen.photo),
+    ),
     Part("copy", _read_copy, _stay, copies.in_link),
     Part("network", _read_network, _stay, lambda chosen: _network(chosen.choice)),
     Part("checkpoint", _read_checkpoint, _stay, lambda chosen: chosen.choice.checkpoint),
@@ -381,9 +324,9 @@ PARTS: tuple[Part, ...] = (
     Part("patch", _read_patch, patch.as_usual, _place),
     Part(
         "contents",
-        _read_contents,
+        link_contents.follow,
         _as_always(contents=Contents.NOISE, seed=0),
-        lambda _: _contents(patch.motif()),
+        lambda _: link_contents.in_link(),
     ),
     Part("window", _read_window, windows.forget, lambda chosen: windows.in_link(chosen.photo.digest)),
     Part("board", board.follow_link, board.start, lambda _: board.in_link()),

@@ -13,7 +13,7 @@ from app.cache.analysis import DefenceChoice, Photo
 from app.cache.patches import Simulation
 from app.markup import in_markdown
 from app.sidebar import Choices
-from app.state import copies, patch, photos, windows
+from app.state import copies, patch, photos, views, windows
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.defences.base import DefenceInput, Verdict
 from pg_core.defences.patchguard.certificate import Bound
@@ -72,11 +72,14 @@ def about_robust_masking(chosen: Choices | None) -> Choices | None:
 
 
 def about_the_link() -> None:
-    """Name what the link says wrongly, on whichever page it leads to."""
+    """Name what the link says wrongly, and what it needs that is not here, on whichever page it leads to."""
     wrong = links.refused()
     if wrong:
         parts = in_markdown(", ".join(wrong))
         st.warning(f"Ignored unknown values in this link: {parts}.")
+    waiting = patch.about_the_awaited()
+    if waiting is not None:
+        st.info(waiting)
 
 
 def _about_its_classes(names: tuple[str, ...]) -> None:
@@ -107,7 +110,7 @@ def classes(chosen: Choices | None, slot: DeltaGenerator) -> Classes | None:
         with sidebar.progress(slot, f"Loading the network: {title} …", chosen.choice):
             cached.network(chosen.choice)
         looking = "Running the network on every part of the photo …"
-        with sidebar.progress(slot, looking, chosen.photo.digest, chosen.choice):
+        with sidebar.progress(slot, looking, chosen.photo.digest, chosen.photo.view, chosen.choice):
             seen = cached.features(chosen.photo, chosen.choice)
     except ValueError as error:
         slot.error(in_markdown(str(error)))
@@ -177,7 +180,7 @@ def tray(chosen: Choices | None) -> None:
 def _verdict_of(chosen: Choices | None, photo: Photo) -> str:
     if chosen is None or chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
         return "look at it"
-    asked, threat = chosen.asked, chosen.threat
+    asked, threat, photo = chosen.asked, chosen.threat, views.seen(photo, chosen.choice)
     if threat.space is Space.PHOTO and photo != chosen.photo:
         return "look at it"  # the same patch is another on a photo of another size
     try:

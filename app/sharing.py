@@ -52,7 +52,8 @@ def _link_with_photo(here: str, parts: dict[str, str], chosen: Choices) -> str |
     except ValueError:
         return None
     copied, fragment = copies.link_with(chosen, analysis)
-    return f"{here}?{urlencode(parts | copied)}#{fragment}"
+    framed = {name: text for name, text in parts.items() if name != "frame"}  # the copy is what was seen
+    return f"{here}?{urlencode(framed | copied)}#{fragment}"
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -7,13 +7,12 @@ from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.cache import analysis as cached
 from app.cache.analysis import Choice, DefenceChoice, Photo
 from app.cache.results import measured
 from app.markup import in_markdown
-from app.state import networks, pages, photos
+from app.state import networks, pages, photos, views
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.spec import BOUND, THRESHOLD
 from pg_core.defences.registry import DEFENCES, defence_spec
@@ -22,7 +21,6 @@ from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.geometry import Size
 from pg_core.photos.framing import Space, Threat, square
 from pg_core.photos.inference import LocalFeatures
-from pg_core.photos.read import MAX_BYTES, READABLE, SUFFIXES, ImageError
 
 _SPACES = {Space.NETWORK: "the image the network sees", Space.PHOTO: "the original photo"}
 _CLIPPED = "clipped"
@@ -63,7 +61,11 @@ def sidebar() -> Choices | None:
         choice = networks.network()
         if photo is None:
             return None
-        seen.caption(cached.framing(photo, choice).sentence() or "")
+        with seen:
+            photo = views.controls(photo, choice)
+            st.caption(cached.framing(photo, choice).sentence() or "")
+            if cached.transparent(photo):
+                st.caption("What is transparent in this photo is seen as white.")
         threat, patch_size = _threat(photo, choice)
         asked = _defence(choice, patch_size)
         st.button("Reset all settings", on_click=_reset, help="Back to the settings the page opened with")
@@ -119,38 +121,6 @@ def progress(slot: DeltaGenerator, text: str, *key: object) -> Iterator[None]:
         slot.info(text)
     yield
     done[text] = name
-
-
-def picture(title: str, key: str) -> Photo | None:
-    """An uploaded picture. A bad file is refused with a sentence, and the last good one comes back.
-
-    The uploader is empty for a moment while one file replaces another, so an empty one forgets nothing.
-    """
-    kept = f"{key}-kept"
-    file: UploadedFile | None = st.file_uploader(
-        title,
-        type=list(SUFFIXES),
-        max_upload_size=MAX_BYTES // 2**20,
-        key=key,
-        help=f"{READABLE}, up to {MAX_BYTES // 2**20} MB",
-    )
-    if file is None:
-        return None
-    last = st.session_state.get(kept)
-    if last is None or last[0] != file.file_id:
-        try:
-            photo = cached.uploaded(file.name, file.getvalue())
-        except ImageError as error:
-            st.error(in_markdown(f"{file.name}: {error}" + (f" Still showing {last[1]}." if last else "")))
-        else:
-            st.session_state[kept] = (file.file_id, photo.name, photo.digest, photo.data, photo.size)
-    return kept_picture(key)
-
-
-def kept_picture(key: str) -> Photo | None:
-    """The last good picture of the uploader with this key."""
-    last = st.session_state.get(f"{key}-kept")
-    return None if last is None else Photo(*last[1:])
 
 
 def _threat(photo: Photo, choice: Choice) -> tuple[Threat, Size]:

@@ -31,7 +31,7 @@ from pg_core.io.progress import Report
 from pg_core.networks import MODELS, Description, load_model
 from pg_core.networks.own import OwnNetwork
 from pg_core.photos import read as images
-from pg_core.photos.framing import Framing, Threat
+from pg_core.photos.framing import USUAL, Framing, Threat, View
 from pg_core.photos.framing import frame as framing_of
 from pg_core.photos.inference import LocalFeatures, extract
 
@@ -45,13 +45,14 @@ MOST_COPIED = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """The bytes of a photo that has been decoded once without an error, their SHA-256, and its pixels
-    (height, width)."""
+    """The bytes of a photo that has been decoded once without an error, their SHA-256, its pixels (height, width), and
+    what of it a network is to see."""
 
     name: str
     digest: str
     data: bytes
     size: Size
+    view: View = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class DefenceChoice:
 
 
 BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
-    Photo: lambda photo: photo.digest,
+    Photo: lambda photo: (photo.digest, str(photo.view)),
     # What a type of evidence is made by are functions; its name says as much.
     Choice: repr,
     DefenceConfig: lambda config: (repr(config), repr(config.network)),
@@ -98,7 +99,7 @@ BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
 def uploaded(name: str, data: bytes) -> Photo:
     """A photo out of a person's file; raises ImageError, one sentence, if it is none."""
     digest = hashlib.sha256(data).hexdigest()
-    return Photo(name, digest, data, reduced(digest, data)[1])
+    return Photo(name, digest, data, reduced(digest, data).size)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -108,10 +109,15 @@ def sample(name: str) -> Photo:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def reduced(digest: str, _data: bytes) -> tuple[Image.Image, Size]:
+def reduced(digest: str, _data: bytes) -> images.Reduced:
     """The photo with this digest, made small to be shown, and its own size. The full photo is not kept: it may take
     200 MB, and decoding it takes a good part of a second."""
     return images.reduced(_data)
+
+
+def transparent(photo: Photo) -> bool:
+    """Whether any of a photo is transparent."""
+    return reduced(photo.digest, photo.data).transparent
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_DIGEST)
@@ -119,7 +125,7 @@ def small_copy(photo: Photo, choice: Choice) -> bytes:
     """What the network sees of a photo, as a JPEG file of at most `MOST_COPIED` bytes; no pixel of it is made up, but
     JPEG changes them a little, the more the smaller the file."""
     description = described(choice)
-    seen = images.framed(photo.data, description.image_size, description.part)
+    seen = images.framed(photo.data, description.image_size, description.part, photo.view)
     pixels = np.rint(255 * seen.pixels).astype(np.uint8).transpose(1, 2, 0)
     for quality in range(95, 0, -10):
         data = io.BytesIO()
@@ -135,9 +141,9 @@ def described(choice: Choice) -> Description:
 
 
 def framing(photo: Photo, choice: Choice) -> Framing:
-    """Which part of a photo a network sees."""
+    """Which part of a photo a network sees; raises ValueError where that leaves the photo."""
     description = described(choice)
-    return framing_of(photo.size, description.image_size, description.part)
+    return framing_of(photo.size, description.image_size, description.part, photo.view)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
@@ -157,7 +163,7 @@ def network(choice: Choice) -> "Network":
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_DIGEST)
 def features(photo: Photo, choice: Choice) -> LocalFeatures:
     """What the network sees of a photo; the network runs once."""
-    return extract(photo.data, network(choice))
+    return extract(photo.data, network(choice), photo.view)
 
 
 def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:

@@ -29,6 +29,7 @@ from pg_core.photos import patches as attacks
 from pg_core.photos.framing import Threat
 from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
+from pg_core.photos.read import between_bars
 
 _PREVIEW = 480
 """Longest side, in pixels, of a photo out of which a sticker is cut."""
@@ -107,7 +108,7 @@ def placements(
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
 def preview(photo: Photo) -> str:
     """The photo, small, as a data URL."""
-    small = reduced(photo.digest, photo.data)[0].copy()
+    small = reduced(photo.digest, photo.data).copy.copy()
     small.thumbnail((_PREVIEW, _PREVIEW))
     return _as_url(small)
 
@@ -115,12 +116,13 @@ def preview(photo: Photo) -> str:
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
 def framed_preview(photo: Photo, choice: Choice) -> str:
     """About what the network sees of the photo, as a data URL, before the network is there."""
-    small, seen = reduced(photo.digest, photo.data)[0], framing(photo, choice)
+    small, seen = reduced(photo.digest, photo.data).copy, framing(photo, choice)
     top, left = seen.top_left
     (height, width), factor = seen.crop, small.height / photo.size[0]
-    part = factor * left, factor * top, factor * (left + width), factor * (top + height)
-    rows, columns = seen.image_size
-    return _as_url(small.resize((columns, rows), box=part))
+    right, bottom = min(small.width, factor * (left + width)), min(small.height, factor * (top + height))
+    part = factor * left, factor * top, right, bottom
+    rows, columns = seen.content.size
+    return _as_url(between_bars(small.resize((columns, rows), box=part), seen))
 
 
 def _as_url(small: Image.Image) -> str:
@@ -138,7 +140,7 @@ def _pixels(motif: Motif, size: Size) -> PatchPixels:
         case Contents.CHECKERBOARD:
             return attacks.checkerboard(size)
         case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
-            small, full = reduced(motif.sticker.digest, motif.sticker.data)
+            small, full, _ = reduced(motif.sticker.digest, motif.sticker.data)
             cut, factor = motif.cut, small.height / full[0]
             top, left = math.floor(factor * cut.top), math.floor(factor * cut.left)
             bottom, right = math.ceil(factor * cut.bottom), math.ceil(factor * cut.right)

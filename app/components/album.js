@@ -5,12 +5,13 @@
 
 const NAME = 'patchguard-photos', STORE = 'photos';
 const RECENT = 16;                                  // files of the uploader that wait for Python to name them
+const PATIENCE = 5000;                              // ms until a file that the uploader has not taken is handed over again
 
 export default function createAlbum(root) {
   root.innerHTML = '<button type="button">Choose a photo</button><button type="button">Take a photo</button>';
-  const album = { known: [], missing: null, failed: '' };
-  const recent = [];
-  let data = null, component = null, reported = '', asked = null, database = null, queue = Promise.resolve();
+  const album = { known: [], missing: [], failed: '' };
+  const recent = [], asked = new Map();             // whether each photo that is asked for was found, by its SHA-256
+  let data = null, component = null, reported = '', gone = false, database = null, queue = Promise.resolve();
 
   const report = () => {
     const message = { known: album.known, missing: album.missing };
@@ -18,7 +19,7 @@ export default function createAlbum(root) {
     reported = JSON.stringify(message);
     component.setStateValue('report', message);
   };
-  const input = () => document.querySelector(`.st-key-${data.uploader} input[type=file]`);
+  const input = (key = data.uploader) => document.querySelector(`.st-key-${key} input[type=file]`);
   const handOver = (files) => {
     const target = input();
     if (!target || !files.length) return;
@@ -40,46 +41,65 @@ export default function createAlbum(root) {
       album.forgotten = data.forget;
       await done(database.transaction(STORE, 'readwrite').objectStore(STORE).clear());
     }
-    for (const photo of data.keep) {
-      const file = recent.findLast(({ name, size }) => name === photo.name && size === photo.size);
-      if (!file || album.known.some(({ digest }) => digest === photo.digest)) continue;
-      const bytes = await file.arrayBuffer();
-      await done(database.transaction(STORE, 'readwrite').objectStore(STORE)
-        .put({ digest: photo.digest, name: photo.name, bytes, at: Date.now() }));
+    const before = await stored();
+    for (const { digest, name, size, sticker } of data.keep) {
+      const old = before.find((photo) => photo.digest === digest);
+      const file = recent.findLast((one) => one.name === name && one.size === size);
+      if (old ? Boolean(old.sticker) === sticker : !file) continue;
+      const bytes = old?.bytes ?? await file.arrayBuffer();
+      await done(database.transaction(STORE, 'readwrite').objectStore(STORE).put({ digest, name, bytes, sticker, at: Date.now() }));
     }
-    const all = await done(database.transaction(STORE).objectStore(STORE).getAll());
-    all.sort((one, other) => other.at - one.at);
-    for (const { digest } of all.splice(data.most)) {
+    const all = await stored(), photos = all.filter(({ sticker }) => !sticker), stickers = all.filter(({ sticker }) => sticker);
+    for (const { digest } of [...photos.splice(data.most), ...stickers.splice(data.most)]) {
       await done(database.transaction(STORE, 'readwrite').objectStore(STORE).delete(digest));
     }
-    album.known = all.map(({ digest, name }) => ({ digest, name }));
-    if (data.ask && data.ask !== asked) {
-      asked = data.ask;
-      const found = all.find(({ digest }) => digest === asked);
-      const file = found ? new File([found.bytes], found.name) : copyInLink();
-      album.missing = file ? null : asked;
-      if (file) handOver([file]);
+    album.known = photos.map(({ digest, name }) => ({ digest, name }));
+    answer([...photos, ...stickers]);
+  }
+  async function stored() {
+    const all = await done(database.transaction(STORE).objectStore(STORE).getAll());
+    return all.sort((one, other) => other.at - one.at);
+  }
+  const chips = () => document.querySelectorAll(`.st-key-${data.uploader} [data-testid=stFileChip]`).length;
+  // Hand files over until the uploader has taken them. It asks Python for an address first, and a run that begins just
+  // then drops the answer: it would wait for ever.
+  function insist(files, before) {
+    for (const digest of files.keys()) if (![data.ask, data.askSticker].includes(digest)) files.delete(digest);
+    if (gone || !files.size || chips() > before) return;
+    handOver([...files.values()]);
+    setTimeout(() => insist(files, before), PATIENCE);
+  }
+  // Hand over what is asked for and is among these, once; and say what is not.
+  function answer(here) {
+    const wanted = [data.ask, data.askSticker].filter(Boolean), files = new Map();
+    for (const digest of asked.keys()) if (!wanted.includes(digest)) asked.delete(digest);
+    for (const digest of wanted.filter((one) => !asked.has(one))) {
+      const found = here.find((photo) => photo.digest === digest);
+      const file = found ? new File([found.bytes], found.name) : digest === data.ask && copyInLink();
+      asked.set(digest, Boolean(file));
+      if (file) files.set(digest, file);
     }
-    if (!data.ask) asked = null;
+    album.missing = wanted.filter((digest) => !asked.get(digest));
+    if (files.size) insist(files, chips());
     report();
   }
   const failed = (error) => {                       // a private window, or a full disk: the page works without
     album.failed = error.message;
-    if (!data.ask || data.ask === asked) return;
-    asked = data.ask;
-    const file = copyInLink();
-    album.missing = file ? null : asked;
-    if (file) handOver([file]);
-    report();
+    answer([]);
+  };
+
+  const remember = (files) => {
+    recent.push(...files);
+    recent.splice(0, recent.length - RECENT);
   };
 
   const listeners = {
     change: (event) => {
+      if (event.target === input(data.stickerUploader)) remember(event.target.files);
       if (event.target !== input()) return;
       // Rows of files that the uploader refused by itself go with the next one.
       for (const button of document.querySelectorAll(`.st-key-${data.uploader} [aria-invalid=true] button`)) button.click();
-      recent.push(...event.target.files);
-      recent.splice(0, recent.length - RECENT);
+      remember(event.target.files);
     },
     dragover: (event) => {
       if (!carriesFiles(event.dataTransfer)) return;
@@ -92,7 +112,7 @@ export default function createAlbum(root) {
       const files = [...event.dataTransfer?.files ?? []];
       if (!files.length) return;
       if (event.target.closest?.('[data-testid=stFileUploader]')) {
-        recent.push(...files);                      // another uploader, or ours, takes it by itself
+        remember(files);                            // another uploader, or ours, takes it by itself
         return;
       }
       event.preventDefault();
@@ -117,6 +137,7 @@ export default function createAlbum(root) {
     queue = queue.then(follow).catch(failed);
   };
   album.destroy = () => {
+    gone = true;
     for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true);
     document.body.classList.remove('pg-album-over');
   };

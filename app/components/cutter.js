@@ -1,10 +1,13 @@
-// A photo out of which a sticker is cut, of cutter.py: drag a box on it, or take and resize the one there.
+// A photo with a box on it, of cutter.py: a sticker is cut out of it by a new box, or the one there, taken and resized;
+// what a network sees keeps its size, and is moved alone.
 
 import { courier } from './courier.js';
 import { draggable } from './draggable.js';
 
+const STEPS = 100;                                  // arrow keys from one end of a photo to the other, if it is large
+
 export default function createCutter(root) {
-  root.innerHTML = '<div class="pg-source"><img alt="" draggable="false"><div class="pg-cut"><div class="pg-cut-handle"></div></div></div>';
+  root.innerHTML = '<div><img alt="" draggable="false"><div><div class="pg-cut-handle"></div></div></div>';
   const source = root.firstChild, [image, cut] = source.children;
   cut.tabIndex = 0;
   cut.setAttribute('role', 'application');
@@ -18,7 +21,7 @@ export default function createCutter(root) {
   };
   const rest = () => {
     const [top, left, height, width] = cutter.box;
-    post.send({ top, left, height, width });
+    post.send({ top, left, height, width, photo: data.photo });
   };
   const move = (box) => {
     cutter.box = box;
@@ -28,11 +31,15 @@ export default function createCutter(root) {
     });
     const { height: down, width: across } = image.getBoundingClientRect();
     hold.fit([down * top / rows, across * left / columns, down * height / rows, across * width / columns], [down, across]);
-    cut.setAttribute('aria-label', `Sticker of ${height} by ${width} pixels at row ${top}, column ${left} of the photo. `
+    cut.setAttribute('aria-label', data.smallest === null
+      ? `What the network sees: ${height} by ${width} pixels of the photo, from row ${top} and column ${left} on. Arrow keys move it.`
+      : `Sticker of ${height} by ${width} pixels at row ${top}, column ${left} of the photo. `
       + 'Arrow keys move it, plus and minus resize it.');
   };
   const hold = draggable(cut, cut.firstChild, {
     least: () => [data.smallest, data.smallest],
+    fixed: () => data.smallest === null,
+    step: () => (data.smallest === null ? Math.max(1, Math.round(Math.max(...data.size) / STEPS)) : 1),
     box: () => cutter.box,
     bounds: () => data.size,
     pixelAt: at,
@@ -44,7 +51,7 @@ export default function createCutter(root) {
 
   // Beside the box: a new one, from the corner where the pointer went down to where it is.
   source.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0 || event.target !== image) return;
+    if (event.button !== 0 || event.target !== image || data.smallest === null) return;
     event.preventDefault();
     corner = at(event);
     image.setPointerCapture(event.pointerId);
@@ -70,6 +77,8 @@ export default function createCutter(root) {
   cutter.apply = (fresh, current) => {
     data = fresh;
     component = current;
+    source.className = data.smallest === null ? 'pg-whole' : 'pg-source';
+    cut.classList.add(data.smallest === null ? 'pg-crop' : 'pg-cut');
     post.acknowledge(data.acknowledged);
     image.src = data.picture;
     if (!corner && !hold.active && post.idle) move(data.cut);

@@ -1,4 +1,5 @@
-"""A photo in the browser out of which a person cuts a sticker: a photo and a box in, another box out."""
+"""A photo in the browser with a box on it that a person moves: what is cut out as a sticker, which may be resized, or
+what a network sees, which may not. A photo and a box in, another box out."""
 
 from collections.abc import Callable
 
@@ -11,9 +12,31 @@ def sticker_cutter(
 ) -> None:
     """Show a picture (a data URL) of a photo of this size in pixels, and call back when another box of at least
     `smallest` pixels a side is cut: `cut` of the state under the key then holds it, with the number of the message."""
+    _cutter(None, picture, size, cut, smallest, acknowledged, key, on_cut)
+
+
+def crop_frame(
+    photo: str, picture: str, size: Size, seen: Box, acknowledged: int, key: str, on_move: Callable[[], None]
+) -> None:
+    """The same for the part that a network sees of the photo with this SHA-256, which `cut` then names as its `photo`:
+    the box keeps its size."""
+    _cutter(photo, picture, size, seen, None, acknowledged, key, on_move)
+
+
+def _cutter(
+    photo: str | None,
+    picture: str,
+    size: Size,
+    cut: Box,
+    smallest: int | None,
+    acknowledged: int,
+    key: str,
+    on_cut: Callable[[], None],
+) -> None:
     component("cutter")(
         key=key,
         data={
+            "photo": photo,
             "picture": picture,
             "size": list(size),
             "cut": [cut.top, cut.left, cut.height, cut.width],

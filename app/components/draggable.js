@@ -20,7 +20,7 @@ export function handleOf([top, left, height, width], room, coarse) {
 }
 
 // options: box() and bounds() in pixels, least() as [rows, columns], pixelAt(event) as [row, column], move(box),
-// rest(changed).
+// rest(changed); fixed(), whether the box keeps its size, and step(), the pixels of an arrow key, where it is not 1.
 export function draggable(element, handle, options) {
   const held = { active: false };
   const touches = new Map();                        // where the fingers are, by pointer
@@ -28,10 +28,10 @@ export function draggable(element, handle, options) {
 
   const within = (value, low, high) => Math.max(low, Math.min(high, Math.round(value)));
   // A box that is smaller than the least already, as the adversary's may be, grows or stays.
-  const fitted = (sides) => sides.map((side, axis) => {
+  const fitted = (sides) => (options.fixed?.() ? options.box().slice(2) : sides.map((side, axis) => {
     const most = options.bounds()[axis];
     return within(side, Math.min(options.least()[axis], (before ?? options.box())[axis + 2], most), most);
-  });
+  }));
   function change([top, left, ...sides]) {
     const [rows, columns] = options.bounds(), [height, width] = fitted(sides);
     const box = [within(top, 0, rows - height), within(left, 0, columns - width), height, width];
@@ -130,7 +130,7 @@ export function draggable(element, handle, options) {
   document.addEventListener('pointerdown', pressAnother, { capture: true });
 
   element.addEventListener('keydown', (event) => {
-    const size = event.shiftKey ? LARGE_STEP : 1, [rows, columns] = options.bounds();
+    const size = (event.shiftKey ? LARGE_STEP : 1) * (options.step?.() ?? 1), [rows, columns] = options.bounds();
     const [top, left, height, width] = options.box(), step = ARROWS[event.key];
     if (event.key === 'Escape' && held.active) {
       change(before);
@@ -153,7 +153,7 @@ export function draggable(element, handle, options) {
   });
   // Only in the hand of the person: a page that is scrolled under the pointer must not change the box.
   element.addEventListener('wheel', (event) => {
-    if (document.activeElement !== element || event.ctrlKey) return;
+    if (document.activeElement !== element || event.ctrlKey || options.fixed?.()) return;
     event.preventDefault();
     turned += event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / 100 : event.deltaY / 3;
     const notches = Math.trunc(turned);

@@ -10,10 +10,9 @@ from app.cache import analysis as cached
 from app.cache.analysis import Photo
 from app.cache.patches import Contents, Motif, Simulation, preview
 from app.components.cutter import sticker_cutter
-from app.sidebar import kept_picture, picture
-from app.state import windows
+from app.state import photos, stickers, windows
 from pg_core.analysis.photo import Analysis
-from pg_core.datasets.folders import SAMPLES
+from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.geometry import Box, Patch, Size
 
 _DEFAULTS = {
@@ -66,7 +65,12 @@ def controls(clean: Analysis, patch_size: Size) -> None:
             case Contents.SOLID:
                 st.color_picker("Colour", key="colour")
             case Contents.STICKER:
-                st.selectbox("Cut out of", [*SAMPLES, _OWN], key="sticker_of")
+                st.selectbox(
+                    "Cut out of",
+                    [*SAMPLES, _OWN],
+                    format_func=lambda name: name if name == _OWN else sample_title(name),
+                    key="sticker_of",
+                )
     _place_controls(clean, patch_size)
     if contents is Contents.STICKER:
         _cutter()
@@ -94,6 +98,35 @@ def remember_sticker(sample: str | None, digest: str, cut: Box) -> None:
     st.session_state["contents"] = Contents.STICKER
     st.session_state["sticker_of"] = _OWN if sample is None else sample
     st.session_state[_CUT] = (digest, cut.top, cut.left, cut.height, cut.width)
+    if sample is None:
+        here = photos.kept(digest)
+        if here is None:
+            stickers.wait_for(digest)
+        else:
+            stickers.keep(here)
+
+
+def awaited_sticker() -> tuple[str, Box] | None:
+    """The SHA-256 of the picture that the patch is cut out of, and the cut, while the picture is not here."""
+    digest, state = stickers.awaited(), st.session_state
+    if digest is None or state.get("contents") is not Contents.STICKER or state.get("sticker_of") != _OWN:
+        return None
+    _, *cut = state[_CUT]
+    return digest, Box(*cut)
+
+
+def about_the_awaited() -> str | None:
+    """What has to be said while noise stands in for the sticker of a link."""
+    awaited = awaited_sticker() if wanted() else None
+    if awaited is None:
+        return None
+    digest, _ = awaited
+    if not photos.missing(digest):
+        return f"Looking in this browser for the picture of this link's sticker (SHA-256 {digest[:12]}…) …"
+    return (
+        "The sticker of this link is cut out of a picture that exists only on the sender's computer (SHA-256 "
+        f"{digest[:12]}…). Until you drop the picture here, the patch is noise."
+    )
 
 
 def as_usual() -> None:
@@ -241,7 +274,7 @@ def _place_controls(clean: Analysis, patch_size: Size) -> None:
 
 def _sticker_photo() -> Photo | None:
     name = st.session_state["sticker_of"]
-    return kept_picture("sticker") if name == _OWN else cached.sample(name)
+    return stickers.picture() if name == _OWN else cached.sample(name)
 
 
 def _cut(photo: Photo) -> Box:
@@ -257,10 +290,11 @@ def _cut(photo: Photo) -> Box:
 def _cutter() -> None:
     """The photo to cut a sticker out of, and the uploader for one's own."""
     if st.session_state["sticker_of"] == _OWN:
-        picture("Picture", "sticker")
+        stickers.uploader()
     photo = _sticker_photo()
     if photo is None:
-        st.caption("Until a picture is uploaded, the patch is noise.")
+        if stickers.awaited() is None:  # else that is said above
+            st.caption("Until a picture is uploaded, the patch is noise.")
         return
     st.caption("Drag a box on this photo: what is in it becomes the patch.")
     acknowledged = st.session_state.get(_CUT_ACKNOWLEDGED, 0)

@@ -16,7 +16,8 @@ from app.cache.analysis import Photo
 from app.cache.patches import preview
 from app.components.album import album
 from app.markup import in_markdown
-from pg_core.datasets.folders import SAMPLES
+from app.state import stickers
+from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.io.printable import printable
 from pg_core.photos.read import MAX_BYTES, READABLE, ImageError
 
@@ -85,6 +86,7 @@ def photo() -> Photo | None:
         list(SAMPLES),
         index=None,
         key=_SAMPLE,
+        format_func=sample_title,
         on_change=_sample_chosen,
         placeholder="your own photo",
         help="Samples come from installed packages.",
@@ -137,23 +139,32 @@ def tray(verdict_of: Callable[[Photo], str]) -> None:
 def door() -> None:
     """The part of the page that is in the browser: it keeps the last photos there, and hands over what is dropped or
     pasted; on a phone it has buttons for a photo and for the camera."""
+    keep: list[dict[str, object]] = [
+        {"digest": digest, "name": name, "size": len(data), "sticker": False}
+        for name, digest, data, _ in _tray().values()
+    ]
+    stickers.take()
+    sticker = stickers.picture()
+    if sticker is not None and sticker.digest not in _tray():
+        size = len(sticker.data)
+        keep.append({"digest": sticker.digest, "name": sticker.name, "size": size, "sticker": True})
     album(
-        keep=[
-            {"digest": digest, "name": name, "size": len(data)} for name, digest, data, _ in _tray().values()
-        ],
+        keep=keep,
         ask=awaited(),
+        ask_sticker=stickers.awaited(),
         forget=st.session_state.get(_NEEDLESS, 0),
         most=MOST,
         uploader=UPLOADER,
+        sticker_uploader=stickers.UPLOADER,
         key=_ALBUM,
         on_report=_follow_browser,
     )
 
 
-def nowhere() -> bool:
-    """Whether the browser has said that it has not got the photo that is awaited either."""
-    message = _reported()
-    return awaited() is not None and message.get("missing") == awaited()
+def missing(digest: str) -> bool:
+    """Whether the browser has said that it has not got the photo with this SHA-256 either."""
+    digests = _reported().get("missing")
+    return isinstance(digests, list) and digest in digests
 
 
 def about_the_awaited() -> None:
@@ -161,7 +172,7 @@ def about_the_awaited() -> None:
     digest = awaited()
     if digest is None:
         return
-    if not nowhere():
+    if not missing(digest):
         st.info(f"Looking in this browser for the photo of this link (SHA-256 {digest[:12]}…) …")
         return
     st.info(
@@ -183,6 +194,10 @@ def _take(file: UploadedFile) -> None:
         state[_REFUSED] = f"{file.name}: {error}"
         return
     state.pop(_REFUSED, None)
+    if photo.digest == stickers.awaited():
+        stickers.keep(photo)
+        if awaited() != photo.digest:
+            return
     if state.get(_AWAITED, photo.digest) != photo.digest:
         st.warning("This is another photo than the one that the link is about.")
     _tray()[photo.digest] = (photo.name, photo.digest, photo.data, photo.size)
@@ -210,6 +225,7 @@ def _forget() -> None:
     state = st.session_state
     state[_TRAY] = {}
     state[_HERE] = []
+    stickers.forget()
     state[_NEEDLESS] = state.get(_NEEDLESS, 0) + 1
     if state.get(_OWN) is not None or awaited() is not None:
         choose_sample(next(iter(SAMPLES)))

@@ -13,7 +13,7 @@ from pg_core.io.parameters import member
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.base import LocalModel
-from pg_core.photos.framing import Framing, Space, Threat, square
+from pg_core.photos.framing import USUAL, Framing, Space, Threat, View, square
 from pg_core.photos.inference import extract
 
 
@@ -26,19 +26,21 @@ def certify(
     settings: dict[str, Value] | None = None,
     space: Space = Space.NETWORK,
     report: Report | None = None,
+    view: View | str = USUAL,
 ) -> Analysis:
     """A photo, a network, a patch and a defence by name: what is predicted, and what is proved.
 
     network is a name of `pg_core.MODELS`, or a network; patch a share of the area ("2%"), a side, or (height, width),
     in pixels of the image that the network sees, or with space of the original photo. defence is a name of
     `pg_core.DEFENCES`, by default the one that certifies most with the network, as far as it was measured; settings
-    are its parameters by name, such as {"threshold": 0.2}. Raises ValueError for what does not fit, ImageError for a
-    file that is no photo.
+    are its parameters by name, such as {"threshold": 0.2}. view is which part of the photo is seen: "pad" for all of
+    it between grey bars, "centre", or the first row and column of a crop, as in "12,30"; by default as in the
+    network's training. Raises ValueError for what does not fit, ImageError for a file that is no photo.
 
     >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
     """
     model = load_model(network) if isinstance(network, str) else network
-    features = extract(photo, model)
+    features = extract(photo, model, view)
     threat = threat_of(patch, features.framing, space)
     spec = defence_spec(usual_defence(model) if defence is None else defence)
     config = configure(model, threat.on_network(features.framing), spec.checked(settings or {}))

@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from pg_core import __version__
 from pg_core.defences.base import Certificate, Claim, Defence, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import spec_of
@@ -79,12 +80,24 @@ def summary(analysis: "Analysis") -> Summary:
         "patch_space": threat.space,
         "image_size": features.framing.image_size,
         "share_seen": features.framing.share_seen,
+        "framing": _framing(features.framing),
         "undefended_prediction": analysis.undefended_prediction,
         "prediction": analysis.prediction,
         "label": analysis.label,
         "delta": features.delta,
         "delta_is": "estimated",
         **summarise(analysis.defence, analysis.certificate, analysis.classes),
+    }
+
+
+def identified(analysis: "Analysis", name: str, sha256: str, weights_sha256: str | None) -> Summary:
+    """The same, and what it is about: the version of this program, the name of the photo's file with the SHA-256 of
+    its bytes, and that of the network's weights, None where they are not known."""
+    return {
+        **summary(analysis),
+        "version": __version__,
+        "photo": {"name": name, "sha256": sha256},
+        "weights_sha256": weights_sha256,
     }
 
 
@@ -178,6 +191,17 @@ def _of_robust_masking(defence: RobustMasking) -> Summary:
         "evidence": defence.evidence.name,
         "clip_high": finite(defence.clip_high),
         "bound": defence.bound,
+    }
+
+
+def _framing(framing: Framing) -> Summary:
+    """The view, and as top, left, height and width the part of the photo that is seen and its place in the image."""
+    content = framing.content
+    return {
+        "view": str(framing.view),
+        "photo_size": framing.photo_size,
+        "crop": (*map(float, framing.top_left), *framing.crop),
+        "content": (content.top, content.left, *content.size),
     }
 
 

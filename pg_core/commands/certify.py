@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pg_core.analysis.photo import AN_ALERT, undefended_prediction
-from pg_core.analysis.words import summarise
+from pg_core.analysis.words import identified, summarise
 from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.datasets.local_logits import (
@@ -33,6 +33,7 @@ examples:
   python -m pg_core certify photo.jpg --patch-size 2%
   python -m pg_core certify photo.jpg --patch-size 64 --label cat --json
   python -m pg_core certify photo.jpg --model bagnet17 --weights bagnet17_nette.pth --patch-size 32
+  python -m pg_core certify photo.jpg --pad
   python -m pg_core certify photo.jpg --network mine.network.json
   python -m pg_core certify --local-logits saved.npz --window-size 6x6 --labels labels.json
   python -m pg_core certify --local-logits maps.npz --window-size 6x6 --layout classes,rows,columns
@@ -112,6 +113,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         for name in ("model", "weights", "network", "device", "patch_size", "patch_space"):
             if getattr(options, name) is not None:
                 certify.error(f"--{name.replace('_', '-')} goes with a photo, not with --local-logits")
+        if options.view is not None:
+            certify.error("--crop and --pad go with a photo, not with --local-logits")
         if options.label is not None and options.labels is not None:
             certify.error("expected --label or --labels, not both")
         return _certify_local_logits(options)
@@ -120,8 +123,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
-    analysis = photo.analysed(options)
-    yield as_json(analysis.summary()) if options.json else str(analysis)
+    found = photo.examined(options)
+    if not options.json:
+        yield str(found.analysis)
+        return
+    name, weights = options.photo.name, found.network.weights_sha256
+    yield as_json(identified(found.analysis, name, found.photo_sha256, weights))
 
 
 def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:

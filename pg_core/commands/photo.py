@@ -2,8 +2,10 @@
 
 import argparse
 import difflib
+import hashlib
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +20,21 @@ from pg_core.io.printable import printable
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.locality import check_locality
 from pg_core.networks.own import card_in
-from pg_core.photos.framing import Space, Threat, square
+from pg_core.photos.framing import USUAL, Fit, Space, Threat, View, square
 from pg_core.photos.inference import extract
-from pg_core.photos.read import ImageError
+from pg_core.photos.read import MAX_BYTES, ImageError
 
 if TYPE_CHECKING:
     from pg_core.networks.network import Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """An analysis, the network that saw the photo, and the SHA-256 of the photo's file."""
+
+    analysis: Analysis
+    network: "Network"
+    photo_sha256: str
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -49,6 +60,22 @@ def add_options(command: argparse.ArgumentParser) -> None:
         type=Space,
         help="where the patch is measured: on the image the network sees (default) or on the original photo",
     )
+    view = command.add_mutually_exclusive_group()
+    view.add_argument(
+        "--crop",
+        type=_crop,
+        dest="view",
+        metavar="centre|TOP,LEFT",
+        help="what the network sees: a crop in the middle of the photo, or one that begins at this pixel; default: as "
+        "in its training, the middle for most",
+    )
+    view.add_argument(
+        "--pad",
+        action="store_const",
+        const=View.named("pad"),
+        dest="view",
+        help="or the whole photo, between grey bars where its shape is another",
+    )
     command.add_argument(
         "--defence",
         choices=list(DEFENCES),
@@ -69,26 +96,35 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
-    return analysed_with_network(options)[0]
+    return examined(options).analysis
 
 
 def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Network]":
     """The same, and the network that saw it."""
+    found = examined(options)
+    return found.analysis, found.network
+
+
+def examined(options: argparse.Namespace) -> Examined:
+    """The same, with what it is about."""
     try:
         if options.photo.is_dir():
             raise ImageError(
                 f"{options.photo} is a folder: python -m pg_core evaluate {options.photo} measures a network over a "
                 "folder of class folders of photos."
             )
-        with regular(options.photo):
-            pass  # The network, which takes long to load, is of no use without.
+        with regular(options.photo) as file:  # the network, which takes long to load, is of no use without
+            data = file.read(MAX_BYTES + 1)
     except UnreadableError as error:
         raise ImageError(f"{options.photo}: {error.reason}.") from error
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
     space = options.patch_space or Space.NETWORK
     model = network(options)
-    features = extract(options.photo, model)
+    try:
+        features = extract(data, model, options.view or USUAL)
+    except ImageError as error:
+        raise ImageError(f"{printable(options.photo.name)}: {error}") from error
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
     threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
@@ -96,7 +132,19 @@ def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Netwo
     config = configure(model, threat.on_network(features.framing), spec.checked(values.settings(options)))
     label = None if options.label is None else class_name(options.label, model.classes)
     with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
-        return examine(features, spec.build(config), threat, label, model, report=report), model
+        analysis = examine(features, spec.build(config), threat, label, model, report=report)
+    return Examined(analysis, model, hashlib.sha256(data).hexdigest())
+
+
+def _crop(text: str) -> View:
+    """A crop in the middle, or that begins at a pixel."""
+    try:
+        view = View.named(text)
+    except ValueError:
+        view = USUAL
+    if view.fit is not Fit.CROP:
+        raise argparse.ArgumentTypeError(f"expected centre or TOP,LEFT, such as 12,30, got {text!r}")
+    return view
 
 
 def network(options: argparse.Namespace) -> "Network":

@@ -20,27 +20,41 @@ from pg_core.photos.read import READABLE, SUFFIXES, FramedPhoto, ImageError, fra
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photo inside a package, and what there is to see in it."""
+    """A photo inside a package, and what there is to see in it, in a word or two and in a sentence."""
 
     package: str
     file: str
+    subject: str
     caption: str
 
 
 SAMPLES: dict[str, Sample] = {
-    "chelsea": Sample("skimage", "data/chelsea.png", "A cat"),
-    "coffee": Sample("skimage", "data/coffee.png", "A cup of espresso"),
+    "chelsea": Sample("skimage", "data/chelsea.png", "cat", "A cat"),
+    "coffee": Sample("skimage", "data/coffee.png", "cup of espresso", "A cup of espresso"),
     "coins": Sample(
         "skimage",
         "data/coins.png",
+        "coins",
         "Greek coins, which the first network certifies as a Petri dish against 2 % patches: a certificate says that "
         "no patch can change the answer, not that the answer is right",
     ),
-    "rocket": Sample("skimage", "data/rocket.jpg", "A rocket on its launch pad"),
-    "astronaut": Sample("skimage", "data/astronaut.png", "A portrait: many things at once"),
-    "china": Sample("sklearn", "datasets/images/china.jpg", "A temple roof"),
-    "flower": Sample("sklearn", "datasets/images/flower.jpg", "A dahlia, for which there is no class"),
+    "rocket": Sample("skimage", "data/rocket.jpg", "rocket", "A rocket on its launch pad"),
+    "astronaut": Sample("skimage", "data/astronaut.png", "astronaut", "A portrait: many things at once"),
+    "china": Sample("sklearn", "datasets/images/china.jpg", "temple roof", "A temple roof"),
+    "flower": Sample(
+        "sklearn", "datasets/images/flower.jpg", "dahlia", "A dahlia, for which there is no class"
+    ),
 }
+
+
+def sample_title(name: str) -> str:
+    """A sample by what there is to see in it.
+
+    >>> sample_title("chelsea"), sample_title("rocket")
+    ('cat (chelsea)', 'rocket')
+    """
+    subject = SAMPLES[name].subject
+    return subject if subject == name else f"{subject} ({name})"
 
 
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")

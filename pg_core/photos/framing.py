@@ -1,11 +1,14 @@
-"""Which part of a photo a network sees, and what of it a patch on the original photo can touch (theory §1)."""
+"""Which part of a photo a network sees, and what of it a patch on the original photo can touch (theory §1).
+
+Not here: the pixels, see `pg_core.photos.read`.
+"""
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pg_core.geometry import Size
-from pg_core.io.parameters import coerce_fields, member
+from pg_core.geometry import Box, Size
+from pg_core.io.parameters import coerce_fields, member, position_of, shown
 from pg_core.networks.base import Part
 from pg_core.photos.upright import SUPPORT
 
@@ -15,21 +18,103 @@ _MUCH_CUT_AWAY, _MUCH_ENLARGED = 0.25, 2.0
 """A share of the photo, and a factor for an axis, beyond which a person is told."""
 
 
+class Fit(StrEnum):
+    """How a photo is made to fit the image of a network."""
+
+    USUAL = "usual"
+    """As in the network's training: the middle of the photo, or the whole of it, stretched (`Part`)."""
+    CROP = "crop"
+    """A part of the photo that has the shape of the image."""
+    PAD = "pad"
+    """The whole photo in its own shape, between bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a person wants a network to see of a photo: how it is made to fit, and the first row and column of a crop
+    in whole pixels of the photo, None for its middle. In words: usual, centre, pad, or TOP,LEFT.
+
+    >>> View.named("12,30")
+    View(fit=<Fit.CROP: 'crop'>, top_left=(12, 30))
+    """
+
+    fit: Fit = Fit.USUAL
+    top_left: Size | None = None
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        if self.top_left is not None and (self.fit is not Fit.CROP or min(self.top_left) < 0):
+            raise ValueError(
+                f"expected the first row and column of a crop, both at least 0, got {self.fit} at {self.top_left}"
+            )
+
+    @classmethod
+    def named(cls, value: object) -> "View":
+        """The view that a value is, or that these words say; raises ValueError for anything else."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str) and value.isascii():
+            if value in _VIEWS:
+                return _VIEWS[value]
+            numbers = [position_of(digits) for digits in value.split(",")]
+            match numbers:
+                case [int(top), int(left)]:
+                    return cls(Fit.CROP, (top, left))
+        raise ValueError(f"expected {', '.join(_VIEWS)} or TOP,LEFT such as 12,30, got {shown(value)}")
+
+    def __str__(self) -> str:
+        if self.top_left is not None:
+            return "{},{}".format(*self.top_left)
+        return next(name for name, view in _VIEWS.items() if view == self)
+
+
+USUAL = View()
+_VIEWS = {"usual": USUAL, "centre": View(Fit.CROP), "pad": View(Fit.PAD)}
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Which part of a photo the network sees: `crop` source pixels (height, width) from the middle, resized
-    to `image_size`."""
+    """Which part of a photo the network sees: `crop` source pixels (height, width), of the middle or where the view
+    says, resized to `image_size`, or to the part of it that is left between bars."""
 
     photo_size: Size
     crop: tuple[float, float]
     image_size: Size
+    view: View = USUAL
 
     @property
     def top_left(self) -> tuple[float, float]:
         """Where the crop begins, in whole source pixels: half a pixel would blur, and spread a patch, even
         where nothing is resized."""
+        if self.view.top_left is not None:
+            return float(self.view.top_left[0]), float(self.view.top_left[1])
         top, left = ((n - c) // 2 for n, c in zip(self.photo_size, self.crop, strict=True))
         return top, left
+
+    @property
+    def last_top_left(self) -> Size:
+        """The last row and column in which a crop of this size can begin."""
+        # A crop as wide as the photo may have lost a bit of its width in the division by the image's.
+        row, column = (
+            max(0, math.floor(n - c + 1e-9)) for n, c in zip(self.photo_size, self.crop, strict=True)
+        )
+        return row, column
+
+    @property
+    def content(self) -> Box:
+        """Where the photo lies in the network's image: all over it, unless it lies in the middle between bars."""
+        if self.view.fit is not Fit.PAD:
+            return Box(0, 0, *self.image_size)
+        scale = min(m / n for n, m in zip(self.photo_size, self.image_size, strict=True))
+        height, width = (
+            min(m, max(1, round(scale * n))) for n, m in zip(self.photo_size, self.image_size, strict=True)
+        )
+        return Box((self.image_size[0] - height) // 2, (self.image_size[1] - width) // 2, height, width)
+
+    @property
+    def share_of_bars(self) -> float:
+        """Which share of the network's image bars fill, in [0, 1)."""
+        return 1 - math.prod(self.content.size) / math.prod(self.image_size)
 
     @property
     def share_seen(self) -> float:
@@ -44,27 +129,38 @@ class Framing:
     def enlargement(self) -> tuple[float, float]:
         """Pixels of the network's image for each pixel of the photo, along rows and along columns: below 1 where it is
         reduced. The two differ where the whole photo is stretched."""
-        rows, columns = (n / c for n, c in zip(self.image_size, self.crop, strict=True))
+        rows, columns = (n / c for n, c in zip(self.content.size, self.crop, strict=True))
         return rows, columns
 
     def sentence(self) -> str | None:
-        """What has to be said of the photo where the network sees it much cut or much enlarged: more than a quarter
-        cut away, or more than two pixels for one along an axis.
+        """What has to be said of the photo where the network sees it between bars, or cut where a person chose, or
+        much cut or much enlarged: more than a quarter cut away, or more than two pixels for one along an axis.
 
         >>> frame((100, 100), (224, 224)).sentence()
         'The network sees this photo enlarged 2.6 times (224x224 pixels made of 88x88).'
         """
-        cut = 1 - self.share_seen > _MUCH_CUT_AWAY
+        placed = self.view.top_left is not None
+        cut = placed or 1 - self.share_seen > _MUCH_CUT_AWAY
         enlarged = self._enlarged()
-        if not cut and not enlarged:
+        if not cut and not enlarged and not self.share_of_bars:
             return None
-        seen = f"the middle {100 * self.share_seen:.0f} % of this photo" if cut else "this photo"
+        seen = "this photo"
+        if cut:
+            seen = f"{'' if placed else 'the middle '}{100 * self.share_seen:.0f} % of this photo"
+        elif self.share_of_bars:
+            seen = "all of this photo"
+        if placed:
+            seen += ", from row {:g} and column {:g} on".format(*self.top_left)
         if enlarged:
-            seen += f"{',' if cut else ''} enlarged {enlarged}"
-        (height, width), (rows, columns) = self.image_size, map(round, self.crop)
-        made = f"({height}x{width} pixels made of {rows}x{columns})"
-        rest = "; nothing is claimed about the rest" if cut else ""
-        return f"The network sees {seen} {made}{rest}."
+            seen += f"{',' if cut or self.share_of_bars else ''} enlarged {enlarged}"
+        (height, width), (rows, columns) = self.content.size, map(round, self.crop)
+        seen += f" ({height}x{width} pixels made of {rows}x{columns})"
+        if self.share_of_bars:
+            seen += (
+                f" between grey bars: they fill {100 * self.share_of_bars:.0f} % of its image, and a patch on that "
+                "image may cover them too"
+            )
+        return f"The network sees {seen}{'; nothing is claimed about the rest' if cut else ''}."
 
     def _enlarged(self) -> str:
         named = dict(zip(("height", "width"), self.enlargement, strict=True))
@@ -77,13 +173,14 @@ class Framing:
         """Pixels of the network's image that a patch of the *original* photo's pixels can touch.
 
         A target pixel is touched if the kernel around its centre reaches the centre of a patch pixel:
-        ceil(scale * (p - 1 + 2 * support)) per axis, and just p where nothing is resized.
+        ceil(scale * (p - 1 + 2 * support)) per axis, and just p where nothing is resized; never one of a bar.
 
         >>> Framing((32, 32), (32.0, 32.0), (192, 192)).patch_on_network((5, 5))
         (48, 48)
         """
         height, width = (
-            min(n, _touched(p, n / c)) for p, n, c in zip(patch_size, self.image_size, self.crop, strict=True)
+            min(n, _touched(p, n / c))
+            for p, n, c in zip(patch_size, self.content.size, self.crop, strict=True)
         )
         return height, width
 
@@ -135,13 +232,30 @@ def square(share: float, image_size: Size) -> Size:
     return (side, other) if image_size[0] <= image_size[1] else (other, side)
 
 
-def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE) -> Framing:
-    """The part of a photo that a network sees: the middle, 224/256 of its short side, as in ImageNet's evaluation, or
-    the whole of it, stretched; the whole in any case if it has the network's size already."""
-    if photo_size == image_size or member(Part, part) is Part.WHOLE:
-        return Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size)
-    scale = min(n / m for n, m in zip(photo_size, image_size, strict=True)) / _SHORT_SIDE
-    return Framing(photo_size, (image_size[0] * scale, image_size[1] * scale), image_size)
+def frame(photo_size: Size, image_size: Size, part: Part = Part.MIDDLE, view: View | str = USUAL) -> Framing:
+    """The part of a photo that a network sees. Usually the middle, 224/256 of its short side, as in ImageNet's
+    evaluation, or the whole of it, stretched; the whole in any case if it has the network's size already. Else as the
+    view says: a crop of the same size (of the whole short side, where a network sees all of a photo) that begins at a
+    pixel of the photo, or the whole between bars. Raises ValueError for a crop that leaves the photo."""
+    view, part = View.named(view), member(Part, part)
+    found = Framing(photo_size, (float(photo_size[0]), float(photo_size[1])), image_size, view)
+    if view.fit is Fit.PAD:
+        return found
+    stretched = part is Part.WHOLE and view.fit is Fit.USUAL
+    if photo_size != image_size and not stretched:
+        scale = min(n / m for n, m in zip(photo_size, image_size, strict=True))
+        if part is Part.MIDDLE:
+            scale /= _SHORT_SIDE
+        height, width = (min(float(n), m * scale) for n, m in zip(photo_size, image_size, strict=True))
+        found = Framing(photo_size, (height, width), image_size, view)
+    if view.top_left is not None:
+        last = found.last_top_left
+        if any(first > most for first, most in zip(view.top_left, last, strict=True)):
+            raise ValueError(
+                f"expected a crop that begins in row 0 to {last[0]} and column 0 to {last[1]} of this "
+                f"{photo_size[0]}x{photo_size[1]} photo, got {view}"
+            )
+    return found
 
 
 def _touched(patch: int, scale: float) -> int:

@@ -17,7 +17,7 @@ from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Patch, ReceptiveField, Size, Window, cells
 from pg_core.io.parameters import coerce_fields
 from pg_core.networks.base import LocalModel, Pixels
-from pg_core.photos.framing import Framing
+from pg_core.photos.framing import USUAL, Framing, View
 from pg_core.photos.patches import PatchPixels, paste
 from pg_core.photos.read import FramedPhoto, framed
 
@@ -60,14 +60,18 @@ class LocalFeatures:
         return f"LocalFeatures({self.model}, {len(self.classes)} classes, map {self.map_size}, delta {self.delta:.2g})"
 
 
-def extract(image: Image.Image | Path | str | bytes | FramedPhoto, model: LocalModel) -> LocalFeatures:
-    """Run the network on a photo, the photo in a file or in the bytes of one, or on what it sees of one.
+def extract(
+    image: Image.Image | Path | str | bytes | FramedPhoto, model: LocalModel, view: View | str = USUAL
+) -> LocalFeatures:
+    """Run the network on a photo, the photo in a file or in the bytes of one, or on what it sees of one already; view
+    says which part of a photo it is to see.
 
     Raises ImageError for a file that is no photo and for an image that no such file holds (`images.upright_rgb`), and
-    ValueError for a network whose local logits are not finite, and for what a network of another image size sees.
+    ValueError for a network whose local logits are not finite, for what a network of another image size sees, and for
+    a view of what is outside the photo.
     """
     if not isinstance(image, FramedPhoto):
-        image = framed(image, model.image_size, model.part)
+        image = framed(image, model.image_size, model.part, view)
     if image.framing.image_size != model.image_size:
         raise ValueError(f"expected {model.image_size} pixels, got {image.framing.image_size}")
     pixels = image.pixels

@@ -71,6 +71,19 @@ class UprightPhoto:
             part = (0, top, self._stored.width, bottom)
         return _rgb(self._stored.crop(part).transpose(self._turn))
 
+    @property
+    def transparent(self) -> bool:
+        """Whether any pixel is not opaque."""
+        stored = self._stored
+        if not _has_alpha(stored) or stored.mode.startswith("I"):
+            return False  # a grey of 16 bits keeps its transparent value, but is not shown so
+        step = max(1, _PIXELS_AT_ONCE // stored.width)
+        for top in range(0, stored.height, step):
+            band = stored.crop((0, top, stored.width, min(stored.height, top + step)))
+            if np.asarray(_rgba(band).getchannel("A")).min() < 255:
+                return True
+        return False
+
     def whole(self) -> Image.Image:
         """All rows; of a large photo that takes as much memory as the photo itself."""
         height, width = self.size
@@ -128,12 +141,20 @@ def _rgb(photo: Image.Image) -> Image.Image:
     if photo.mode.startswith("I"):
         return to_srgb(_eight_bits(photo), profile).convert("RGB")
     mode = "L" if photo.mode in ("1", "L", "LA", "La") else "CMYK" if photo.mode == "CMYK" else "RGB"
-    if photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in photo.info:
-        opaque = photo.convert("LA").convert("RGBA") if photo.mode == "La" else photo.convert("RGBA")
+    if _has_alpha(photo):
+        opaque = _rgba(photo)
         rgba = to_srgb(opaque.convert(mode), profile).convert("RGB")
         rgba.putalpha(opaque.getchannel("A"))
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return to_srgb(photo.convert(mode), profile).convert("RGB")
+
+
+def _has_alpha(photo: Image.Image) -> bool:
+    return photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in photo.info
+
+
+def _rgba(photo: Image.Image) -> Image.Image:
+    return photo.convert("LA").convert("RGBA") if photo.mode == "La" else photo.convert("RGBA")
 
 
 def _eight_bits(photo: Image.Image) -> Image.Image:

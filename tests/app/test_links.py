@@ -16,6 +16,7 @@ from tests.app.test_page import field
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 LINK = {
     "photo": "coffee",
+    "frame": "25,170",
     "network": "tiles-coarse",
     "size": "40x56",
     "threshold": "0.1",
@@ -102,6 +103,7 @@ def test_a_plain_address_stays_short():
     [
         {
             "photo": "../../etc/passwd",
+            "frame": "left",
             "checkpoint": "no-such.pth",
             "space": "outer",
             "size": "0x5",
@@ -115,6 +117,7 @@ def test_a_plain_address_stays_short():
         },
         {
             "photo": "A" * 64,
+            "frame": "1,2,3",
             "size": "1e9x5",
             "threshold": "nan",
             "clip": "inf",
@@ -168,6 +171,60 @@ def test_a_class_of_the_link_that_the_network_lacks_is_named_once(part):
     app.run()
     assert not app.warning
     assert "no such class" not in boxes(opened(network="cifar10", **{part: "frog"}))
+
+
+def test_a_crop_that_leaves_the_photo_is_left_out_and_one_for_another_network_is_moved_inside():
+    app = opened(network="tiles-coarse", frame="999,0")
+    assert "Ignored unknown values in this link: frame=999,0." in boxes(app)
+    assert "frame" not in address(app)
+    app.run()
+    assert not app.warning
+    # chelsea has 300x451 pixels; the crop of cifar10 is its whole height.
+    app = opened(network="tiles-coarse", frame="37,188")
+    assert address(app)["frame"] == "37,188"
+    app.selectbox(key="network").select("cifar10").run()
+    assert not app.exception
+    assert not app.warning
+    assert address(app)["frame"] == "0,151"
+
+
+def test_what_is_seen_of_a_photo_is_chosen_for_each_photo_and_forgotten_with_the_settings():
+    app = opened(network="cifar10")
+    assert "frame" not in address(app)
+    (fit,) = [box for box in app.radio if (box.key or "").startswith("fit-")]
+    assert fit.value == "Stretch"
+    undefended = app.metric[0].value, app.metric[3].value
+    fit.set_value("Pad").run()
+    assert address(app)["frame"] == "pad"
+    assert any("between grey bars" in box.value for box in app.sidebar.caption)
+    assert (app.metric[0].value, app.metric[3].value) != undefended
+    app.selectbox(key="sample").select("coffee").run()
+    assert "frame" not in address(app)
+    app.selectbox(key="sample").select("chelsea").run()
+    assert address(app)["frame"] == "pad"
+    (fit,) = [box for box in app.radio if (box.key or "").startswith("fit-")]
+    fit.set_value("Stretch").run()
+    assert "frame" not in address(app)
+    assert (app.metric[0].value, app.metric[3].value) == undefended
+
+
+def test_a_link_to_a_sticker_that_is_not_here_says_so_and_goes_on_asking_for_it():
+    picture = png(Image.open(sample_path("rocket")).resize((160, 107)))
+    digest = hashlib.sha256(picture).hexdigest()
+    contents = f"sticker:{digest}:10,20,50,60"
+    app = opened(network="cifar10", contents=contents)
+    assert f"(SHA-256 {digest[:12]}…)" in boxes(app)
+    assert address(app)["contents"] == contents
+    app.file_uploader(key="upload").set_value(("mine.png", picture, "image/png")).run()
+    assert not app.exception
+    assert "SHA-256" not in boxes(app)
+    assert address(app)["contents"] == contents
+    assert app.selectbox(key="sample").value == "chelsea"  # it is no photo to look at
+    other = png(Image.open(sample_path("coffee")).resize((160, 107)))
+    app.file_uploader(key="sticker").set_value(("other.png", other, "image/png")).run()
+    assert address(app)["contents"].startswith(f"sticker:{hashlib.sha256(other).hexdigest()}:")
+    app.file_uploader(key="sticker").set_value(("bad.png", b"GIF89a", "image/png")).run()
+    assert any("bad.png" in box.value and "Still showing other.png." in box.value for box in app.error)
 
 
 def own_photo():

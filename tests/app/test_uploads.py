@@ -66,6 +66,16 @@ def test_a_photo_of_a_phone_is_certified_and_the_share_seen_of_it_is_said(page):
     assert not any("The network sees" in text for text in captions(page))
 
 
+def test_what_is_transparent_is_said_to_be_seen_as_white(page):
+    assert not any("transparent" in text for text in captions(page))
+    photo = Image.linear_gradient("L").convert("RGBA")
+    upload(page, "opaque.png", png(photo))
+    assert not any("transparent" in text for text in captions(page))
+    photo.putalpha(200)
+    upload(page, "glass.png", png(photo))
+    assert "What is transparent in this photo is seen as white." in captions(page)
+
+
 def test_an_error_is_cleared_by_the_next_good_upload(page):
     upload(page, "bad.png", b"GIF89a")
     assert [box.value for box in page.error if box.value.startswith("bad.png: This is a GIF image")]

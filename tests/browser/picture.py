@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+from pg_core.datasets.folders import sample_title
 from tests.browser.conftest import QUIET, ROOT, start_server, stop_server
 
 
@@ -19,7 +20,7 @@ def main() -> None:
         try:
             page.goto(url)
             page.get_by_label("or a sample", exact=True).click(timeout=60_000)
-            page.get_by_role("option", name="coffee", exact=True).click()
+            page.get_by_role("option", name=sample_title("coffee"), exact=True).click()
             expect(page.get_by_text("windows are not certified. Smallest margin")).to_be_visible(
                 timeout=60_000
             )

@@ -6,6 +6,8 @@ import re
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from pg_core.datasets.folders import sample_title
+
 VERDICT = re.compile(r"Certified\.|Not certified|Undecided|Nothing")
 STAGE = "document.querySelector('.pg-stage').pgComponent"
 
@@ -32,7 +34,7 @@ def drawn(page: Page) -> int:
 def choose_sample(page: Page, name: str) -> None:
     """Choose a sample, and wait until its panels are drawn."""
     before = drawn(page)
-    choose(page, "or a sample", name)
+    choose(page, "or a sample", sample_title(name))
     page.wait_for_function(f"{STAGE}.draws > {before}")
     # The stage is drawn before the run ends, which may still replace fields.
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from pg_core.datasets.folders import sample_title
 from tests.browser.test_explore import at_panel, choose, metric, verdict, wait_for_panels
 
 pytestmark = pytest.mark.browser
@@ -24,7 +25,7 @@ def failing_windows(page: Page) -> list[tuple[int, int]]:
 def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_page):
     page = open_page()
     wait_for_panels(page)
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
     row, column = failing_windows(page)[-1]
     page.mouse.click(*at_panel(page, 4, row, column))
@@ -53,7 +54,7 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
 
 def test_other_settings_change_the_verdict_at_once(open_page):
     page = open_page(path="debugger")
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     expect(page.get_by_text("windows are not certified. Smallest margin")).to_be_visible()
     page.get_by_role("spinbutton", name="Patch height").fill("8")
     page.get_by_role("spinbutton", name="Patch height").press("Enter")

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from app.components.component import PLOTLY_URL
 from pg_core import sample_path
+from pg_core.datasets.folders import sample_title
 from tests.browser.conftest import ROOT
 from tests.browser.steps import (
     STAGE,
@@ -123,7 +124,7 @@ def test_arrow_keys_choose_a_window_and_the_choice_is_spoken(open_page):
 def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones(open_page):
     page = open_page()
     wait_for_panels(page)
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
     expect(verdict(page)).to_contain_text(re.compile(r"'.+' could overtake 'espresso'"))
     proved, count = (int(number) for number in metric(page, "Windows proved").inner_text().split(" of "))
@@ -225,7 +226,7 @@ def test_the_page_asks_no_other_host_for_anything(open_page, app_url):
 def test_choices_survive_a_look_at_the_other_page(open_page):
     page = open_page()
     wait_for_panels(page)
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     expect(verdict(page)).to_contain_text("espresso")
     page.get_by_role("link", name="Networks").click()
     expect(page.get_by_role("heading", name="Networks", exact=True)).to_be_visible()

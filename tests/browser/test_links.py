@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from pg_core import sample_path
+from pg_core.datasets.folders import sample_title
 from tests.browser.steps import choose, png, upload, wait_for_panels
 
 pytestmark = pytest.mark.browser
@@ -49,7 +50,7 @@ def test_back_undoes_a_choice_or_a_change_of_page_and_forward_does_it_again(open
     page = open_page(path="?network=cifar10")
     wait_for_panels(page)
     until(page, "photo", "chelsea")
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     until(page, "photo", "coffee")
     expect(page).to_have_title("Explore · coffee · PatchGuard Explorer")
     entries = page.evaluate("history.length")
@@ -60,7 +61,7 @@ def test_back_undoes_a_choice_or_a_change_of_page_and_forward_does_it_again(open
     expect(page).to_have_title("Explore · coffee · PatchGuard Explorer")
     page.go_back()
     expect(page).to_have_title("Explore · chelsea · PatchGuard Explorer")
-    expect(page.get_by_label("or a sample", exact=True).first).to_have_value("chelsea")
+    expect(page.get_by_label("or a sample", exact=True).first).to_have_value(sample_title("chelsea"))
     page.go_forward()
     expect(page).to_have_title("Explore · coffee · PatchGuard Explorer")
     assert page.evaluate("history.length") == entries + 1
@@ -91,7 +92,7 @@ def test_a_photo_dropped_or_pasted_on_the_page_comes_back_after_a_reload_and_aft
     wait_for_panels(page)
     expect(page).to_have_title("Explore · mine.png · PatchGuard Explorer")
     assert said(page)["photo"] == digest
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     until(page, "photo", "coffee")
     page.get_by_role("button", name="Forget my photos").click()
     kept(page, 0)

@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from pg_core.datasets.folders import sample_title
+
 pytestmark = pytest.mark.browser
 
 
@@ -19,7 +21,7 @@ def choose(page: Page, label: str, option: str) -> None:
 def test_every_place_is_mapped_and_one_is_read_by_the_keyboard(open_page):
     page = open_page(path="placements")
     wait_for_map(page, "Margin of the patch at every place")
-    choose(page, "or a sample", "coffee")
+    choose(page, "or a sample", sample_title("coffee"))
     expect(page.get_by_text("some content of the patch lets a rival win")).to_be_visible()
     wait_for_map(page, "Margin of the patch at every place")
     expect(page.get_by_text("385x385 = 148,225 places of a 64x64-pixel patch")).to_be_visible()

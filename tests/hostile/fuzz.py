@@ -121,7 +121,14 @@ def _photo_seeds() -> list[bytes]:
 
 
 def _link_seeds() -> list[bytes]:
-    whole = {"photo": "coffee", "network": "cifar10", "size": "4x5", "threshold": "0.1", "evidence": "logits"}
+    whole = {
+        "photo": "coffee",
+        "frame": "3,4",
+        "network": "cifar10",
+        "size": "4x5",
+        "threshold": "0.1",
+        "evidence": "logits",
+    }
     whole |= {
         "clip": "20",
         "bound": "tight",

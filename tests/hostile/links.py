@@ -8,7 +8,19 @@ from tests.hostile.case import LinkCase
 from tests.hostile.names import NAME, TEXTS
 
 _PARTS = (
-    *("photo", "network", "checkpoint", "space", "size", "defence", "threshold", "evidence", "clip", "bound"),
+    *(
+        "photo",
+        "frame",
+        "network",
+        "checkpoint",
+        "space",
+        "size",
+        "defence",
+        "threshold",
+        "evidence",
+        "clip",
+        "bound",
+    ),
     *("alert_threshold", "masks_per_axis", "patch", "contents", "window", "copy", "board"),
 )
 """What a link says, but for classes: any text may be one, until the network is known."""
@@ -74,6 +86,7 @@ _NUMBERS = {
         *("sticker:nowhere:1,2,30,40", "sticker:coffee:1,2,0,40", "sticker:../x:1,2,3,4", "Noise:1"),
     ),
     "photo": ("A" * 64, "0" * 63, "0" * 65, "g" * 64, "Chelsea", "chelsea ", "http://127.0.0.1:1/a.png"),
+    "frame": ("PAD", "pad ", "1", "1,2,3", "-1,2", "1.5,2", "left", "crop", "٣,٣", "9" * 30 + ",0"),
     "network": ("TILES", "tiles ", "tiles-192", "own-000000000000"),
     "space": ("outer", "NETWORK", "photo,network"),
     "evidence": ("hearsay", "LOGITS", "logits,confidence"),
@@ -97,6 +110,7 @@ _SOUND: tuple[dict[str, str], ...] = (
     {},
     {"photo": "coffee"},
     {"photo": "0" * 64},
+    {"frame": "pad"},
     {"size": "200000x200000"},
     {"size": "0.1%"},
     {"window": "999999,0"},
@@ -134,7 +148,7 @@ def on_the_page() -> list[LinkCase]:
         "patch=999999,999999,999999,999999",
     ]
     names += ["everything: hostile text", "everything: encoded twice", "everything: NUL"]
-    names += [f"sound {number}" for number in (2, 3, 6, 10, 11, 14, 15, 18)]
+    names += [f"sound {number}" for number in (2, 3, 4, 7, 11, 12, 15, 16, 19)]
     return [wrong[name] for name in names]
 
 

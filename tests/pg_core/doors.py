@@ -53,7 +53,7 @@ from pg_core.networks import MODELS, load_model
 from pg_core.networks.network import Network
 from pg_core.networks.own import OwnNetwork
 from pg_core.photos import patches as attacks
-from pg_core.photos.framing import Space, frame
+from pg_core.photos.framing import Space, View, frame
 from pg_core.photos.read import framed, to_pixels
 from pg_core.plots.figure import drawn
 from tests.colours import Colours
@@ -89,6 +89,7 @@ def examples():
         EvaluationCase((8, 8), "masking", robust),
         features,
         Threat((8, 8)),
+        View(),
         result,
         result.spec,
         NotApplicable("masking", "why"),

@@ -25,7 +25,7 @@ def words():
 
 
 def _words_of(name, value):
-    if is_dataclass(value):
+    if inspect.isclass(value) and is_dataclass(value):
         for field in fields(value):
             for kind in _enumerations(field.type):
                 yield f"{name}.{field.name}", kind

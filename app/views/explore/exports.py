@@ -10,7 +10,7 @@ from pg_core import __version__
 from pg_core.analysis.effect import BROKEN, PatchEffect
 from pg_core.analysis.limits import limits
 from pg_core.analysis.photo import Analysis
-from pg_core.analysis.words import finite, places
+from pg_core.analysis.words import finite, identified, places
 from pg_core.defences.patchguard.certificate import MaskingCertificate
 from pg_core.geometry import Box
 from pg_core.io.json import as_json
@@ -86,16 +86,13 @@ def windows_latex(screen: Screen) -> str:
 
 
 def analysis_json(screen: Screen) -> str:
-    """The summary of the command line, and what the screen shows besides: where it comes from, what it does not say,
-    the chosen position, the patch, and the numbers of all positions, row by row."""
+    """The JSON of the command line, and what the screen shows besides: what it does not say, the chosen position, the
+    patch, and the numbers of all positions, row by row."""
     analysis, certificate = screen.analysis, screen.analysis.certificate
     said, at = limits(analysis), (screen.chosen.top, screen.chosen.left)
     rivals = np.array(analysis.classes, dtype=object)[certificate.rival]
     told = {
-        **analysis.summary(),
-        "version": __version__,
-        "photo": {"name": screen.photo, "sha256": screen.photo_sha256},
-        "weights_sha256": screen.weights_sha256,
+        **identified(analysis, screen.photo, screen.photo_sha256, screen.weights_sha256),
         "limits": {"proved": said.proved, "assumed": said.assumed, "not_said": said.not_said},
         "chosen": {
             "row": at[0],

@@ -3,7 +3,7 @@
 import pytest
 
 from pg_core.datasets.base import DATASETS, OTHER, Dataset, dataset_of
-from pg_core.datasets.folders import labelled_photos
+from pg_core.datasets.folders import SAMPLES, labelled_photos, sample_title
 from pg_core.networks import MODELS, TRAINED, load_model
 
 
@@ -42,3 +42,10 @@ def test_a_folder_named_like_a_class_is_that_class_whatever_a_data_set_calls_so(
         (tmp_path / folder / "one.png").touch()
     labels = {photo.name: photo.label for photo in labelled_photos(tmp_path, ("cat", "dog"))}
     assert labels == {"cat/one.png": 0, "dog/one.png": 1, "n2/one.png": 1}
+
+
+def test_samples_are_listed_by_what_there_is_to_see_in_them_and_no_two_alike():
+    titles = {name: sample_title(name) for name in SAMPLES}
+    assert titles["chelsea"] == "cat (chelsea)"
+    assert titles["rocket"] == "rocket"
+    assert len(set(titles.values())) == len(SAMPLES)

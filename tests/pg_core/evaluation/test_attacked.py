@@ -179,7 +179,7 @@ def test_the_command_prints_the_bracket(folder, bracket, capsys, tmp_path):
 
 @pytest.mark.parametrize(
     "option",
-    [["--label", "cat"], ["--target", "cat"], ["-o", "image.png"], ["--placements", "1,1"]],
+    [["--label", "cat"], ["--target", "cat"], ["-o", "a.png"], ["--placements", "1,1"], ["--pad"]],
 )
 def test_what_is_about_one_photo_does_not_go_with_a_folder(folder, option, capsys):
     with pytest.raises(SystemExit, match="2"):

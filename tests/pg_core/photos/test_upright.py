@@ -97,12 +97,27 @@ def test_a_network_sees_the_same_of_a_file_as_of_its_pixels(narrow_bands, tmp_pa
 
 
 def test_a_small_photo_is_reduced_to_itself_and_a_large_one_keeps_its_shape():
-    photo, size = reduced(encoded(noise(40, 60)))
+    photo, size, _ = reduced(encoded(noise(40, 60)))
     assert np.array_equal(photo, noise(40, 60))
     assert size == (40, 60)
-    photo, size = reduced(encoded(Image.linear_gradient("L").resize((4096, 1024)).convert("RGB")))
+    photo, size, _ = reduced(encoded(Image.linear_gradient("L").resize((4096, 1024)).convert("RGB")))
     assert photo.size == (1024, 256)
     assert size == (1024, 4096)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L", "1"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_photo_is_transparent_if_any_pixel_of_it_is_not_opaque(mode, large):
+    photo = noise(*((2100, 1000) if large else (40, 60)))
+    opaque = photo.convert(mode)
+    assert not reduced(encoded(opaque)).transparent
+    if mode in ("RGBA", "LA"):
+        opaque.putpixel((opaque.width - 1, opaque.height - 1), (*opaque.getpixel((0, 0))[:-1], 254))
+        assert reduced(encoded(opaque)).transparent
+    if mode == "P":
+        seen = opaque.getpixel((3, 3))
+        opaque.info["transparency"] = seen
+        assert reduced(encoded(opaque)).transparent
 
 
 class Meeting:
@@ -196,7 +211,7 @@ def test_eight_large_photos_at_once_take_little_memory(tmp_path):
 
     def uploads():
         with ThreadPoolExecutor(8) as pool:
-            return len({size for _, size in pool.map(reduced, contents)})
+            return len({size for _, size, _ in pool.map(reduced, contents)})
 
     taken, different = peak_of(uploads)
     assert different == len(set(map(len, contents))) - 1  # JPEG and PNG have one size
