@@ -43,7 +43,7 @@ the network sees; printing, light and angle are another threat. At a place that 
 """
 _WORST = re.compile(r"worst:([1-9][0-9]{0,3})")
 _OF_A_PHOTO, _OF_A_FOLDER = (
-    ("patch_space", "label", "target", "output"),
+    ("patch_space", "view", "label", "target", "output"),
     ("limit", "lines", "skip_unreadable"),
 )
 

@@ -105,7 +105,7 @@ def test_where_nothing_is_kept_an_interrupt_says_so(arguments, capsys, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pg_core.commands.photo.analysed", stop)
+    monkeypatch.setattr("pg_core.commands.photo.examined", stop)
     command, *options = arguments
     assert main([command, "photo.jpg", *options]) == 130
     captured = capsys.readouterr()
