@@ -3,9 +3,9 @@
 photo (the name of a sample, or the SHA-256 of a person's own), copy (of the photo of a link: the verdict of the
 original), network, checkpoint, space, size (as 2% or 64x64), defence and its settings (threshold, evidence, clip,
 bound, alert_threshold, masks_per_axis), label, class, patch (off, or top,left,height,width), contents (noise:seed,
-solid:rrggbb, checkerboard, or sticker:photo:top,left,height,width), window (row,column), board, and what is chosen on
-one page alone (`app.state.pages`). The address is the same on every page, so that a change of page is one step back in
-the browser, as every choice is.
+solid:rrggbb, checkerboard, sticker:photo:top,left,height,width, or optimised: with the beginning of the hash of pixels
+that this session has found), window (row,column), board, and what is chosen on one page alone (`app.state.pages`). The
+address is the same on every page, so that a change of page is one step back in the browser, as every choice is.
 """
 
 import re
@@ -20,7 +20,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.cache import analysis as cached
 from app.cache import networks as cached_networks
 from app.cache.analysis import Choice
-from app.cache.patches import Contents, Motif
+from app.cache.patches import Contents, Motif, digest_of_pixels
 from app.sidebar import PER_CENT, PIXELS, Choices
 from app.state import board, copies, networks, pages, patch, photos, windows
 from pg_core.datasets.folders import SAMPLES
@@ -162,6 +162,8 @@ def _contents(motif: Motif) -> str | None:
             return "checkerboard"
         case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
             return f"sticker:{_photo_name(motif.sticker)}:{_numbers(motif.cut)}"
+        case Contents.OPTIMISED:
+            return f"optimised:{digest_of_pixels(motif.pixels)}"
     return f"noise:{motif.seed}"
 
 
@@ -275,6 +277,8 @@ def _read_contents(text: str) -> None:
             st.session_state["contents"] = Contents.CHECKERBOARD
         case "sticker", [photo, cut]:
             patch.remember_sticker(photo if photo in SAMPLES else None, _digest_of(photo), _box(cut))
+        case "optimised", [digest]:
+            patch.choose_optimised(digest)
         case _:
             raise ValueError(f"expected contents of a patch, got {text!r}")
 

@@ -43,7 +43,7 @@ def _figure5() -> None:
 def _placements() -> None:
     from app.views.placements import page as placements
 
-    placements.show(chosen)
+    placements.show(chosen, explore_page)
 
 
 def _compare() -> None:
@@ -76,12 +76,13 @@ def _about() -> None:
     about.show()
 
 
+explore_page = st.Page(_explore, title="Explore", url_path="explore", default=True)
 about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
 page = st.navigation(
     [
-        st.Page(_explore, title="Explore", url_path="explore", default=True),
+        explore_page,
         debugger_page,
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_steps, title="Steps", url_path="steps"),

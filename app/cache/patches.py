@@ -1,6 +1,7 @@
 """A simulated patch: what fills it, and what the networks say of the photo with it on."""
 
 import base64
+import hashlib
 import io
 import math
 from dataclasses import dataclass
@@ -41,18 +42,22 @@ class Contents(StrEnum):
     SOLID = "solid colour"
     CHECKERBOARD = "checkerboard"
     STICKER = "sticker"
+    OPTIMISED = "optimised pixels"
 
 
 @dataclass(frozen=True, slots=True)
 class Motif:
-    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, or a part of a photo, in the
-    photo's pixels."""
+    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, a part of a photo, in the photo's
+    pixels, or pixels that a search has found, red, green and blue in 8 bits, row by row, with their height and
+    width."""
 
     contents: Contents = Contents.NOISE
     seed: int = 0
     colour: str = "#ff0000"
     sticker: Photo | None = None
     cut: Box | None = None
+    pixels: bytes = b""
+    pixels_size: Size | None = None
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -68,7 +73,8 @@ class Simulation:
 
 def _key(motif: Motif) -> tuple[object, ...]:
     sticker = motif.sticker and motif.sticker.digest
-    return motif.contents, motif.seed, motif.colour, sticker, motif.cut
+    pixels = motif.pixels_size, digest_of_pixels(motif.pixels)
+    return motif.contents, motif.seed, motif.colour, sticker, motif.cut, *pixels
 
 
 def _key_and_place(simulation: Simulation) -> tuple[object, ...]:
@@ -102,6 +108,23 @@ def placements(
 ) -> Placements:
     """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
     return analysis(photo, choice, asked, threat, label).placements(patch_size)
+
+
+def digest_of_pixels(pixels: bytes) -> str:
+    """What tells optimised pixels apart, in a cache and in a link."""
+    return hashlib.sha256(pixels).hexdigest()[:16]
+
+
+def picture_of(pixels: bytes, size: Size) -> Image.Image:
+    """Pixels of 8 bits, red, green and blue, row by row, as a picture of this height and width."""
+    return Image.frombytes("RGB", (size[1], size[0]), pixels)
+
+
+def png_of(pixels: bytes, size: Size) -> bytes:
+    """The same as a file that keeps each pixel."""
+    data = io.BytesIO()
+    picture_of(pixels, size).save(data, "PNG")
+    return data.getvalue()
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
@@ -143,4 +166,6 @@ def _pixels(motif: Motif, size: Size) -> PatchPixels:
             top, left = math.floor(factor * cut.top), math.floor(factor * cut.left)
             bottom, right = math.ceil(factor * cut.bottom), math.ceil(factor * cut.right)
             return attacks.sticker(size, small.crop((left, top, right, bottom)))
+        case Contents.OPTIMISED if motif.pixels_size is not None:
+            return attacks.sticker(size, picture_of(motif.pixels, motif.pixels_size))
     return attacks.noise(size, motif.seed)

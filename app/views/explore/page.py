@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening
+from app import opening, searching
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -14,11 +14,12 @@ from app.components.first_paint import PLACE, first_paint
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
 from app.markup import in_markdown
 from app.opening import Classes, Opened
+from app.searching import Subject
 from app.sidebar import Choices
-from app.state import patch, windows
+from app.state import patch, searches, windows
 from app.views.explore import bounds, exports, text
 from app.views.explore.scores import in_words, scores
-from app.views.explore.verdict import about_pixels, introduce, verdict
+from app.views.explore.verdict import about_optimised, about_pixels, introduce, verdict
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import number, places
@@ -73,6 +74,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     effect = None if seen.simulation is None else PatchEffect(clean, seen.shown, seen.simulation.patch)
     if effect is not None:
         about_pixels(about_pixels_slot, effect)
+        about_optimised(effect, patch.optimised_for())
     _photo_alone(clean)
     if effect is not None:
         _patched(effect)
@@ -80,6 +82,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     with left:
         _position(clean, seen.malicious, chosen, effect)
         st.page_link(debugger, label="Why? Take this to the debugger")
+        _search(seen, chosen, asked)
     with right:
         _scores(seen)
     _export(chosen, seen, effect)
@@ -117,9 +120,22 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
         proved = patches.placements(
             chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
         )
+    found = searches.broken(searches.found(searches.key_of(chosen, asked.label)))
     return scene_of(
-        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved
+        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved, found
     )
+
+
+def _search(seen: Opened, chosen: Choices, asked: Classes) -> None:
+    """What pixels can do in the malicious window, and where the patch is."""
+    subject = Subject(chosen, asked.label, seen.clean)
+    st.header("What can pixels do?", help=text.SEARCH)
+    st.markdown(searching.counted(subject))
+    one = places(seen.clean.certificate, one=True)
+    here = {f"in this {one}": seen.clean.patch_in(seen.malicious, chosen.patch_size)}
+    if seen.simulation is not None:
+        here["where the patch is"] = seen.simulation.patch
+    searching.panel(subject, here)
 
 
 def _scores(seen: Opened) -> None:
