@@ -46,6 +46,12 @@ def _placements() -> None:
     placements.show(chosen, explore_page)
 
 
+def _attack() -> None:
+    from app.views.attack import page as attack
+
+    attack.show(chosen, explore_page)
+
+
 def _compare() -> None:
     from app.views.compare import page as compare
 
@@ -87,6 +93,7 @@ page = st.navigation(
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_steps, title="Steps", url_path="steps"),
         st.Page(_placements, title="Placements", url_path="placements"),
+        st.Page(_attack, title="Attack", url_path="attack"),
         st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),
         st.Page(_results, title="Results", url_path="results"),

@@ -16,12 +16,14 @@ from app.markup import in_markdown
 from app.sidebar import Choices
 from app.state import patch as simulated
 from app.state import searches
-from pg_core.analysis.photo import Analysis
+from pg_core.analysis.effect import BROKEN
+from pg_core.analysis.photo import AN_ALERT, Analysis
 from pg_core.analysis.words import number, places
 from pg_core.defences.base import DefenceInput
 from pg_core.defences.patchguard.placements import Finding, Placed
 from pg_core.geometry import Patch, Size
 from pg_core.io.progress import duration
+from pg_core.photos.read import MIN_SIDE
 
 EVERYWHERE = "all open {}, worst first"
 _EVERY = 1.0
@@ -62,18 +64,29 @@ class Subject:
         return self.placed(place).finding in (Finding.CERTIFIED, Finding.UNSEEN)
 
 
-def panel(subject: Subject, here: dict[str, Patch], explore: StreamlitPage | None = None) -> None:
+def panel(
+    subject: Subject,
+    here: dict[str, Patch],
+    explore: StreamlitPage | None = None,
+    aimed: bool = False,
+) -> None:
     """The button with its options, how far a search is, and what is known of the place that is looked at.
 
     `here` are places by what they are called, of which one is attacked, or all that are open. `explore` is the page
-    with the stage, if it is another one.
+    with the stage, if it is another one; `aimed` whether the page has asked for the class to bring about.
     """
     searches.collect()
+    nothing = pointless(subject)
+    if nothing is not None:
+        st.caption(nothing)
+        return
     everywhere = EVERYWHERE.format(subject.places)
     asked = st.selectbox("Where to search", [*here, everywhere], key=f"search-where-{'|'.join(here)}")
+    if not aimed:
+        searches.target_control(subject.clean)
     button, more = st.columns([3, 2], vertical_alignment="bottom")
     with more.popover("Options", width="stretch"):
-        order = searches.options(subject.clean)
+        order = searches.effort()
         st.caption(
             f"Projected gradient descent on the pixels, in several restarts, against the defence itself. At most "
             f"{MOST_SECONDS // 60} minutes; {AT_ONCE} searches run at once on this server."
@@ -94,7 +107,7 @@ def panel(subject: Subject, here: dict[str, Patch], explore: StreamlitPage | Non
         "Search for pixels",
         key="search-start",
         on_click=searches.start,
-        args=(subject.chosen, subject.label, subject.clean, order(attacked)),
+        args=(subject.chosen, subject.label, subject.clean, order(attacked, searches.target(subject.clean))),
         disabled=refused is not None or (about is not None and running and about[0] == subject.key),
         width="stretch",
     )
@@ -108,6 +121,28 @@ def panel(subject: Subject, here: dict[str, Patch], explore: StreamlitPage | Non
         _results(subject, next(iter(here.values())) if place is None else place, explore)
 
 
+def pointless(subject: Subject) -> str | None:
+    """Why there is nothing to attack: without a patch the answer is another one than the label already."""
+    clean = subject.clean
+    if clean.certificate.prediction == clean.certificate.label:
+        return None
+    said = clean.prediction if clean.prediction == AN_ALERT else f"'{in_markdown(clean.prediction)}'"
+    return f"There is nothing to attack: without a patch the answer is {said}."
+
+
+def reading(subject: Subject, place: Patch) -> str:
+    """What is known of a place: proved, broken by pixels, undecided or open."""
+    known = searches.at(subject.found, place)
+    if known is not None and known.success:
+        return f"★ This place is **{BROKEN}**."
+    match subject.placed(place).finding:
+        case Finding.CERTIFIED | Finding.UNSEEN:
+            return f"✔ This place is **proved**. {lost(subject, place)}"
+        case Finding.UNDECIDED:
+            return "? This place is **undecided**: the margin is positive, but within the tolerance."
+    return "? This place is **open**: there is no proof, and no pixels are known that change the answer."
+
+
 def counted(subject: Subject) -> str:
     """How many windows, or placements, are in each of the states."""
     known = searches.known(subject.clean, subject.found)
@@ -117,7 +152,7 @@ def counted(subject: Subject) -> str:
 def outcome(subject: Subject, found: Found) -> str:
     """What an attack came to, and what that means at its place."""
     where = f"row {found.patch.top}, column {found.patch.left}"
-    effort = f"{found.steps} steps, {found.restarts} restarts"
+    effort = f"{found.steps} steps, {found.restarts} restarts" if found.restarts else "painted by hand"
     clean, certified = subject.clean, subject.certified(found.patch)
     answers = f"'{in_markdown(clean.label)}' becomes '{in_markdown(clean.named(found.prediction))}'"
     if found.success:
@@ -211,9 +246,9 @@ def _results(subject: Subject, here: Patch, explore: StreamlitPage | None) -> No
     listed = [one for one in found if one.success or one == shown][-_MOST_LISTED:]
     if len(listed) > 1:
         names = {_name(one): one for one in listed}
-        if st.session_state.get("search-shown") not in names:
-            st.session_state["search-shown"] = _name(shown)
-        shown = names[st.selectbox("Found pixels", list(names), key="search-shown")]
+        # Another list where something else is looked at, or known: it begins with that.
+        key = f"search-shown-{here}-{len(found)}"
+        shown = names[st.selectbox("Found pixels", list(names), list(names).index(_name(shown)), key=key)]
     words = outcome(subject, shown)
     (st.error if shown.success else st.info)(words)
     put, save = st.columns(2)
@@ -240,7 +275,8 @@ def _results(subject: Subject, here: Patch, explore: StreamlitPage | None) -> No
     )
     st.caption(
         "These are pixels of the image that the network sees. Printing, light and angle are another threat, which is "
-        "not modelled. The file can be uploaded again as a sticker."
+        f"not modelled. The file can be uploaded again as a sticker, which keeps each pixel; a patch of fewer than "
+        f"{MIN_SIDE} pixels on a side is in it in blocks."
     )
 
 

@@ -30,6 +30,7 @@ from pg_core.photos import patches as attacks
 from pg_core.photos.framing import Threat
 from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
+from pg_core.photos.read import MIN_SIDE
 
 _PREVIEW = 480
 """Longest side, in pixels, of a photo out of which a sticker is cut."""
@@ -87,7 +88,7 @@ _KEYS = BY_DIGEST | {Motif: _key, Simulation: _key_and_place}
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatures:
     """What the network sees of the photo with a patch; it runs on the crop that the patch touches."""
-    contents = _pixels(simulation.motif, simulation.patch.size)
+    contents = pixels_of(simulation.motif, simulation.patch.size)
     return update(features(photo, choice), network(choice), simulation.patch, contents)
 
 
@@ -121,9 +122,9 @@ def picture_of(pixels: bytes, size: Size) -> Image.Image:
 
 
 def png_of(pixels: bytes, size: Size) -> bytes:
-    """The same as a file that keeps each pixel."""
+    """The same as a file that keeps each pixel, in blocks where it would be too small to be read again."""
     data = io.BytesIO()
-    picture_of(pixels, size).save(data, "PNG")
+    attacks.enlarged(size, picture_of(pixels, size), MIN_SIDE).save(data, "PNG")
     return data.getvalue()
 
 
@@ -153,7 +154,8 @@ def _as_url(small: Image.Image) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
-def _pixels(motif: Motif, size: Size) -> PatchPixels:
+def pixels_of(motif: Motif, size: Size) -> PatchPixels:
+    """What is on a patch of this size."""
     match motif.contents:
         case Contents.SOLID:
             red, green, blue = bytes.fromhex(motif.colour.removeprefix("#"))

@@ -12,17 +12,22 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.cache.analysis import Choice, DefenceChoice, Photo, network
+from app.cache.analysis import analysis as analysis_of
+from app.cache.patches import Simulation, pixels_of
 from pg_core.analysis.effect import broken_by
-from pg_core.analysis.photo import Analysis, Answer
+from pg_core.analysis.photo import Analysis, Answer, answer
 from pg_core.geometry import Patch
 from pg_core.io.progress import Progress
+from pg_core.photos.framing import Threat
+from pg_core.photos.patches import paste
 
 if TYPE_CHECKING:
     from pg_core.attacks.pixels import AttackResult
@@ -298,6 +303,26 @@ def found_of(analysis: Analysis, result: "AttackResult") -> Found:
         _lead(result.answer, result.label),
         tuple(kept.tolist()),
     )
+
+
+def painted(
+    photo: Photo,
+    choice: Choice,
+    asked: DefenceChoice,
+    threat: Threat,
+    label: str | None,
+    simulation: Simulation,
+) -> Found:
+    """The same of a patch that a person has painted: the network runs on the whole image with it."""
+    from pg_core.attacks.pixels import AttackResult
+
+    clean, model = analysis_of(photo, choice, asked, threat, label), network(choice)
+    contents = pixels_of(simulation.motif, simulation.patch.size)
+    pixels = paste(clean.features.pixels, simulation.patch, contents)
+    features = replace(clean.features, pixels=pixels, local_logits=model.local_logits(pixels))
+    said = answer(features, clean.defence, model)
+    index = clean.classes.index(clean.label)
+    return found_of(clean, AttackResult(simulation.patch, contents, index, (), np.empty((0, 0)), said))
 
 
 def _broken(analysis: Analysis, place: Patch, found: list[Found]) -> bool:

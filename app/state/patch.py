@@ -12,7 +12,7 @@ from app.cache.analysis import Photo
 from app.cache.patches import Contents, Motif, Simulation, digest_of_pixels, preview
 from app.components.cutter import sticker_cutter
 from app.sidebar import kept_picture, picture
-from app.state import windows
+from app.state import pages, windows
 from pg_core.analysis.photo import Analysis
 from pg_core.datasets.folders import SAMPLES
 from pg_core.geometry import Box, Patch, Size
@@ -79,6 +79,9 @@ def _contents(kind: DeltaGenerator, detail: DeltaGenerator) -> Contents:
     offered = [one for one in Contents if one is not Contents.OPTIMISED or _OPTIMISED in st.session_state]
     if st.session_state["contents"] not in offered:
         st.session_state["contents"] = Contents.NOISE
+    for name in ("contents", "seed", "colour", "sticker_of"):
+        # Another page may have these widgets too: its values are for the widgets of this one.
+        st.session_state[name] = st.session_state[name]
     contents = kind.selectbox("Contents", offered, key="contents")
     with detail:
         match contents:
@@ -100,6 +103,8 @@ def put_optimised(patch: Patch, pixels: bytes, image_size: Size, patch_size: Siz
     st.session_state[_OPTIMISED] = (patch.top, patch.left, patch.height, patch.width, pixels)
     st.session_state["contents"], st.session_state["patched"] = Contents.OPTIMISED, True
     place(patch, image_size, patch_size)
+    # The next click may lead to another page before this run has ended, where all pages' choices are noted.
+    pages.remember({"contents", "patched"})
 
 
 def optimised_for() -> Patch | None:

@@ -123,11 +123,15 @@ def open_places(clean: Analysis, found: Iterable[Found], size: tuple[int, int]) 
     """A place of a patch of this size in each window that is neither proved, nor broken, nor undecided; the smallest
     margin first."""
     still_open = known(clean, found).open
+    order, listed = np.argsort(clean.certificate.margin, axis=None, kind="stable"), places(clean, size)
+    return tuple(dict.fromkeys(listed[index] for index in order.tolist() if still_open.reshape(-1)[index]))
+
+
+def places(clean: Analysis, size: tuple[int, int]) -> list[Patch]:
+    """A place of a patch of this size in each window, or placement, row by row."""
     positions = clean.certificate.positions
-    order = np.argsort(clean.certificate.margin, axis=None, kind="stable")
-    flat = [int(index) for index in order if still_open.reshape(-1)[index]]
-    boxes = (box_at(positions, *divmod(index, positions.shape[1])) for index in flat)
-    return tuple(dict.fromkeys(clean.patch_in(box, size) for box in boxes))
+    boxes = (box_at(positions, row, column) for row, column in np.ndindex(positions.shape))
+    return [clean.patch_in(box, size) for box in boxes]
 
 
 def at(found: Iterable[Found], place: Patch) -> Found | None:
@@ -135,18 +139,31 @@ def at(found: Iterable[Found], place: Patch) -> Found | None:
     return next((one for one in found if one.patch == place), None)
 
 
-def options(clean: Analysis) -> Callable[[tuple[Patch, ...]], Order]:
-    """The widgets of a search; what they say, as an order for some places."""
+def target(clean: Analysis) -> int | None:
+    """The class that pixels are to bring about, None for any; chosen by `target_control`, which may come later."""
+    name = st.session_state.get("search-target", ANY_CLASS)
+    return clean.classes.index(name) if name in clean.classes and name != clean.label else None
+
+
+def target_control(clean: Analysis) -> None:
+    """The widget of the class that pixels are to bring about."""
     names = [name for name in cached.order_of_classes(clean.features) if name != clean.label]
-    target = st.selectbox(
+    about = f"{clean.features.model} {clean.label}"
+    key = pages.option("target", [ANY_CLASS, *names], ANY_CLASS, of=about)
+    st.session_state[key] = st.session_state[
+        key
+    ]  # where another page has this widget, it is that one's until now
+    st.selectbox(
         "Target class",
         [ANY_CLASS, *names],
-        key=pages.option(
-            "target", [ANY_CLASS, *names], ANY_CLASS, of=f"{clean.features.model} {clean.label}"
-        ),
+        key=key,
         help="The class that the pixels are to bring about; automatic: the rival of the certificate, then the classes "
         "with most evidence.",
     )
+
+
+def effort() -> Callable[[tuple[Patch, ...], int | None], Order]:
+    """The widgets of how hard to search; what they say, as an order for some places and a class."""
     limits = (
         ("attack_steps", "Steps", 1, MOST_STEPS, 100),
         ("restarts", "Restarts", 1, MOST_RESTARTS, 4),
@@ -156,8 +173,7 @@ def options(clean: Analysis) -> Callable[[tuple[Patch, ...]], Order]:
         int(column.number_input(title, low, high, key=pages.number(name, low, high, usual)))
         for column, (name, title, low, high, usual) in zip(st.columns(3), limits, strict=True)
     )
-    index = None if target == ANY_CLASS else clean.classes.index(target)
-    return lambda places: Order(places, steps, restarts, seed, index)
+    return lambda places, index: Order(places, steps, restarts, seed, index)
 
 
 def _presence(owner: _Owner) -> Callable[[], bool]:

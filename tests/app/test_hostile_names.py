@@ -15,7 +15,7 @@ from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.networks.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
-VIEWS = ("explore", "debugger", "figure5", "steps", "placements", "compare", "networks", "results")
+VIEWS = ("explore", "debugger", "figure5", "steps", "placements", "attack", "compare", "networks", "results")
 CLASSES = (f"{NAME} 1", f"| {NAME}", f"# {NAME} :smile:")
 TITLE = NAME
 
