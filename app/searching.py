@@ -12,7 +12,9 @@ from streamlit.navigation.page import StreamlitPage
 
 from app.cache import patches
 from app.cache.searches import AT_ONCE, MOST_SECONDS, End, Found, Search
+from app.components.charts import chart
 from app.markup import in_markdown
+from app.plots.descent import descent
 from app.sidebar import Choices
 from app.state import patch as simulated
 from app.state import searches
@@ -73,9 +75,9 @@ def panel(
     """The button with its options, how far a search is, and what is known of the place that is looked at.
 
     `here` are places by what they are called, of which one is attacked, or all that are open. `explore` is the page
-    with the stage, if it is another one; `aimed` whether the page has asked for the class to bring about.
+    with the stage, if it is another one. The page begins with `searches.collect`, so that all of it knows as much;
+    `aimed` whether the page has asked for the class to bring about.
     """
-    searches.collect()
     nothing = pointless(subject)
     if nothing is not None:
         st.caption(nothing)
@@ -102,7 +104,7 @@ def panel(
         attacked = (place,)
         refused = _proved_here(subject, place)
     about = searches.current()
-    running = about is not None and about[1].running
+    running = searches.unfinished()
     button.button(
         "Search for pixels",
         key="search-start",
@@ -201,8 +203,8 @@ def _watch(key: str) -> None:
     """How far the search is; once it has ended, or has found something, the whole page follows."""
     alone = not st.session_state.pop(_WHOLE, False)
     about = searches.current()
-    fresh = searches.collect()
-    if about is None or (alone and (fresh or not about[1].running)):
+    # With the whole page nothing is taken over that the rest of it does not show.
+    if about is None or (alone and (searches.collect() or not about[1].running)):
         st.rerun()
     search = about[1]
     bar, button = st.columns([5, 1], vertical_alignment="center")
@@ -227,7 +229,7 @@ def _so_far(search: Search) -> str:
 
 def _about_the_end(subject: Subject) -> None:
     about = searches.current()
-    if about is None or about[1].running or about[0] != subject.key:
+    if about is None or searches.unfinished() or about[0] != subject.key:
         return
     search = about[1]
     match search.end:
@@ -251,6 +253,13 @@ def _results(subject: Subject, here: Patch, explore: StreamlitPage | None) -> No
         shown = names[st.selectbox("Found pixels", list(names), list(names).index(_name(shown)), key=key)]
     words = outcome(subject, shown)
     (st.error if shown.success else st.info)(words)
+    if not shown.success and len(shown.losses) > 1:
+        chart(
+            descent(shown.losses, shown.steps),
+            "search-descent",
+            f"The least loss of the attack: from {number(shown.losses[0], '.4g')} to "
+            f"{number(shown.losses[-1], '.4g')} in {shown.steps} steps",
+        )
     put, save = st.columns(2)
     if subject.chosen.asked.spec.input is not DefenceInput.TWO_MASK_PREDICTIONS:
         image_size = subject.clean.features.framing.image_size

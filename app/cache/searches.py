@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Event, Lock, Thread
@@ -303,6 +304,13 @@ def found_of(analysis: Analysis, result: "AttackResult") -> Found:
         _lead(result.answer, result.label),
         tuple(kept.tolist()),
     )
+
+
+def of_its_own(choice: Choice) -> "Network":
+    """The network for a search: the same weights, but no page waits for the steps of an attack, as it would for those
+    of one network. A person's own program is not run twice at once."""
+    shared = network(choice)
+    return shared if choice.own is not None else copy(shared)
 
 
 def painted(

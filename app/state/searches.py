@@ -18,12 +18,12 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.cache import analysis as cached
-from app.cache.searches import DESK, Found, Order, Search
+from app.cache.searches import DESK, Found, Order, Search, of_its_own
 from app.sidebar import Choices
 from app.state import pages
 from pg_core.analysis.effect import States, broken_by, states
 from pg_core.analysis.photo import Analysis
-from pg_core.geometry import Patch, box_at
+from pg_core.geometry import Box, Patch, box_at
 
 MOST_STEPS, MOST_RESTARTS, MOST_SEED = 500, 16, 9999
 MOST_BYTES = 8 * 2**20
@@ -52,7 +52,7 @@ def start(chosen: Choices, label: str | None, clean: Analysis, order: Order) -> 
     """Begin a search, in place of the one that the session may have."""
     collect()
     owner = st.session_state.setdefault(_OWNER, _Owner())
-    search = Search(clean, cached.network(chosen.choice), order, owner.number, _presence(owner))
+    search = Search(clean, of_its_own(chosen.choice), order, owner.number, _presence(owner))
     st.session_state[_SEARCH] = (key_of(chosen, label), search)
     st.session_state[_SEEN] = 0
     DESK.hand_in(search)
@@ -89,6 +89,12 @@ def collect() -> bool:
     return bool(fresh)
 
 
+def unfinished() -> bool:
+    """Whether the search runs, or has found what was not taken over yet."""
+    about = current()
+    return about is not None and (about[1].running or len(about[1].found) > st.session_state.get(_SEEN, 0))
+
+
 def remember(key: str, found: Found) -> None:
     """Keep what an attack came to, unless better is known of the place; the oldest is forgotten for it."""
     kept = _kept().setdefault(key, {})
@@ -117,6 +123,11 @@ def broken(found: Iterable[Found]) -> list[Patch]:
 def known(clean: Analysis, found: Iterable[Found]) -> States:
     """What is known of every window, or placement."""
     return states(clean, broken_by(clean, broken(found)))
+
+
+def breaks(clean: Analysis, found: Iterable[Found], at: Box) -> bool:
+    """Whether pixels break this window, or placement."""
+    return bool(known(clean, found).broken[at.top, at.left])
 
 
 def open_places(clean: Analysis, found: Iterable[Found], size: tuple[int, int]) -> tuple[Patch, ...]:

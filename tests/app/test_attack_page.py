@@ -1,6 +1,7 @@
 """The page Attack, and the search on Placements and Explore: what is found is shown, kept, and seen by no other."""
 
 import io
+import json
 import threading
 import time
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from app.cache.patches import Contents, Motif, pixels_of, png_of
 from app.components import charts
 from app.markup import in_markdown
 from app.searching import file_of
+from app.state import searches
 from app.state.game import MOST_TRIES
 from app.views.attack.figure import states_map
 from pg_core import RobustMasking, Threat, analyse, certify, sample_path
@@ -138,6 +140,10 @@ def test_a_place_that_is_proved_is_attacked_only_if_asked_and_the_attack_fails()
     assert "as the proof says" in words(app)
     assert "of the gap between the clean lead" in words(app)
     assert "Whatever the pixels, a margin of +" in words(app)
+    data = [
+        json.loads(node.proto.json) for node in app.get("bidi_component") if "least loss" in node.proto.json
+    ]
+    assert [one["description"].startswith("The least loss of the attack: from ") for one in data] == [True]
 
 
 def test_found_pixels_on_the_stage_change_the_headline_and_say_elsewhere_whether_they_still_work():
@@ -145,6 +151,8 @@ def test_found_pixels_on_the_stage_change_the_headline_and_say_elsewhere_whether
     assert not any("Patched photo" in box.value and "fool double" in box.value for box in app.error)
     press(app, "Search for pixels")
     run_until(app, lambda: "★ **Broken" in words(app))
+    assert "a patch that was found in it changes the defended answer" in words(app)
+    assert "It may not be realisable" not in words(app)
     press(app, "Put it on the stage")
     assert not app.exception
     assert any(
@@ -192,6 +200,17 @@ def test_a_try_on_a_proved_place_says_why_it_loses():
     app = opened(attack="23,23")
     press(app, "Try it (3 left)")
     assert "You cannot win at this place: it is proved. Whatever the pixels, a margin of +" in words(app)
+
+
+def test_what_is_found_while_the_page_is_drawn_is_shown_by_the_next_look(monkeypatch):
+    app = opened()
+    press(app, "Search for pixels")
+    monkeypatch.setattr(searches, "collect", lambda: False)
+    run_until(app, lambda: not app.session_state["search-running"][1].running)
+    assert button(app, "Stop")  # so the page looks again
+    monkeypatch.undo()
+    app.run()
+    assert "★ **Broken by pixels** at row" in words(app)
 
 
 @pytest.mark.parametrize("view", ["attack", "placements", "explore"])

@@ -115,7 +115,7 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
     named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
     assert named or view in ("networks", "results")
     drawn = "".join(text for figure in figures(app.main) for text in strings(figure))
-    assert "evil.example" in drawn or view in ("figure5", "steps", "networks", "results")
+    assert "evil.example" in drawn or view in ("attack", "figure5", "steps", "networks", "results")
     upload = app.file_uploader(key="upload")
     upload.set_value((f"{FILE}.png", b"nothing", "image/png")).run()
     assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from app.cache.searches import DESK, Desk, End, Order, Search, found_of
+from app.cache import analysis as cached
+from app.cache.analysis import Choice
+from app.cache.searches import DESK, Desk, End, Order, Search, found_of, of_its_own
 from app.state.searches import _Owner, _presence
 from pg_core import attack, certify, extract, load_model, sample_path
 from pg_core.geometry import Patch
 
 PATIENCE = 120
+CHOICE = Choice("cifar10")
 FOREVER = 10**6
 """Steps that nobody waits for."""
 numbers = count()
@@ -127,7 +130,23 @@ def test_two_searches_run_at_once_and_a_third_waits_for_its_turn(clean, model, d
     assert first.running
 
 
-def test_an_analysis_beside_a_search_is_the_same_to_the_bit(clean, model, desk):
+def test_an_analysis_beside_a_search_is_the_same_to_the_bit_and_the_search_too(clean, model, desk):
+    alone = searched(clean, model, [proved(clean)], steps=40)
+    desk.hand_in(alone)
+    assert alone.join(PATIENCE)
+    shared = cached.network(CHOICE)
+    own, beside = of_its_own(CHOICE), searched(clean, of_its_own(CHOICE), [proved(clean)], steps=40)
+    assert own is not shared
+    weights = zip(own.parameters(), shared.parameters(), strict=True)
+    assert all(one.data_ptr() == other.data_ptr() for one, other in weights)
+    desk.hand_in(beside)
+    while beside.running:
+        seen = extract(sample_path("chelsea"), shared)
+        np.testing.assert_array_equal(seen.local_logits, clean.features.local_logits)
+    assert beside.found == alone.found
+
+
+def test_an_analysis_on_the_network_of_a_search_is_the_same_to_the_bit(clean, model, desk):
     search = searched(clean, model, [proved(clean)], FOREVER)
     desk.hand_in(search)
     wait_until(lambda: search.progress is not None)

@@ -59,7 +59,7 @@ def states_map(clean: Analysis, known: States, places: Sequence[Patch], picked: 
     )
     return figure.update_layout(
         height=_HEIGHT,
-        margin={"l": 60, "r": 8, "t": 40, "b": 48},
+        margin={"l": 60, "r": 8, "t": 64, "b": 48},
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
     )

@@ -55,6 +55,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
         waiting.empty()
         return
     clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
+    searches.collect()
     verdict(slot, clean)
     if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
         st.caption(
@@ -80,7 +81,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
         _patched(effect)
     left, right = st.container(key="explore-numbers").columns(2, gap="large")
     with left:
-        _position(clean, seen.malicious, chosen, effect)
+        _position(clean, seen.malicious, chosen, effect, asked.label)
         st.page_link(debugger, label="Why? Take this to the debugger")
         _search(seen, chosen, asked)
     with right:
@@ -167,7 +168,9 @@ def _photo_alone(clean: Analysis) -> None:
     )
 
 
-def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEffect | None) -> None:
+def _position(
+    clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEffect | None, label: str | None
+) -> None:
     """The numbers of the malicious window or the placement that is looked at, in the terms of the defence."""
     certificate, told = clean.certificate, clean.explanation(malicious)
     names = {"label": in_markdown(clean.label), "rival": in_markdown(clean.rival(malicious))}
@@ -189,7 +192,13 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEff
     rows += [(f"**margin**: lower bound - upper bound; {ends}", told.margin)]
     table = "\n".join(f"| {meaning} | {number(value, '.4f')} |" for meaning, value in rows)
     st.markdown(f"| clean photo | value |\n|---|---:|\n{table}")
-    st.write(_status(clean, malicious, effect))
+    found = searches.found(searches.key_of(chosen, label))
+    if (effect is None or not effect.breaks(malicious)) and searches.breaks(clean, found, malicious):
+        st.write(
+            "✘ **Broken by pixels**: a patch that was found in it changes the defended answer, see below."
+        )
+    else:
+        st.write(_status(clean, malicious, effect))
 
 
 def _status(clean: Analysis, malicious: Box, effect: PatchEffect | None) -> str:
@@ -211,7 +220,7 @@ def _status(clean: Analysis, malicious: Box, effect: PatchEffect | None) -> str:
             f"✘ **Feature-space counterexample**: there is evidence for this {what} with which the defence, run on "
             f"it, predicts '{in_markdown(clean.classes[winner])}' ({scores[winner]:.4f}) instead "
             f"of '{in_markdown(clean.label)}' ({scores[found.label]:.4f}). It may not be realisable by a pixel patch: "
-            f"put a patch of some content into this {what} and see."
+            f"search for pixels in this {what} and see."
         )
     if status is WindowStatus.TIED:
         return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."

@@ -48,6 +48,7 @@ def show(chosen: Choices | None, explore: StreamlitPage | None = None) -> None:
 
 def _findings(subject: Subject, explore: StreamlitPage | None) -> None:
     clean, chosen = subject.clean, subject.chosen
+    searches.collect()
     left, right = st.columns([3, 2], gap="large")
     with right:
         size = choices_of_placements.patch_size(clean.features.framing.image_size, chosen.patch_size)
