@@ -1,5 +1,5 @@
 """What is in the patch, as a link says it: noise:seed, solid:rrggbb, checkerboard, or
-sticker:photo:top,left,height,width."""
+sticker:photo:top,left,height,width, or optimised: with the beginning of the hash of pixels that this session found."""
 
 import re
 
@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.cache import analysis as cached
 from app.cache.analysis import Photo
-from app.cache.patches import Contents, Motif
+from app.cache.patches import Contents, Motif, digest_of_pixels
 from app.state import patch, photos
 from pg_core.datasets.folders import SAMPLES
 from pg_core.geometry import Box
@@ -24,7 +24,8 @@ def in_link() -> str | None:
 
 
 def follow(text: str) -> None:
-    """Put this into the patch; raises ValueError where it means nothing."""
+    """Put this into the patch; raises ValueError where it means nothing, KeyError for pixels that were not found
+    here."""
     kind, *details = text.split(":")
     match kind, details:
         case "noise", [seed]:
@@ -37,6 +38,8 @@ def follow(text: str) -> None:
             st.session_state["contents"] = Contents.CHECKERBOARD
         case "sticker", [photo, cut]:
             patch.remember_sticker(photo if photo in SAMPLES else None, _digest_of(photo), box_of(cut))
+        case "optimised", [digest]:
+            patch.choose_optimised(digest)
         case _:
             raise ValueError(f"expected contents of a patch, got {text!r}")
 
@@ -86,6 +89,8 @@ def _contents(motif: Motif) -> str | None:
             return "checkerboard"
         case Contents.STICKER if motif.sticker is not None and motif.cut is not None:
             return f"sticker:{photo_name(motif.sticker)}:{numbers(motif.cut)}"
+        case Contents.OPTIMISED:
+            return f"optimised:{digest_of_pixels(motif.pixels)}"
     return f"noise:{motif.seed}"
 
 

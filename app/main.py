@@ -43,7 +43,13 @@ def _figure5() -> None:
 def _placements() -> None:
     from app.views.placements import page as placements
 
-    placements.show(chosen)
+    placements.show(chosen, explore_page)
+
+
+def _attack() -> None:
+    from app.views.attack import page as attack
+
+    attack.show(chosen, explore_page)
 
 
 def _compare() -> None:
@@ -76,16 +82,18 @@ def _about() -> None:
     about.show()
 
 
+explore_page = st.Page(_explore, title="Explore", url_path="explore", default=True)
 about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
 page = st.navigation(
     [
-        st.Page(_explore, title="Explore", url_path="explore", default=True),
+        explore_page,
         debugger_page,
         st.Page(_figure5, title="Figure 5", url_path="figure5"),
         st.Page(_steps, title="Steps", url_path="steps"),
         st.Page(_placements, title="Placements", url_path="placements"),
+        st.Page(_attack, title="Attack", url_path="attack"),
         st.Page(_compare, title="Compare", url_path="compare"),
         st.Page(_networks, title="Networks", url_path="networks"),
         st.Page(_results, title="Results", url_path="results"),

@@ -1,6 +1,7 @@
 """A simulated patch: what fills it, and what the networks say of the photo with it on."""
 
 import base64
+import hashlib
 import io
 import math
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from pg_core.photos import patches as attacks
 from pg_core.photos.framing import Threat
 from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
-from pg_core.photos.read import between_bars
+from pg_core.photos.read import MIN_SIDE, between_bars
 
 _PREVIEW = 480
 """Longest side, in pixels, of a photo out of which a sticker is cut."""
@@ -42,18 +43,22 @@ class Contents(StrEnum):
     SOLID = "solid colour"
     CHECKERBOARD = "checkerboard"
     STICKER = "sticker"
+    OPTIMISED = "optimised pixels"
 
 
 @dataclass(frozen=True, slots=True)
 class Motif:
-    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, or a part of a photo, in the
-    photo's pixels."""
+    """What is on a patch of any size: the seed of the noise, a colour as #rrggbb, a part of a photo, in the photo's
+    pixels, or pixels that a search has found, red, green and blue in 8 bits, row by row, with their height and
+    width."""
 
     contents: Contents = Contents.NOISE
     seed: int = 0
     colour: str = "#ff0000"
     sticker: Photo | None = None
     cut: Box | None = None
+    pixels: bytes = b""
+    pixels_size: Size | None = None
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -69,7 +74,8 @@ class Simulation:
 
 def _key(motif: Motif) -> tuple[object, ...]:
     sticker = motif.sticker and motif.sticker.digest
-    return motif.contents, motif.seed, motif.colour, sticker, motif.cut
+    pixels = motif.pixels_size, digest_of_pixels(motif.pixels)
+    return motif.contents, motif.seed, motif.colour, sticker, motif.cut, *pixels
 
 
 def _key_and_place(simulation: Simulation) -> tuple[object, ...]:
@@ -82,7 +88,7 @@ _KEYS = BY_DIGEST | {Motif: _key, Simulation: _key_and_place}
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def patched(photo: Photo, choice: Choice, simulation: Simulation) -> LocalFeatures:
     """What the network sees of the photo with a patch; it runs on the crop that the patch touches."""
-    contents = _pixels(simulation.motif, simulation.patch.size)
+    contents = pixels_of(simulation.motif, simulation.patch.size)
     return update(features(photo, choice), network(choice), simulation.patch, contents)
 
 
@@ -103,6 +109,23 @@ def placements(
 ) -> Placements:
     """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
     return analysis(photo, choice, asked, threat, label).placements(patch_size)
+
+
+def digest_of_pixels(pixels: bytes) -> str:
+    """What tells optimised pixels apart, in a cache and in a link."""
+    return hashlib.sha256(pixels).hexdigest()[:16]
+
+
+def picture_of(pixels: bytes, size: Size) -> Image.Image:
+    """Pixels of 8 bits, red, green and blue, row by row, as a picture of this height and width."""
+    return Image.frombytes("RGB", (size[1], size[0]), pixels)
+
+
+def png_of(pixels: bytes, size: Size) -> bytes:
+    """The same as a file that keeps each pixel, in blocks where it would be too small to be read again."""
+    data = io.BytesIO()
+    attacks.enlarged(size, picture_of(pixels, size), MIN_SIDE).save(data, "PNG")
+    return data.getvalue()
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=BY_DIGEST)
@@ -132,7 +155,8 @@ def _as_url(small: Image.Image) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
-def _pixels(motif: Motif, size: Size) -> PatchPixels:
+def pixels_of(motif: Motif, size: Size) -> PatchPixels:
+    """What is on a patch of this size."""
     match motif.contents:
         case Contents.SOLID:
             red, green, blue = bytes.fromhex(motif.colour.removeprefix("#"))
@@ -145,4 +169,6 @@ def _pixels(motif: Motif, size: Size) -> PatchPixels:
             top, left = math.floor(factor * cut.top), math.floor(factor * cut.left)
             bottom, right = math.ceil(factor * cut.bottom), math.ceil(factor * cut.right)
             return attacks.sticker(size, small.crop((left, top, right, bottom)))
+        case Contents.OPTIMISED if motif.pixels_size is not None:
+            return attacks.sticker(size, picture_of(motif.pixels, motif.pixels_size))
     return attacks.noise(size, motif.seed)

@@ -7,7 +7,7 @@ one place of the patch: the cells that it changes, and the predictions. While th
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -106,12 +106,14 @@ def scene_of(
     malicious: Box,
     patch: Patch | None,
     placements: Placements | None,
+    found: Collection[Patch] = (),
 ) -> Data:
-    """All that is shown at rest, and all that a drag needs of the photo of this digest and of its certificate."""
+    """All that is shown at rest, and all that a drag needs of the photo of this digest and of its certificate; found
+    are places at which other pixels are known to change the defended answer."""
     at = malicious.top, malicious.left
     logits, evidence = maps_of(clean, shown_class)
     return {
-        "figure": stage(clean, shown, shown_class, malicious, patch).to_json(),
+        "figure": stage(clean, shown, shown_class, malicious, patch, found).to_json(),
         "photo": photo,
         "patch": patch and _box(patch),
         "picked": {"row": at[0], "column": at[1]},

@@ -4,15 +4,17 @@ The first three panels are in pixels of the image that the network sees, so that
 receptive field has its middle; the fourth is in positions of windows.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from plotly.subplots import make_subplots
 
 from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_patch, add_photo, outlines
-from pg_core.analysis.effect import BROKEN, PatchEffect
+from pg_core.analysis.effect import BROKEN, PatchEffect, broken_by
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.analysis.words import places
 from pg_core.geometry import Box, Patch, ReceptiveField, Window
@@ -32,9 +34,11 @@ def stage(
     shown_class: int,
     malicious: Box,
     patch: Patch | None = None,
+    found: Collection[Patch] = (),
 ) -> go.Figure:
     """The four panels. `clean` is the photo, which the certificate is about; `shown` the same, or the photo
-    with a simulated patch. Colours span the values of both."""
+    with a simulated patch. Colours span the values of both. At the places `found`, pixels are known to change the
+    defended answer."""
     name = in_figure(clean.classes[shown_class])
     figure = make_subplots(
         rows=1,
@@ -58,8 +62,11 @@ def stage(
     span = min(0.0, float(values.min())), float(values.max())
     figure.add_trace(_cells(evidence, field, "evidence", span), 1, 3)
     _margins(figure, clean)
+    broken = broken_by(clean, found)
     if patch is not None:
-        _broken(figure, PatchEffect(clean, shown, patch))
+        broken |= PatchEffect(clean, shown, patch).broken
+    if patch is not None or found:
+        _broken(figure, broken)
     add_photo(figure, clean.features.pixels, ("", "2"))
     if patch is not None:
         add_patch(figure, shown.features.pixels, patch, ("", "2"))
@@ -154,10 +161,10 @@ def _margins(figure: go.Figure, analysis: Analysis) -> None:
         )
 
 
-def _broken(figure: go.Figure, effect: PatchEffect) -> None:
-    """A star on each window that holds the patch, if its pixels change the defended answer."""
-    rows, columns = np.nonzero(effect.broken)
-    size = max(9, min(18, 160 // max(effect.broken.shape)))
+def _broken(figure: go.Figure, broken: Bool[np.ndarray, "window_rows window_columns"]) -> None:
+    """A star on each window that holds a patch whose pixels change the defended answer."""
+    rows, columns = np.nonzero(broken)
+    size = max(9, min(18, 160 // max(broken.shape)))
     marker = {"symbol": "star", "size": size, "color": style.BROKEN, "line": {"width": 1, "color": "#111111"}}
     figure.add_trace(
         go.Scatter(x=columns, y=rows, mode="markers", name=BROKEN, marker=marker, hoverinfo="skip"), 1, 4

@@ -30,12 +30,19 @@ _KEYS = {
     "measured_patch": "patch_measured",
     "evaluation": "evaluation",
     "run": "run",
+    "target": "search-target",
+    "attack_steps": "search-steps",
+    "restarts": "search-restarts",
+    "attack_seed": "search-seed",
 }
 """The keys of widgets, by their names in a link."""
-_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement")
+_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
-_PREFIXES = ("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-")
+_PREFIXES = (
+    *("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-"),
+    *("attack-row-", "attack-column-"),
+)
 _LINKED, _USUAL, _SAID = "pages-linked", "pages-usual", "pages-said"
 _VALUES, _OF = "pages-values", "pages-of"
 _TEXT = re.compile(r"[a-z0-9][a-z0-9.,:-]{0,299}")

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.cache import analysis as cached
 from app.cache.analysis import Photo
-from app.cache.patches import Contents, Motif, Simulation, preview
+from app.cache.patches import Contents, Motif, Simulation, digest_of_pixels, preview
 from app.components.cutter import sticker_cutter
-from app.state import photos, stickers, windows
+from app.state import pages, photos, stickers, windows
 from pg_core.analysis.photo import Analysis
 from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.geometry import Box, Patch, Size
@@ -27,9 +28,12 @@ _EXPECTED = "canvas-expected"
 _PLACE, _MOVING, _ACKNOWLEDGED, _CUT = "place", "moving", "acknowledged", "cut"
 _CUTTER, _CUT_ACKNOWLEDGED = "cutter", "cut acknowledged"
 _TYPED = ("patch_top", "patch_left", "patch_height", "patch_width")
+_OPTIMISED = "optimised"
 _OWN = "your own picture"
 SMALLEST_CUT = 16
 """Pixels on a side of what is cut out of a photo."""
+_WHOLE = 256
+"""A picture of at most so many pixels on a side, such as the file of a patch, is a sticker as it is."""
 
 
 def simulation(clean: Analysis, patch_size: Size) -> Simulation | None:
@@ -57,7 +61,27 @@ def controls(clean: Analysis, patch_size: Size) -> None:
     )
     if not st.session_state["patched"]:
         return
-    contents = kind.selectbox("Contents", list(Contents), key="contents")
+    contents = _contents(kind, detail)
+    _place_controls(clean, patch_size)
+    if contents is Contents.STICKER:
+        _cutter()
+
+
+def contents_controls() -> None:
+    """The widgets for what is on the patch alone."""
+    _set_defaults()
+    if _contents(*st.columns(2, vertical_alignment="bottom")) is Contents.STICKER:
+        _cutter()
+
+
+def _contents(kind: DeltaGenerator, detail: DeltaGenerator) -> Contents:
+    offered = [one for one in Contents if one is not Contents.OPTIMISED or _OPTIMISED in st.session_state]
+    if st.session_state["contents"] not in offered:
+        st.session_state["contents"] = Contents.NOISE
+    for name in ("contents", "seed", "colour", "sticker_of"):
+        # Another page may have these widgets too: its values are for the widgets of this one.
+        st.session_state[name] = st.session_state[name]
+    contents = kind.selectbox("Contents", offered, key="contents")
     with detail:
         match contents:
             case Contents.NOISE:
@@ -71,9 +95,35 @@ def controls(clean: Analysis, patch_size: Size) -> None:
                     format_func=lambda name: name if name == _OWN else sample_title(name),
                     key="sticker_of",
                 )
-    _place_controls(clean, patch_size)
-    if contents is Contents.STICKER:
-        _cutter()
+            case Contents.OPTIMISED:
+                at = optimised_for()
+                if at is not None:
+                    st.caption(f"Found for row {at.top}, column {at.left}")
+    return contents
+
+
+def put_optimised(patch: Patch, pixels: bytes, image_size: Size, patch_size: Size) -> None:
+    """Put pixels that a search has found on the photo, where they were found."""
+    st.session_state[_OPTIMISED] = (patch.top, patch.left, patch.height, patch.width, pixels)
+    st.session_state["contents"], st.session_state["patched"] = Contents.OPTIMISED, True
+    place(patch, image_size, patch_size)
+    # The next click may lead to another page before this run has ended, where all pages' choices are noted.
+    pages.remember({"contents", "patched"})
+
+
+def optimised_for() -> Patch | None:
+    """The place for which the pixels that are on the patch were found; None if others are on it."""
+    _set_defaults()
+    if st.session_state["contents"] is not Contents.OPTIMISED or _OPTIMISED not in st.session_state:
+        return None
+    return Patch(*st.session_state[_OPTIMISED][:4])
+
+
+def choose_optimised(digest: str) -> None:
+    """Put the pixels of this digest on the patch again; raises KeyError where this session has not found them."""
+    if digest_of_pixels(st.session_state.get(_OPTIMISED, (b"",))[-1]) != digest:
+        raise KeyError(digest)
+    st.session_state["contents"] = Contents.OPTIMISED
 
 
 def placed(clean: Analysis, patch_size: Size) -> Patch:
@@ -232,7 +282,10 @@ def motif() -> Motif:
     photo = _sticker_photo() if contents is Contents.STICKER else None
     if photo is not None:
         return Motif(contents, sticker=photo, cut=_cut(photo))
-    if contents is Contents.STICKER:
+    if contents is Contents.OPTIMISED and _OPTIMISED in st.session_state:
+        *_, height, width, pixels = st.session_state[_OPTIMISED]
+        return Motif(contents, pixels=pixels, pixels_size=(height, width))
+    if contents in (Contents.STICKER, Contents.OPTIMISED):
         contents = Contents.NOISE
     return Motif(contents, st.session_state["seed"], st.session_state["colour"])
 
@@ -282,7 +335,7 @@ def _cut(photo: Photo) -> Box:
     digest, *kept = st.session_state.get(_CUT, (None,))
     return (
         Box(*kept)
-        if digest == photo.digest and _fits(kept, photo.size, SMALLEST_CUT)
+        if digest == photo.digest and _fits(kept, photo.size, _smallest_cut(photo.size))
         else _middle(photo.size)
     )
 
@@ -299,17 +352,25 @@ def _cutter() -> None:
     st.caption("Drag a box on this photo: what is in it becomes the patch.")
     acknowledged = st.session_state.get(_CUT_ACKNOWLEDGED, 0)
     follow = partial(_follow_cutter, photo.digest, photo.size)
-    sticker_cutter(preview(photo), photo.size, _cut(photo), SMALLEST_CUT, acknowledged, _CUTTER, follow)
+    smallest = _smallest_cut(photo.size)
+    sticker_cutter(preview(photo), photo.size, _cut(photo), smallest, acknowledged, _CUTTER, follow)
 
 
 def _follow_cutter(digest: str, size: Size) -> None:
     message = st.session_state[_CUTTER].cut
-    box = box_in(message, size, SMALLEST_CUT)
+    box = box_in(message, size, _smallest_cut(size))
     if box is not None:
         st.session_state[_CUT] = (digest, box.top, box.left, box.height, box.width)
         st.session_state[_CUT_ACKNOWLEDGED] = message["sequence"]
 
 
+def _smallest_cut(size: Size) -> int:
+    """Of a picture that may be smaller itself."""
+    return min(SMALLEST_CUT, *size)
+
+
 def _middle(size: Size) -> Box:
+    if max(size) <= _WHOLE:
+        return Box(0, 0, *size)
     side = max(SMALLEST_CUT, min(size) // 2)
     return Box((size[0] - side) // 2, (size[1] - side) // 2, side, side)

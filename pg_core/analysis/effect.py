@@ -4,6 +4,7 @@ Not here: the search for such pixels. A patch that changes nothing proves nothin
 answer is an attack, which a missing certificate alone is not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from pg_core.geometry import Box, Patch, Windows
 
 BROKEN = "broken by pixels"
 """What a window or a placement is called in which these pixels change the defended answer."""
+STATES = {"proved": "proved", "broken": BROKEN, "undecided": "undecided", "open": "open"}
+"""What each of `States` is called."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +54,7 @@ class PatchEffect:
     def broken(self) -> Bool[np.ndarray, "window_rows window_columns"]:
         """The windows, or placements of the adversary's patch, that hold all that these pixels change, if they change
         the prediction that the certificate is about."""
-        certificate = self.clean.certificate
-        if not self.fools_defence or certificate.prediction != certificate.label:
-            return np.zeros(certificate.positions.shape, bool)
-        return self._holding()
+        return broken_by(self.clean, [self.patch] if self.fools_defence else [])
 
     def breaks(self, at: Box) -> bool:
         """Whether a window, or a placement, is broken by these pixels."""
@@ -96,14 +96,50 @@ class PatchEffect:
             )
         return f"{alone}; {title} still says {_quoted(patched)}." if self.fools_network else None
 
-    def _holding(self) -> Bool[np.ndarray, "window_rows window_columns"]:
-        positions, field = self.clean.certificate.positions, self.clean.features.receptive_field
-        if isinstance(positions, Windows):
-            windows = positions
-        else:
-            windows, field = positions.windows, positions.field
-        changed = field.footprint(self.patch, windows.map_size)
-        return np.zeros(windows.shape, bool) if changed is None else windows.around(changed)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """What is known of each window, or placement: proved, broken by pixels, undecided or open; exactly one of them."""
+
+    proved: Bool[np.ndarray, "window_rows window_columns"]
+    broken: Bool[np.ndarray, "window_rows window_columns"]
+    undecided: Bool[np.ndarray, "window_rows window_columns"]
+    open: Bool[np.ndarray, "window_rows window_columns"]
+
+    def counted(self) -> str:
+        """How many there are of each; undecided ones only where there are any."""
+        counts = [(int(getattr(self, name).sum()), words) for name, words in STATES.items()]
+        return ", ".join(
+            f"{count:,} {words}" for count, words in counts if count or words != STATES["undecided"]
+        )
+
+
+def states(clean: Analysis, broken: Bool[np.ndarray, "window_rows window_columns"]) -> States:
+    """The states of all windows, or placements, of which pixels break some. A break comes before all else: of what is
+    proved it would be a mistake in the proof or its tolerance, which must be seen."""
+    certificate = clean.certificate
+    proved, undecided = certificate.proved & ~broken, certificate.undecided & ~broken
+    return States(proved, broken, undecided, ~(proved | broken | undecided))
+
+
+def broken_by(clean: Analysis, patches: Iterable[Patch]) -> Bool[np.ndarray, "window_rows window_columns"]:
+    """The windows, or placements of the adversary's patch, that hold all that one of these patches changes. Each of
+    them has contents with which the defended prediction is another; none where the certificate is about another class
+    than is predicted."""
+    certificate, field = clean.certificate, clean.features.receptive_field
+    positions = certificate.positions
+    broken = np.zeros(positions.shape, bool)
+    if certificate.prediction != certificate.label:
+        return broken
+    if isinstance(positions, Windows):
+        windows = positions
+    else:
+        windows, field = positions.windows, positions.field
+    for patch in patches:
+        changed = field.footprint(patch, windows.map_size)
+        if changed is not None:
+            broken |= windows.around(changed)
+    return broken
 
 
 def _quoted(answer: Answer) -> str:

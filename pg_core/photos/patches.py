@@ -4,7 +4,7 @@ Not here: optimised contents (theory §12).
 """
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from pg_core.geometry import Patch, Size
@@ -32,9 +32,32 @@ def checkerboard(size: Size, side: int = 8) -> PatchPixels:
 
 
 def sticker(size: Size, picture: Image.Image) -> PatchPixels:
-    """A picture, stretched to the size of the patch."""
+    """A picture, stretched to the size of the patch. One that holds each pixel of the patch as a block of one colour,
+    of any size, gives these pixels back as they are."""
+    blocks = _blocks(size, np.asarray(picture.convert("RGB")))
+    if blocks is not None:
+        return np.ascontiguousarray(blocks.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
     resized = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(resized, np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
+def enlarged(size: Size, picture: Image.Image, smallest: int) -> Image.Image:
+    """A picture of this size in blocks, so that no side has fewer than `smallest` pixels; `sticker` gives it back."""
+    factor = -(-smallest // min(size))
+    height, width = size
+    return picture.resize((factor * width, factor * height), Image.Resampling.NEAREST)
+
+
+def _blocks(
+    size: Size, picture: UInt8[np.ndarray, "height width 3"]
+) -> UInt8[np.ndarray, "patch_height patch_width 3"] | None:
+    """The colours of the blocks that a picture is made of, one for each pixel of a patch; None if it is not."""
+    rows, columns = (length // n for length, n in zip(picture.shape[:2], size, strict=True))
+    if min(rows, columns) < 1:
+        return None
+    first = picture[::rows, ::columns]
+    whole = first.repeat(rows, axis=0).repeat(columns, axis=1)
+    return first if np.array_equal(whole, picture) else None
 
 
 def paste(pixels: Pixels, patch: Patch, contents: PatchPixels) -> Pixels:

@@ -6,7 +6,18 @@ from playwright.sync_api import expect
 
 from tests.browser.steps import verdict, wait_for_panels
 
-PAGES = ("debugger", "figure5", "steps", "placements", "compare", "networks", "results", "about", "")
+PAGES = (
+    "debugger",
+    "figure5",
+    "steps",
+    "placements",
+    "attack",
+    "compare",
+    "networks",
+    "results",
+    "about",
+    "",
+)
 OF_STREAMLIT = {("presentation-role-conflict", "stFileUploaderDropzone")}
 """Rule, and test id of the element: <section role="presentation" aria-label=...>, which no page of ours makes."""
 

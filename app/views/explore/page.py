@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening
+from app import opening, searching
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -14,11 +14,12 @@ from app.components.first_paint import PLACE, first_paint
 from app.components.stage import Data, answer_of, patch_canvas, scene_of
 from app.markup import in_markdown
 from app.opening import Classes, Opened
+from app.searching import Subject
 from app.sidebar import Choices
-from app.state import patch, windows
+from app.state import patch, searches, windows
 from app.views.explore import bounds, exports, text
 from app.views.explore.scores import in_words, scores
-from app.views.explore.verdict import about_pixels, introduce, verdict
+from app.views.explore.verdict import about_optimised, about_pixels, introduce, verdict
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import number, places
@@ -54,6 +55,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
         waiting.empty()
         return
     clean = cached.analysis(chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label)
+    searches.collect()
     verdict(slot, clean)
     if chosen.asked.spec.input is DefenceInput.TWO_MASK_PREDICTIONS:
         st.caption(
@@ -73,13 +75,15 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     effect = None if seen.simulation is None else PatchEffect(clean, seen.shown, seen.simulation.patch)
     if effect is not None:
         about_pixels(about_pixels_slot, effect)
+        about_optimised(effect, patch.optimised_for())
     _photo_alone(clean)
     if effect is not None:
         _patched(effect)
     left, right = st.container(key="explore-numbers").columns(2, gap="large")
     with left:
-        _position(clean, seen.malicious, chosen, effect)
+        _position(clean, seen.malicious, chosen, effect, asked.label)
         st.page_link(debugger, label="Why? Take this to the debugger")
+        _search(seen, chosen, asked)
     with right:
         _scores(seen)
     _export(chosen, seen, effect)
@@ -117,9 +121,22 @@ def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
         proved = patches.placements(
             chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
         )
+    found = searches.broken(searches.found(searches.key_of(chosen, asked.label)))
     return scene_of(
-        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved
+        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved, found
     )
+
+
+def _search(seen: Opened, chosen: Choices, asked: Classes) -> None:
+    """What pixels can do in the malicious window, and where the patch is."""
+    subject = Subject(chosen, asked.label, seen.clean)
+    st.header("What can pixels do?", help=text.SEARCH)
+    st.markdown(searching.counted(subject))
+    one = places(seen.clean.certificate, one=True)
+    here = {f"in this {one}": seen.clean.patch_in(seen.malicious, chosen.patch_size)}
+    if seen.simulation is not None:
+        here["where the patch is"] = seen.simulation.patch
+    searching.panel(subject, here)
 
 
 def _scores(seen: Opened) -> None:
@@ -151,7 +168,9 @@ def _photo_alone(clean: Analysis) -> None:
     )
 
 
-def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEffect | None) -> None:
+def _position(
+    clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEffect | None, label: str | None
+) -> None:
     """The numbers of the malicious window or the placement that is looked at, in the terms of the defence."""
     certificate, told = clean.certificate, clean.explanation(malicious)
     names = {"label": in_markdown(clean.label), "rival": in_markdown(clean.rival(malicious))}
@@ -173,7 +192,13 @@ def _position(clean: Analysis, malicious: Box, chosen: Choices, effect: PatchEff
     rows += [(f"**margin**: lower bound - upper bound; {ends}", told.margin)]
     table = "\n".join(f"| {meaning} | {number(value, '.4f')} |" for meaning, value in rows)
     st.markdown(f"| clean photo | value |\n|---|---:|\n{table}")
-    st.write(_status(clean, malicious, effect))
+    found = searches.found(searches.key_of(chosen, label))
+    if (effect is None or not effect.breaks(malicious)) and searches.breaks(clean, found, malicious):
+        st.write(
+            "✘ **Broken by pixels**: a patch that was found in it changes the defended answer, see below."
+        )
+    else:
+        st.write(_status(clean, malicious, effect))
 
 
 def _status(clean: Analysis, malicious: Box, effect: PatchEffect | None) -> str:
@@ -195,7 +220,7 @@ def _status(clean: Analysis, malicious: Box, effect: PatchEffect | None) -> str:
             f"✘ **Feature-space counterexample**: there is evidence for this {what} with which the defence, run on "
             f"it, predicts '{in_markdown(clean.classes[winner])}' ({scores[winner]:.4f}) instead "
             f"of '{in_markdown(clean.label)}' ({scores[found.label]:.4f}). It may not be realisable by a pixel patch: "
-            f"put a patch of some content into this {what} and see."
+            f"search for pixels in this {what} and see."
         )
     if status is WindowStatus.TIED:
         return "✘ **Tie**: the rival can draw level, which is no certificate, but not win."

@@ -17,6 +17,10 @@ PROVED_PLACEMENTS = (
     "A *placement* is a place of the patch on the image. It is proved if no content of the patch there can change the "
     "answer; the verdict needs all of them."
 )
+SEARCH = (
+    "A search optimises the pixels of a patch against the defence itself. A window is *broken by pixels* (★) where it "
+    "finds some that change the defended answer; one where it finds none stays *open* (✕), for that proves nothing."
+)
 EVIDENCE = (
     "*Local logits* are what the network says for a class in each cell; *evidence* is the part of it that the defence "
     "adds up."

@@ -10,6 +10,7 @@ from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.limits import limits
 from pg_core.analysis.photo import Analysis
 from pg_core.defences.base import Verdict
+from pg_core.geometry import Patch
 from pg_core.io.printable import printable
 
 _HIDDEN = "introduction hidden"
@@ -56,6 +57,18 @@ def about_pixels(slot: DeltaGenerator, effect: PatchEffect) -> None:
     words = effect.sentence()
     if words is not None:
         slot.error(f"✘ **Patched photo.** {in_markdown(words)}")
+
+
+def about_optimised(effect: PatchEffect, found_for: Patch | None) -> None:
+    """Whether pixels that a search has found still do what they were found for, where the patch is now."""
+    if found_for is None or effect.patch == found_for:
+        return
+    where = f"These pixels were found for row {found_for.top}, column {found_for.left}."
+    if effect.fools_defence:
+        answer = f"Here they change the defended answer, too: '{in_markdown(effect.patched.prediction)}'."
+    else:
+        answer = f"Here the defended answer stays '{in_markdown(effect.patched.prediction)}'."
+    st.info(f"{where} {answer}")
 
 
 def _hide() -> None:

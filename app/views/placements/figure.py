@@ -4,16 +4,17 @@ from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from app.markup import in_figure
 from app.plots import style
 from app.plots.photo import add_photo, outlines
+from pg_core.analysis.effect import BROKEN
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import number
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.placements import Finding, Placements
-from pg_core.geometry import Box, Patch
+from pg_core.geometry import Box, Patch, Size
 
 _HEIGHT = 500
 _SYMBOLS = {
@@ -21,12 +22,19 @@ _SYMBOLS = {
     Finding.UNDECIDED: ("circle-open", "undecided"),
     Finding.UNSEEN: ("square-open", "seen by no feature"),
 }
+_STARS = 64
+"""Along a side of the map, at most."""
 _SIDES = [[0.0, "#440154"], [0.5, "#21918c"], [1.0, "#fde725"]]
 
 
-def findings(clean: Analysis, placements: Placements, patch: Patch) -> go.Figure:
+def findings(
+    clean: Analysis,
+    placements: Placements,
+    patch: Patch,
+    broken: Bool[np.ndarray, "placement_rows placement_columns"] | None = None,
+) -> go.Figure:
     """The margin of every placement, drawn where the middle of the patch is; placements with one footprint are one
-    block. The patch that is looked at is outlined, and what sees it."""
+    block. The patch that is looked at is outlined, and what sees it. A star is where pixels break a placement."""
     footprints = placements.footprints
     rows, columns = footprints.blocks
     at = np.ix_(rows[:-1], columns[:-1])
@@ -70,6 +78,8 @@ def findings(clean: Analysis, placements: Placements, patch: Patch) -> go.Figure
                 hoverinfo="skip",
             )
         )
+    if broken is not None and broken.any():
+        _broken(figure, broken, placements.footprints.patch_size)
     features = clean.features
     footprint = features.receptive_field.footprint(patch, features.map_size)
     if footprint is not None:
@@ -126,6 +136,30 @@ def largest(clean: Analysis, sides: Int[np.ndarray, "height width"]) -> go.Figur
             )
         )
     return _on_photo(figure, clean)
+
+
+def _broken(
+    figure: go.Figure, broken: Bool[np.ndarray, "placement_rows placement_columns"], patch_size: Size
+) -> None:
+    """Stars, fewer where there would be too many to be told apart."""
+    step = max(1, max(broken.shape) // _STARS)
+    down, across = np.nonzero(broken)
+    _, first = np.unique(np.stack([down // step, across // step]), axis=1, return_index=True)
+    figure.add_trace(
+        go.Scatter(
+            y=down[first] + patch_size[0] / 2,
+            x=across[first] + patch_size[1] / 2,
+            mode="markers",
+            name=BROKEN,
+            marker={
+                "symbol": "star",
+                "size": 14,
+                "color": style.BROKEN,
+                "line": {"width": 1, "color": "#111111"},
+            },
+            hoverinfo="skip",
+        )
+    )
 
 
 def _in_words(clean: Analysis, placements: Placements) -> list[list[str]]:

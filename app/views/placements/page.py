@@ -3,12 +3,15 @@
 from functools import partial
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from app import opening
+from app import opening, searching
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
+from app.searching import Subject
 from app.sidebar import Choices
+from app.state import searches
 from app.views.placements import figure as figures
 from app.views.placements import results as computed
 from app.views.placements import text
@@ -18,8 +21,8 @@ from pg_core.analysis.photo import Analysis
 from pg_core.defences.patchguard.placements import Finding, Placements
 
 
-def show(chosen: Choices | None) -> None:
-    """A map over the photo, of one patch at all places or of the largest patch at each."""
+def show(chosen: Choices | None, explore: StreamlitPage | None = None) -> None:
+    """A map over the photo, of one patch at all places or of the largest patch at each; `explore` has the stage."""
     st.header("Where could the patch be?")
     st.markdown(text.INTRODUCTION)
     slot = st.empty()
@@ -34,7 +37,7 @@ def show(chosen: Choices | None) -> None:
     if claim is not None:
         st.info(claim)
     if choices_of_placements.shown_map() == Map.FINDINGS:
-        _findings(clean, chosen, asked.label)
+        _findings(Subject(chosen, asked.label, clean), explore)
     else:
         with choices_of_placements.searching(slot) as report:
             sides = computed.largest_patches(*key, report)
@@ -43,17 +46,23 @@ def show(chosen: Choices | None) -> None:
         st.markdown(text.how(clean))
 
 
-def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
+def _findings(subject: Subject, explore: StreamlitPage | None) -> None:
+    clean, chosen = subject.clean, subject.chosen
+    searches.collect()
     left, right = st.columns([3, 2], gap="large")
     with right:
         size = choices_of_placements.patch_size(clean.features.framing.image_size, chosen.patch_size)
-        found = patches.placements(chosen.photo, chosen.choice, chosen.asked, chosen.threat, label, size)
+        found = patches.placements(
+            chosen.photo, chosen.choice, chosen.asked, chosen.threat, subject.label, size
+        )
         patch = choices_of_placements.placement(found)
         st.markdown(text.reading(clean, patch, found.at(patch.top, patch.left)))
-        _counts(clean, found)
+        searching.panel(subject, {"at this place": patch}, explore)
+        broken = computed.broken_places(found, searches.broken(subject.found))
+        _counts(clean, found, broken)
     with left:
         chart(
-            figures.findings(clean, found, patch),
+            figures.findings(clean, found, patch, broken),
             "placements",
             f"Margin of the patch at every place: {found.share:.1%} of the places certified",
         )
@@ -67,10 +76,11 @@ def _findings(clean: Analysis, chosen: Choices, label: str | None) -> None:
     )
 
 
-def _counts(clean: Analysis, found: Placements) -> None:
+def _counts(clean: Analysis, found: Placements, broken: computed.Places) -> None:
     first, second = st.columns(2)
     first.metric("Places certified", f"{100 * found.share:.1f} %")
     second.metric("Places not certified", f"{found.counts[Finding.NOT_CERTIFIED]:,}")
+    st.caption(computed.states(found, broken))
     st.caption(text.counted(clean, found))
     st.caption(text.fixed(clean))
 

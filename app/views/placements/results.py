@@ -1,22 +1,24 @@
 """The largest patch that is certified around each pixel, and what is known of all places, in files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import streamlit as st
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from app.cache.analysis import BY_DIGEST, Choice, DefenceChoice, Photo, analysis
+from pg_core.analysis.effect import States
 from pg_core.analysis.photo import Analysis
-from pg_core.defences.patchguard.placements import Placements, largest_inside
+from pg_core.defences.patchguard.placements import Finding, Placements, largest_inside
 from pg_core.geometry import Patch
 from pg_core.io.progress import Progress, Report
 from pg_core.io.spreadsheet import Cell, comma_separated
 from pg_core.photos.framing import Threat
 
 Sides = Int[np.ndarray, "height width"]
+Places = Bool[np.ndarray, "placement_rows placement_columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,26 @@ def extremes(clean: Analysis, sides: Sides) -> Extremes:
     needed = max(clean.threat.on_network(clean.features.framing))
     weakest = divmod(int(sides.argmin()), sides.shape[1])
     return Extremes(int(sides.min()), weakest, largest_inside(sides), float((sides >= needed).mean()))
+
+
+def broken_places(placements: Placements, attacked: Iterable[Patch]) -> Places:
+    """The placements of the patch that hold one of those at which pixels change the defended answer."""
+    rows, columns = placements.footprints.placements
+    height, width = placements.footprints.patch_size
+    broken = np.zeros((rows, columns), bool)
+    for patch in attacked:
+        top, left = max(0, patch.bottom - height), max(0, patch.right - width)
+        broken[top : patch.top + 1, left : patch.left + 1] = True
+    return broken
+
+
+def states(placements: Placements, broken: Places) -> str:
+    """How many places there are in each of the states, in words."""
+    found = placements.finding_map
+    undecided = (found == Finding.UNDECIDED.value) & ~broken
+    proved = np.isin(found, [Finding.CERTIFIED.value, Finding.UNSEEN.value]) & ~broken
+    still_open = ~(proved | broken | undecided)
+    return f"Places: {States(proved, broken, undecided, still_open).counted()}."
 
 
 def placements_csv(clean: Analysis, placements: Placements) -> str:

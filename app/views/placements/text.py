@@ -130,8 +130,9 @@ def legend(clean: Analysis) -> str:
     """What the signs and colours of the map of places mean."""
     end = "the largest lower bound" if isinstance(clean.defence, RobustMasking) else "the largest margin"
     return (
-        "Each pixel: patch centred there. Blue: certified. Red, ✕: not certified. ○: undecided. □: no feature sees "
-        f"the patch. Solid black: the patch looked at. Dashed pink: its footprint. Colour scale clipped at {end}."
+        "Each pixel: patch centred there. Blue: certified. Red, ✕: not certified, so open; ★: broken by pixels. ○: "
+        "undecided. □: no feature sees the patch. Solid black: the patch looked at. Dashed pink: its footprint. "
+        f"Colour scale clipped at {end}."
     )
 
 
