@@ -1,11 +1,11 @@
 """One address for everything: each choice of each page is a part of it, and what is as it always is takes no room.
 
 photo (the name of a sample, or the SHA-256 of a person's own), frame (what is seen of it: pad, centre, or the top,left
-pixel of a crop), copy (of the photo of a link: the verdict of the original), network, checkpoint, space, size (as 2% or
-64x64), defence and its settings (threshold, evidence, clip, bound, alert_threshold, masks_per_axis), label, class,
-patch (off, or top,left,height,width), contents (`app.link_contents`), window (row,column), board, and what is chosen on
-one page alone (`app.state.pages`). The address is the same on every page, so that a change of page is one step back in
-the browser, as every choice is.
+pixel of a crop), copy (of the photo of a link: the verdict of the original), network, checkpoint, space, size (as 2%
+or 64x64), defence and its settings (threshold, evidence, clip, bound, alert_threshold, masks_per_axis), label, class,
+patch (off, or top,left,height,width), contents (`app.link_contents`), window (row,column), board, and what is chosen
+on one page alone (`app.state.pages`). The address is the same on every page, so that a change of page is one step back
+in the browser, as every choice is.
 """
 
 from collections.abc import Callable, Iterable

@@ -96,8 +96,7 @@ def panel(
     place = here.get(asked or everywhere)
     refused = None
     if place is None:
-        size = subject.chosen.patch_size
-        attacked: tuple[Patch, ...] = searches.open_places(subject.clean, subject.found, size)
+        attacked: tuple[Patch, ...] = searches.open_places(subject.clean, subject.found)
         if not attacked:
             refused = f"No {subject.places} are open: there is nothing to attack."
     else:

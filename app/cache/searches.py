@@ -24,7 +24,7 @@ from app.cache.analysis import Choice, DefenceChoice, Photo, network
 from app.cache.analysis import analysis as analysis_of
 from app.cache.patches import Simulation, pixels_of
 from pg_core.analysis.effect import broken_by
-from pg_core.analysis.photo import Analysis, Answer, answer
+from pg_core.analysis.photo import Analysis, answer
 from pg_core.geometry import Patch
 from pg_core.io.progress import Progress
 from pg_core.photos.framing import Threat
@@ -97,7 +97,7 @@ class End(StrEnum):
 
 
 class _StopAsked(Exception):
-    """Out of the report of a search that is to end."""
+    """No further place of a search is to be attacked."""
 
 
 class Search:
@@ -199,17 +199,25 @@ class Search:
                     self._report,
                 )
                 self.found.append(found_of(analysis, result))
+                self._check()
             self.progress = None
             self.done += 1
 
     def _report(self, progress: Progress) -> None:
+        from pg_core.attacks.pixels import Enough
+
         self.progress = progress
-        self._check()
+        if not self._going_on:
+            raise Enough
         self._stop.wait(_BREATH)
 
     def _check(self) -> None:
-        if not self.wanted or time.monotonic() > self._until:
+        if not self._going_on:
             raise _StopAsked
+
+    @property
+    def _going_on(self) -> bool:
+        return self.wanted and time.monotonic() <= self._until
 
 
 class Desk:
@@ -300,8 +308,8 @@ def found_of(analysis: Analysis, result: "AttackResult") -> Found:
         result.steps,
         len(result.targets),
         result.gap_closed(analysis),
-        _lead(analysis, result.label),
-        _lead(result.answer, result.label),
+        analysis.lead(result.label),
+        result.answer.lead(result.label),
         tuple(kept.tolist()),
     )
 
@@ -338,11 +346,6 @@ def _broken(analysis: Analysis, place: Patch, found: list[Found]) -> bool:
     at = analysis.position(place)
     broken = broken_by(analysis, [one.patch for one in found if one.success])
     return at is not None and bool(broken[at.top, at.left])
-
-
-def _lead(said: Answer, label: int) -> float:
-    scores = np.asarray(said.defended.scores, np.float64)
-    return float(scores[label] - np.delete(scores, label).max())
 
 
 def _step_back() -> None:

@@ -23,6 +23,7 @@ from app.sidebar import Choices
 from app.state import pages
 from pg_core.analysis.effect import States, broken_by, states
 from pg_core.analysis.photo import Analysis
+from pg_core.attacks.places import weakest
 from pg_core.geometry import Box, Patch, box_at
 
 MOST_STEPS, MOST_RESTARTS, MOST_SEED = 500, 16, 9999
@@ -130,17 +131,17 @@ def breaks(clean: Analysis, found: Iterable[Found], at: Box) -> bool:
     return bool(known(clean, found).broken[at.top, at.left])
 
 
-def open_places(clean: Analysis, found: Iterable[Found], size: tuple[int, int]) -> tuple[Patch, ...]:
-    """A place of a patch of this size in each window that is neither proved, nor broken, nor undecided; the smallest
-    margin first."""
-    still_open = known(clean, found).open
-    order, listed = np.argsort(clean.certificate.margin, axis=None, kind="stable"), places(clean, size)
-    return tuple(dict.fromkeys(listed[index] for index in order.tolist() if still_open.reshape(-1)[index]))
+def open_places(clean: Analysis, found: Iterable[Found]) -> tuple[Patch, ...]:
+    """A place of the adversary's patch in each window that is neither proved, nor broken, nor undecided; the weakest
+    first."""
+    left = known(clean, found).open
+    places = ((place, clean.position(place)) for place in weakest(clean))
+    return tuple(place for place, at in places if at is None or left[at.top, at.left])
 
 
-def places(clean: Analysis, size: tuple[int, int]) -> list[Patch]:
-    """A place of a patch of this size in each window, or placement, row by row."""
-    positions = clean.certificate.positions
+def places(clean: Analysis) -> list[Patch]:
+    """A place of the adversary's patch in each window, or placement, row by row."""
+    positions, size = clean.certificate.positions, clean.threat.on_network(clean.features.framing)
     boxes = (box_at(positions, row, column) for row, column in np.ndindex(positions.shape))
     return [clean.patch_in(box, size) for box in boxes]
 

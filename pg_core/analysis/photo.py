@@ -98,6 +98,11 @@ class Answer:
         masked = self.spec.masked
         return () if masked is None else masked(self.defence, self.defended, label)
 
+    def lead(self, label: int) -> float:
+        """The score of a class less the best other one."""
+        scores = np.asarray(self.defended.scores, np.float64)
+        return float(scores[label] - np.delete(scores, label).max())
+
     def named(self, label: int) -> str:
         """A class by its name; an alert is no class."""
         return AN_ALERT if label == ALERT else self.classes[label]
@@ -207,7 +212,9 @@ class Analysis(Answer):
         framing, field = self.features.framing, self.features.receptive_field
         size = self.threat.on_network(framing) if patch_size is None else patch_size
         if not isinstance(self.defence, RobustMasking):
-            return by_positions(self.certificate, self._benign(), field, size, framing.image_size)
+            return by_positions(
+                self.certificate, self.lead(int(self.certificate.label)), field, size, framing.image_size
+            )
         footprints = Footprints.of(field, size, framing.image_size)
         return certify_placements(
             self.defence, self.masking, self.certificate, footprints, self._tolerance(self.defence)
@@ -236,11 +243,6 @@ class Analysis(Answer):
     def summary(self) -> words.Summary:
         """The numbers of the analysis, for JSON; classes by name."""
         return words.summary(self)
-
-    def _benign(self) -> float:
-        """The margin of the scores without a patch."""
-        scores, label = self.defended.scores, int(self.certificate.label)
-        return float(scores[label] - np.delete(scores, label).max())
 
     def _tolerance(self, defence: RobustMasking) -> Tolerance:
         return defence.tolerance(self.features.local_logits, self.features.delta)

@@ -37,6 +37,10 @@ CHECKED_EVERY = 10
 """Steps after which the defence is asked."""
 
 
+class Enough(Exception):
+    """Raised by the report of an attack, which then ends with the best that it has found so far."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AttackResult:
     """The best contents that were found for a patch, and what the defence said of the image with them.
@@ -79,7 +83,7 @@ class AttackResult:
         if at is None or not isinstance(analysis.defence, RobustMasking | BoundedEvidence):
             return math.nan
         margin = float(analysis.certificate.margin[at.top, at.left])
-        clean, attacked = (_lead(said, self.label) for said in (analysis, self.answer))
+        clean, attacked = (said.lead(self.label) for said in (analysis, self.answer))
         return (clean - attacked) / (clean - margin) if math.isfinite(margin) and clean > margin else math.nan
 
     def __repr__(self) -> str:
@@ -101,8 +105,9 @@ def attack(
 
     model is the network of the analysis. Every restart has a target: the class that is given, or else the rival of the
     certificate at this place, then the classes with most evidence. The same arguments give the same result on one
-    device. Raises ValueError for a patch that leaves the image, for no step or restart, for a target that is the label
-    or no class, for a network without gradients, and for a defence on which no attack is known.
+    device. report may raise `Enough`. Raises ValueError for a patch that leaves the image, for no step or restart, for
+    a target that is the label or no class, for a network without gradients, and for a defence on which no attack is
+    known.
     """
     steps, restarts = (_at_least_1(value, name) for value, name in ((steps, "steps"), (restarts, "restarts")))
     label = analysis.classes.index(analysis.label)
@@ -141,8 +146,11 @@ def attack(
             alive = [alive[index] for index in kept]
             descended = goal(alive)
         if report is not None:
-            report(pace.progress(step + 1, "steps"))
-    nearest = descent.of_8_bits()[int(losses[alive, -1].argmin())]
+            try:
+                report(pace.progress(step + 1, "steps"))
+            except Enough:
+                break
+    nearest = descent.of_8_bits()[int(losses[alive, step].argmin())]
     return AttackResult(
         placement, nearest, label, targets, losses, _full_pass(analysis, model, placement, nearest)
     )
@@ -189,12 +197,6 @@ def _png(pixels: Pixels) -> bytes:
     file = io.BytesIO()
     to_photo(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def _lead(said: Answer, label: int) -> float:
-    """Of the label's score over the best other one."""
-    scores = np.asarray(said.defended.scores, np.float64)
-    return float(scores[label] - np.delete(scores, label).max())
 
 
 def _at_least_1(value: int, name: str) -> int:

@@ -51,7 +51,7 @@ def _map(subject: Subject, place: Patch) -> None:
     known = searches.known(clean, subject.found)
     st.markdown(searching.counted(subject))
     chart(
-        figures.states_map(clean, known, searches.places(clean, subject.chosen.patch_size), place),
+        figures.states_map(clean, known, searches.places(clean), place),
         _MAP,
         f"What is known of every place of the patch: {known.counted()}",
         on_pick=lambda: game.pick(clean, subject.chosen.patch_size, picked(_MAP)),

@@ -31,7 +31,7 @@ from pg_core import (
     sample_path,
 )
 from pg_core.analysis.photo import answer
-from pg_core.attacks.pixels import attack
+from pg_core.attacks.pixels import Enough, attack
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.evidence.types import EvidenceType
 from pg_core.networks.base import Part
@@ -192,6 +192,22 @@ def test_the_better_half_of_the_restarts_goes_on(cifar10):
     for step in (2, 5):
         stopped, going = alive[:, step] & ~alive[:, step + 1], alive[:, step + 1]
         assert losses[going, step].max() <= losses[stopped, step].min()
+
+
+def test_an_attack_that_is_enough_ends_with_its_best(cifar10):
+    model, analysis = cifar10
+
+    def after_five(progress):
+        if progress.done == 5:
+            raise Enough
+
+    result = attack(analysis, model, Patch(0, 0, 1, 1), steps=40, report=after_five)
+    whole = attack(analysis, model, Patch(0, 0, 1, 1), steps=40)
+    assert result.steps == 5
+    assert np.array_equal(result.losses[:, :5], whole.losses[:, :5])
+    assert result.attempts == 5 * 4
+    assert not result.success
+    assert result.answer.prediction == analysis.prediction
 
 
 def test_an_attack_leaves_weights_mode_and_features_as_they_were(cifar10):
