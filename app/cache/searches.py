@@ -293,11 +293,9 @@ atexit.register(DESK.close)  # before torch is taken apart
 
 def found_of(analysis: Analysis, result: "AttackResult") -> Found:
     """What is kept of an attack: no map and no image."""
-    losses = result.losses
-    reached = (
-        losses[:, np.isfinite(losses).any(axis=0)].min(axis=0, initial=np.inf) if losses.size else losses
-    )
-    curve = np.minimum.accumulate(reached.reshape(-1))
+    # Restarts that were given up have no losses any more.
+    losses = np.where(np.isfinite(result.losses), result.losses, np.inf)[:, : result.steps]
+    curve = np.minimum.accumulate(losses.min(axis=0, initial=np.inf))
     kept = curve[np.unique(np.linspace(0, curve.size - 1, _CURVE).astype(int))] if curve.size else curve
     contents = np.rint(255 * result.contents).astype(np.uint8).transpose(1, 2, 0)
     return Found(
