@@ -86,7 +86,8 @@ def test_a_search_that_is_stopped_keeps_what_it_has_found_and_leaves_no_thread(c
     desk.withdraw(search)
     assert search.join(PATIENCE)
     assert search.end is End.STOPPED
-    assert [one.success for one in search.found] == [True]
+    assert [one.success for one in search.found] == [True, False]
+    assert 0 < search.found[1].steps < FOREVER
     wait_until(lambda: not threads())
 
 
@@ -202,7 +203,8 @@ def test_windows_that_found_pixels_break_are_not_attacked_again(clean, model, de
     desk.hand_in(search)
     assert search.join(PATIENCE)
     assert search.end is End.DONE
-    assert [one.success for one in search.found] == [True]
+    assert [one.success for one in search.found] == [True, False]
+    assert 0 < search.found[1].steps < FOREVER
     assert search.done == 2
 
 
