@@ -203,8 +203,7 @@ def test_windows_that_found_pixels_break_are_not_attacked_again(clean, model, de
     desk.hand_in(search)
     assert search.join(PATIENCE)
     assert search.end is End.DONE
-    assert [one.success for one in search.found] == [True, False]
-    assert 0 < search.found[1].steps < FOREVER
+    assert [one.success for one in search.found] == [True]
     assert search.done == 2
 
 
