@@ -307,7 +307,7 @@ def test_a_file_of_pixels_uploaded_as_a_sticker_gives_them_back_to_the_bit(size)
         st.session_state["cut-of-it"] = patch._cut(patch._sticker_photo())
 
     app = AppTest.from_function(page, default_timeout=PATIENCE)
-    app.session_state["sticker-kept"] = ("", photo.name, photo.digest, photo.data, photo.size)
+    app.session_state["sticker-kept"] = (photo.name, photo.digest, photo.data, photo.size)
     app.run()
     assert not app.exception
     cut = app.session_state["cut-of-it"]
