@@ -1,0 +1,31 @@
+"""What every first page needs, made ready in a thread while the server starts and the first browser loads.
+
+The first analysis takes the import of torch, the weights of the first network and its run on the first sample: half of
+what passes between the start and the verdict. The results come to the page through the caches, which it asks as ever.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Thread
+
+import streamlit as st
+
+# OpenMP reads it when torch is loaded. By default its threads spin while they wait for each other, for milliseconds:
+# beside a browser or a second session on the same cores, an analysis took four times as long and as much power.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@asynccontextmanager
+async def lifespan(server: st.App) -> AsyncIterator[None]:
+    """Begin when the server does; a server that ends does not wait for it."""
+    Thread(target=_warm, name="warming", daemon=True).start()
+    yield
+
+
+def _warm() -> None:
+    from app.cache import analysis as cached
+    from pg_core.datasets.folders import SAMPLES
+    from pg_core.networks import MODELS
+
+    cached.features(cached.sample(next(iter(SAMPLES))), cached.Choice(next(iter(MODELS))))
