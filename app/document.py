@@ -5,6 +5,7 @@ only then: the title would be painted a second later, and what is there already 
 """
 
 from pathlib import Path
+from threading import Event
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +14,8 @@ TITLE = (
     "possible location: a proof, or the evidence that is missing.</p></div>"
 )
 """What stands at the top of every page."""
+handed_out = Event()
+"""Set as soon as a browser has the document, which is what it paints first."""
 _HERE = Path(__file__).parent
 _STYLES = "".join(
     (_HERE / name).read_text(encoding="utf-8")
@@ -80,3 +83,4 @@ async def _send(send: Send, begun: Message, document: bytes) -> None:
     length = (b"content-length", str(len(document)).encode())
     await send({**begun, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": document})
+    handed_out.set()

@@ -16,6 +16,8 @@ export default function createBar(root) {
   watcher.observe(bar, { childList: true, subtree: true });
   return {
     apply(data) {
+      // What *More* has opened stays over the page that was chosen there.
+      if (current !== null && current !== data.current) bar.querySelector('button[aria-expanded=true]')?.click();
       current = data.current;
       mark();
     },

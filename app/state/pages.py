@@ -32,7 +32,7 @@ _KEYS = {
     "run": "run",
 }
 """The keys of widgets, by their names in a link."""
-_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement")
+_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "drawn")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = ("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-")

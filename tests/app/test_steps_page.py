@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.markup import in_formula
 from app.views.steps import widgets as controls
 from app.views.steps.results import Algorithm, Scene
 from pg_core import FeatureMasking, RobustMasking, analyse, load_model, sample_path
@@ -65,12 +66,13 @@ def test_the_current_line_is_marked_in_the_listing(board_page):
     listing = board_page.get("html")[-1].proto.body
     marked = listing.split('aria-current="step"')
     assert len(marked) == 2
-    assert marked[1].startswith(' style="--indent: 4">û_y ← clip(u_y, 0, c_h)')
+    assert marked[1].startswith(' style="--indent: 4">û<sub>y</sub> ← clip(u<sub>y</sub>, 0, c<sub>h</sub>)')
 
 
 def test_the_slider_jumps_and_another_algorithm_begins_at_its_first_step(board_page):
     board_page.slider(key="step-slider").set_value(5).run()
-    assert "'the class' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in text(board_page)
+    kept = in_formula("s = SUM(û) - SUM(w* ⊙ û) = 39 - 16 = 23")
+    assert f"'the class' keeps {kept}." in text(board_page)
     board_page.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
     assert board_page.slider(key="step-slider").value == 1
 
