@@ -17,4 +17,5 @@ def bar(main: Sequence[StreamlitPage], others: Sequence[StreamlitPage], current:
         with st.popover("More"):
             for page in others:
                 st.page_link(page)
-        component("bar")(key="bar", data={"current": current.title}, height=1)
+        # By its key the styles know the page from the beginning.
+        component("bar")(key=f"at-{current.url_path or 'explore'}", data={"current": current.title}, height=1)
