@@ -152,7 +152,7 @@ def test_each_bound_is_told_by_the_branch_that_applies(page, told, bound):
     other = examine(told.features, defence)
     window = other.certificate.worst
     expected = diagnose(defence, other.masking, other.certificate, window)
-    keeps = "at least" if bound == "tight" else "by the published bound, which is wrong for T > 0,"
+    keeps = "at least" if bound == "tight" else "by the published bound, which is wrong for $T > 0$,"
     assert f"{keeps} {expected.label.bound:.4g}" in text(page)
     assert f"is at most {expected.rival.bound:.4g}" in text(page)
     assert not page.exception

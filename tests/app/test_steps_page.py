@@ -40,12 +40,12 @@ def text(app):
 
 
 def test_every_step_to_the_end_and_back(board_page):
-    assert "**The class 'the class': its local logits u_y" in text(board_page)
+    assert "**The class 'the class': its local logits $u_y$" in text(board_page)
     seen = []
     while not board_page.button(key="step-next").disabled:
         seen.append(text(board_page))
         press(board_page, "next")
-    assert "'the rival' has the largest score, s = 30: it is the prediction." in text(board_page)
+    assert "'the rival' has the largest score, $s = 30$: it is the prediction." in text(board_page)
     assert len(seen) == len(set(seen)) == 10
     press(board_page, "back")
     assert text(board_page) == seen[-1]
@@ -149,7 +149,7 @@ def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
     defence = RobustMasking(model.receptive_field.window_size((64, 64)), evidence=model.evidence)
     told = analyse(sample_path("coffee"), model, defence)
     press(app, "end")
-    assert f"'espresso' has the largest score, s = {told.masking.scores.max():.4g}" in text(app)
+    assert f"'espresso' has the largest score, $s = {told.masking.scores.max():.4g}$" in text(app)
     scenes = app.selectbox(key="scene")
     scenes.select(Scene.WITNESS).run()
     press(app, "end")

@@ -21,7 +21,7 @@ def test_the_step_through_goes_to_its_end_by_buttons_and_keys(open_page):
     page.get_by_role("button", name="Next").click()
     expect(current_line(page)).to_have_text("ûy ← clip(uy, 0, ch)")
     page.keyboard.press("Alt+n")
-    expect(current_line(page)).to_contain_text("w*_y ← the window w of W")
+    expect(current_line(page)).to_contain_text("w*y ← the window w of W")
     page.keyboard.press("Alt+b")
     expect(page.get_by_text("Step 2 of 17")).to_be_visible()
     for step in range(3, 18):
