@@ -1,7 +1,8 @@
 """What every first page needs, made ready in a thread while the server starts and the first browser loads.
 
 The first analysis takes the import of torch, the weights of the first network and its run on the first sample: three
-quarters of the work before the verdict (4.0 of 5.4 s on one core). The results come to the page through the caches, which it asks as ever.
+quarters of the work before the verdict (4.0 of 5.4 s on one core). The results come to the page through the caches,
+which it asks as ever.
 """
 
 import gc
