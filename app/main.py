@@ -1,4 +1,4 @@
-"""PatchGuard Explorer: page config, navigation and the shared sidebar; no content.
+"""PatchGuard Explorer's server: the page for every session, and what is made ready before the first of them.
 
 Run it with `python -m streamlit run app/main.py` from the root of the repository.
 """
@@ -6,119 +6,11 @@ Run it with `python -m streamlit run app/main.py` from the root of the repositor
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-st.set_page_config(page_title="PatchGuard Explorer", page_icon="🛡️", layout="wide")
-st.html(Path(__file__).with_name("page.css"))
-line, share = st.columns([8, 1], vertical_alignment="center")
-line.html(
-    '<div class="pg-name"><h1>PatchGuard Explorer</h1><p>Can an adversarial patch change this prediction? For every '
-    "possible location: a proof, or the evidence that is missing.</p></div>"
+from app import warming
+from app.document import FirstPaint
+
+server = st.App(
+    Path(__file__).with_name("page.py"), lifespan=warming.lifespan, middleware=[Middleware(FirstPaint)]
 )
-
-
-def _explore() -> None:
-    from app.views.explore import page as explore
-
-    explore.show(chosen, debugger_page, about_page)
-
-
-def _debugger() -> None:
-    from app.views.debugger import page as debugger
-
-    debugger.show(chosen)
-
-
-def _steps() -> None:
-    from app.views.steps import page as steps
-
-    steps.show(chosen)
-
-
-def _figure5() -> None:
-    from app.views.figure5 import page as figure5
-
-    figure5.show(chosen)
-
-
-def _placements() -> None:
-    from app.views.placements import page as placements
-
-    placements.show(chosen, explore_page)
-
-
-def _attack() -> None:
-    from app.views.attack import page as attack
-
-    attack.show(chosen, explore_page)
-
-
-def _compare() -> None:
-    from app.views.compare import page as compare
-
-    compare.show(chosen)
-
-
-def _networks() -> None:
-    from app.views.networks import page as networks
-
-    networks.show()
-
-
-def _results() -> None:
-    from app.views.results import page as results
-
-    results.show()
-
-
-# A click on another page leaves the address bare. Said before the name of the page, the rest of the address makes one
-# entry in the browser's history with it, not a second.
-if len(st.query_params) == 0 and "address" in st.session_state:
-    st.query_params.from_dict(st.session_state["address"])
-
-
-def _about() -> None:
-    from app.views.about import page as about
-
-    about.show()
-
-
-explore_page = st.Page(_explore, title="Explore", url_path="explore", default=True)
-about_page = st.Page(_about, title="About", url_path="about")
-debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
-# Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.
-page = st.navigation(
-    [
-        explore_page,
-        debugger_page,
-        st.Page(_figure5, title="Figure 5", url_path="figure5"),
-        st.Page(_steps, title="Steps", url_path="steps"),
-        st.Page(_placements, title="Placements", url_path="placements"),
-        st.Page(_attack, title="Attack", url_path="attack"),
-        st.Page(_compare, title="Compare", url_path="compare"),
-        st.Page(_networks, title="Networks", url_path="networks"),
-        st.Page(_results, title="Results", url_path="results"),
-        about_page,
-    ],
-    position="top",
-)
-
-# Imported after the title is on its way to the browser.
-from app import links, opening, sharing, sidebar  # noqa: E402
-from app.components import charts  # noqa: E402
-from app.state import photos  # noqa: E402
-from pg_core.photos import memory  # noqa: E402
-
-charts.preload()
-links.follow()
-tray = st.sidebar.container()
-chosen = sidebar.sidebar()
-photos.door()
-opening.about_the_link()
-page.run()
-links.write(chosen)
-st.set_page_config(page_title=sharing.title(page.title, chosen))
-with share:
-    sharing.share(chosen)
-with tray:
-    opening.tray(chosen)
-memory.give_back()  # about 15 ms; while a patch is dragged only the stage runs, which keeps what it needs again

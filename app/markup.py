@@ -17,6 +17,10 @@ _SIGNS = re.compile(r"[\\`*_\[\]<$~|&]")
 _COLON = re.compile(r":(?=\S)")
 _BEGINNING = re.compile(r"^(\d+(?=[.)](\s|$))|(?=[#>+=-]))")
 """Of a heading, a quotation, a line or a list."""
+_LETTERS = {"≤": r"\le", "·": r"\cdot", "⊙": r"\odot", "∞": r"\infty", "û": r"\hat u", "*": "^*"}
+_WORDS = re.compile(r"lower|upper|margin|SUM")
+_POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)")
+_INDEXED = re.compile(r"\b(q)(\d)\b")
 
 
 def in_markdown(text: str) -> str:
@@ -31,6 +35,19 @@ def in_markdown(text: str) -> str:
     joined = _BETWEEN.sub(rf"\g<0>{_JOINER}", printable(" ".join(text.split())))
     escaped = _SIGNS.sub(r"\\\g<0>", joined)
     return _BEGINNING.sub(r"\1\\", _COLON.sub(rf"\:{_JOINER}", escaped))
+
+
+def in_formula(text: str) -> str:
+    r"""A formula of this program's letters, words and numbers as Streamlit's Markdown sets it; no name of anything.
+
+    >>> print(in_formula("lower = t - m_o = 2e-05 ≤ SUM(w* ⊙ û)"))
+    $\text{lower} = t - m_o = 2 \cdot 10^{-5} \le \text{SUM}(w^* \odot \hat u)$
+    """
+    written = _POWER.sub(lambda power: rf" \cdot 10^{{{power[1].replace('+', '')}{power[2]}}}", text)
+    written = _INDEXED.sub(r"\1_\2", _WORDS.sub(r"\\text{\g<0>}", written))
+    for letter, sign in _LETTERS.items():
+        written = written.replace(letter, sign)
+    return f"${written}$"
 
 
 def in_figure(text: str) -> str:

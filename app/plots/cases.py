@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64, Shaped
 
+from app.markup import in_formula
 from app.plots import style
 from app.plots.maps import around_cells, cell_axes, evidence_over_photo, named, outlined
 from app.plots.photo import outlines
@@ -26,20 +27,18 @@ MEANINGS = {
     Region.MISSED: "malicious, not detected: evidence $q_3$ stays",
 }
 """In Markdown."""
-_SIGNS = {"≤": r"\le", "·": r"\cdot", "q1": "q_1", "q3": "q_3"}
 _PATTERNS = {Region.SPILLED: "/", Region.CAUGHT: "x", Region.MISSED: "."}
 
 
 def board(shown: Board, most: float | None = None) -> go.Figure:
-    """A small board with its values; the cells of r1, r2 and r3 are hatched and named. Colours end at `most`, by
-    default the largest value: boards side by side need the same."""
+    """A small board with its values; the cells of r1, r2 and r3 are hatched, and each region has its name, between the
+    values. Colours end at `most`, by default the largest value: boards side by side need the same."""
     rows, columns = shown.windows.map_size
     evidence, window = shown.attacked[0], shown.window
     detected = shown.masking.window(0)
     parts = regions((rows, columns), detected, window)
     malicious = np.isin(parts, [Region.CAUGHT, Region.MISSED])
-    region = np.where(parts != "", np.strings.add("<br><i>", np.strings.add(parts, "</i>")), "")
-    text = np.vectorize("{:.3g}{}".format, otypes=[object])(evidence, region)
+    text = np.vectorize("{:.3g}".format, otypes=[object])(evidence)
     maps = [
         go.Heatmap(
             z=np.where(cells, evidence, np.nan),
@@ -64,7 +63,10 @@ def board(shown: Board, most: float | None = None) -> go.Figure:
         shapes = [*outlined("detected", style.DETECTED, around_cells(detected, map_size, 0.43)), *shapes]
     figure = style.finish(go.Figure([*maps, *_hatched(parts, edges)]))
     margin = {"l": 2, "r": 2, "t": 4, "b": 22}
-    return figure.update_layout(height=230, margin=margin, shapes=shapes, **cell_axes(map_size))
+    names = [named(column, row, str(region)) for region, (row, column) in _between(parts).items()]
+    return figure.update_layout(
+        height=230, margin=margin, shapes=shapes, annotations=names, **cell_axes(map_size)
+    )
 
 
 def case_on_photo(clean: Analysis, attacked: Masking, shown_class: int, window: Window) -> go.Figure:
@@ -109,10 +111,7 @@ def inequality(evidence: CaseEvidence, threshold: float) -> str:
 
 def formula(evidence: CaseEvidence, threshold: float) -> str:
     """The same as Markdown with formulas."""
-    said = inequality(evidence, threshold)
-    for sign, written in _SIGNS.items():
-        said = said.replace(sign, written)
-    return ", so ".join(f"${part}$" for part in said.split(", so "))
+    return ", so ".join(map(in_formula, inequality(evidence, threshold).split(", so ")))
 
 
 def in_words(shown: Board) -> str:
@@ -176,3 +175,25 @@ def _named(
         x, y = edges[1][column : column + 2].mean(), edges[0][row : row + 2].mean()
         names.append(named(float(x), float(y), str(region)))
     return names
+
+
+def _between(parts: Shaped[np.ndarray, "rows columns"]) -> dict[Region, tuple[float, float]]:
+    """Row and column of a place near the middle of each region where no value stands: between four of its cells, or
+    else between two; a single cell has it in its corner."""
+    places = {}
+    for region in Region:
+        inside = parts == region
+        if not inside.any():
+            continue
+        down, across = inside[:-1] & inside[1:], inside[:, :-1] & inside[:, 1:]
+        free = [
+            (np.argwhere(down[:, :-1] & down[:, 1:]), (0.5, 0.5)),
+            (np.argwhere(across), (0.0, 0.5)),
+            (np.argwhere(down), (0.5, 0.0)),
+            (np.argwhere(inside), (-0.4, -0.4)),
+        ]
+        cells, shift = next((cells, shift) for cells, shift in free if len(cells))
+        centre = np.argwhere(inside).mean(axis=0)
+        row, column = cells[np.abs(cells + shift - centre).sum(axis=1).argmin()] + shift
+        places[region] = (float(row), float(column))
+    return places

@@ -94,8 +94,9 @@ def controls(analysis: Analysis, malicious: Box, photo: Photo) -> None:
         pick(analysis, photo, window.top, window.left)
 
     row, column, button = st.columns([1, 1, 1], vertical_alignment="bottom")
-    row.number_input("Row", 0, rows - 1, key=row_key, on_change=typed)
-    column.number_input("Column", 0, columns - 1, key=column_key, on_change=typed)
+    unit = "cells" if isinstance(malicious, Window) else "px"
+    row.number_input(f"Row ({unit})", 0, rows - 1, key=row_key, on_change=typed)
+    column.number_input(f"Column ({unit})", 0, columns - 1, key=column_key, on_change=typed)
     button.button("Go to the worst", on_click=worst, width="stretch")
 
 

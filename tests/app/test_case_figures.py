@@ -9,7 +9,7 @@ from app.plots.photo import outline
 from app.views.figure5.results import example
 from pg_core import RobustMasking, analyse
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, EXAMPLES
-from pg_core.defences.patchguard.cases import Case, Region
+from pg_core.defences.patchguard.cases import Case, Region, regions
 from pg_core.geometry import Window
 from tests.colours import Colours
 
@@ -47,13 +47,24 @@ def test_the_hatched_cells_are_the_regions_and_each_has_its_own_pattern(case):
     assert names == (["detected", "malicious"] if detected else ["malicious"])
 
 
-def test_every_cell_shows_its_evidence_and_its_region():
+@pytest.mark.parametrize("case", EXAMPLES)
+def test_a_board_names_each_of_its_regions_once_inside_it_and_on_no_value(case):
+    shown = EXAMPLES[case]
+    parts = regions(shown.windows.map_size, shown.masking.window(0), shown.window)
+    names = {name.text: name for name in board(shown).layout.annotations}
+    assert names.keys() == {f"<b>{part}</b>" for part in parts.flat if part}
+    for text, name in names.items():
+        assert f"<b>{parts[round(name.y - 0.1), round(name.x - 0.1)]}</b>" == text
+        assert max(abs(name.y - round(name.y)), abs(name.x - round(name.x))) > 0.3
+
+
+def test_every_cell_shows_its_evidence():
     shown = EXAMPLES[Case.PARTIAL]
     benign, malicious = board(shown).data[:2]
     values = np.where(np.isnan(benign.z), malicious.z, benign.z)
     np.testing.assert_array_equal(values, shown.attacked[0])
-    assert malicious.text[3][2] == "5<br><i>r2</i>"
-    assert benign.text[3][1] == "0<br><i>r1</i>"
+    assert malicious.text[3][2] == "5"
+    assert benign.text[3][1] == "0"
     assert benign.text[0][2] == "2"
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.markup import in_markdown
+from app.markup import in_formula, in_markdown
 from app.views.debugger import results
 from app.views.debugger.text import number
 from pg_core import (
@@ -68,7 +68,8 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert metric(page, "Margin") == f"{expected.margin:+.4g}"
     assert metric(page, "Missing evidence") == f"{expected.missing:.4g}"
     assert f"**The score of 'espresso' is at least {expected.label.bound:.4g}.**" in text(page)
-    assert f"lower = t - m = {expected.label.outside:.4g} - {expected.label.taken:.4g}" in text(page)
+    bound = f"lower = t - m = {expected.label.outside:.4g} - {expected.label.taken:.4g} = {expected.label.bound:.4g}"
+    assert in_formula(bound) in text(page)
     assert "✘ feature-space counterexample" in text(page)
     _, witness = window_status(told.defence, told.masking, told.certificate, worst)
     assert f"predicts **'{told.classes[witness.prediction]}'** instead of **'espresso'**" in text(page)
@@ -151,7 +152,7 @@ def test_each_bound_is_told_by_the_branch_that_applies(page, told, bound):
     other = examine(told.features, defence)
     window = other.certificate.worst
     expected = diagnose(defence, other.masking, other.certificate, window)
-    keeps = "at least" if bound == "tight" else "by the published bound, which is wrong for T > 0,"
+    keeps = "at least" if bound == "tight" else "by the published bound, which is wrong for $T > 0$,"
     assert f"{keeps} {expected.label.bound:.4g}" in text(page)
     assert f"is at most {expected.rival.bound:.4g}" in text(page)
     assert not page.exception

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.markup import in_formula
 from app.plots.maps import around_cells
 from app.plots.photo import outline
 from app.views.debugger.figure import by_branch, in_words, position_on_photo, waterfall, witness_maps
@@ -153,19 +154,20 @@ def test_the_maps_of_a_witness_differ_in_w_only(result):
 
 def test_the_words_name_the_branch_that_applies_with_its_numbers(result):
     account = Account(0, Branch.OTHER, 30.0, 5.0, 25.0, 6.0, 0.0, 19.0)
-    assert "m = 6 > T t = 5" in why_label(account, 0.2)
-    assert "lower = t - m = 25 - 6 = 19" in why_label(account, 0.2)
+    assert in_formula("m = 6 > T t = 5") in why_label(account, 0.2)
+    assert in_formula("lower = t - m = 25 - 6 = 19") in why_label(account, 0.2)
     straddling = dataclasses.replace(account, branch=Branch.STRADDLING)
-    assert "m ≤ T t = 10" in why_label(straddling, 0.4)
-    assert "lower = t - m_o = 25 - 6 = 19" in why_label(straddling, 0.4)
+    assert in_formula("m ≤ T t = 10") in why_label(straddling, 0.4)
+    assert in_formula("lower = t - m_o = 25 - 6 = 19") in why_label(straddling, 0.4)
     spared = dataclasses.replace(account, branch=Branch.SPARED, taken=0.0, bound=25.0)
-    assert "lower = t = 25" in why_label(spared, 0.4)
+    assert in_formula("lower = t = 25") in why_label(spared, 0.4)
     lemma = Account(1, Branch.LEMMA, 30.0, 6.0, 24.0, 0.0, 16.0, 40.0)
-    assert "upper = t/(1 - T) = 24/0.6 = 40" in why_rival(lemma, 0.4)
+    assert in_formula("upper = t/(1 - T) = 24/0.6 = 40") in why_rival(lemma, 0.4)
     hidden = dataclasses.replace(lemma, branch=Branch.HIDDEN, hidden=3.0, bound=27.0)
-    assert "= 24 + 3 = 27" in why_rival(hidden, 0.4)
-    assert "upper = t = 24" in why_rival(dataclasses.replace(lemma, branch=Branch.MASKED, bound=24.0), 0.4)
-    assert "= t = 24" in why_rival(dataclasses.replace(lemma, bound=24.0), 0.0)
+    assert "= 24 + 3 = 27$" in why_rival(hidden, 0.4)
+    masked = dataclasses.replace(lemma, branch=Branch.MASKED, bound=24.0)
+    assert in_formula("upper = t = 24") in why_rival(masked, 0.4)
+    assert "= t = 24$" in why_rival(dataclasses.replace(lemma, bound=24.0), 0.0)
 
 
 @pytest.mark.parametrize("bound", list(Bound))
@@ -183,7 +185,7 @@ def test_a_waterfall_ends_at_the_bound_that_is_used_whatever_the_branch(result, 
 
 @pytest.mark.parametrize(
     ("branch", "step"),
-    [(Branch.OTHER, "to w': m"), (Branch.STRADDLING, "to w': m_o"), (Branch.SPARED, "to w': none")],
+    [(Branch.OTHER, "to w': m"), (Branch.STRADDLING, "to w': mₒ"), (Branch.SPARED, "to w': none")],
 )
 def test_the_step_of_a_waterfall_is_named_by_the_branch_that_applies(result, branch, step):
     worst = result.certificate.worst

@@ -138,3 +138,17 @@ def test_the_table_of_the_photo_is_the_case_of_every_class():
     field(app, "window_row").set_value(3 - window.top).run()
     assert not app.exception
     assert any("this is the one that contains it" in box.value for box in app.info)
+
+
+def test_a_link_names_the_class_whose_case_is_drawn_and_goes_on_doing_so():
+    app = AppTest.from_function(_photo_page, default_timeout=PATIENCE)
+    app.session_state["pages-linked"] = {"drawn": "7"}
+    app.run()
+    drawn = load_model("tiles", "cpu").classes[7]
+    assert f"### '{drawn}' is in case" in text(app)
+    app.segmented_control[0].set_value("the photo as it is").run()
+    assert f"### '{drawn}' is in case" in text(app)
+    assert app.session_state["pages-said"]["drawn"] == "7"
+    app.session_state["pages-linked"] = {"drawn": "5000"}
+    app.run()
+    assert any("drawn=5000" in box.value for box in app.warning)

@@ -32,7 +32,7 @@ LINK = {
 
 
 def opened(**link):
-    app = AppTest.from_file("../../app/main.py", default_timeout=120)
+    app = AppTest.from_file("../../app/page.py", default_timeout=120)
     for name, value in link.items():
         app.query_params[name] = value
     app.run()

@@ -21,7 +21,7 @@ PATIENCE = 120
 
 @pytest.fixture
 def page():
-    app = AppTest.from_file("../../app/main.py", default_timeout=PATIENCE)
+    app = AppTest.from_file("../../app/page.py", default_timeout=PATIENCE)
     app.run()
     app.selectbox(key="network").select("tiles-coarse").run()
     assert not app.exception

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.views.placements.figure import findings, largest
 from app.views.placements.results import extremes, placements_csv, sides_csv
+from app.views.placements.text import reading
 from pg_core import (
     Finding,
     Patch,
@@ -30,6 +32,19 @@ def result():
     image.paste((10, 200, 20), (0, 0, 30, 48))
     model = Colours()
     return analyse(image, model, RobustMasking(model.receptive_field.window_size((8, 8))), Threat((8, 8)))
+
+
+def test_a_rival_that_can_draw_level_is_a_tie_and_one_that_can_win_is_a_counterexample(result):
+    patch = Patch(0, 0, 8, 8)
+    placed = result.placements((8, 8)).at(0, 0)
+    said = {
+        margin: reading(result, patch, replace(placed, finding=Finding.NOT_CERTIFIED, margin=margin))
+        for margin in (0.0, -1.0)
+    }
+    assert "**Tie**" in said[0.0]
+    assert "counterexample" not in said[0.0]
+    assert "feature-space counterexample" in said[-1.0]
+    assert "level" not in said[-1.0]
 
 
 def blocks(placements):

@@ -114,6 +114,14 @@ def test_no_mark_is_cut_off_at_the_axis(against):
     assert all(low < place < high for trace in figure.data for place in trace.x)
 
 
+@pytest.mark.parametrize("against", Against)
+def test_the_axis_ends_where_the_marks_do_and_the_names_stand_beside_it(against):
+    figure = accuracies(POINTS, Measure.CERTIFIED, against)
+    last = max(place for trace in figure.data for place in trace.x)
+    assert figure.layout.xaxis.range[1] < 1.1 * (last or 1)
+    assert all(name.ax > figure.layout.xaxis.range[1] for name in figure.layout.annotations)
+
+
 RUN = Accuracy(
     Setting((32, 32), "masking", 0.0, Claim.LABEL, "p"),
     Proportion(5, 6),

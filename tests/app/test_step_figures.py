@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.markup import in_formula
 from app.plots import style
 from app.plots.photo import outline
 from app.views.steps import double_masking
@@ -119,14 +120,23 @@ def test_the_prediction_is_marked_by_a_star_and_a_pattern_among_the_scores(run):
 def test_every_step_is_said_in_its_numbers(run):
     _, first, _, _, second = run
     words = [said(step, CLASSES) for step in (*first, *second)]
-    assert "Of all windows, the window at row 3, column 3 holds most of it: SUM(w\\* ⊙ û) = 16." in words
-    assert "16 > T · SUM(û) = 15.6: it is detected." in words
-    assert "12 ≤ T · SUM(û) = 12: nothing is detected." in words
-    assert "'true' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in words
-    assert "'other' has the largest score, s = 30: it is the prediction." in words
-    assert any(word.endswith("its score is at most upper = 30.") for word in words)
-    assert any("m = 14 ≤ T t = 14.8" in word and word.endswith("lower = 23.") for word in words)
-    assert "The window at row 4, column 2: margin = 23 - 30 = -7 against 'other': ✘ not positive." in words
+    assert (
+        "Of all windows, the window at row 3, column 3 holds most of it: $\\text{SUM}(w^* \\odot \\hat u) = 16$."
+        in words
+    )
+    assert f"{in_formula('16 > T · SUM(û) = 15.6')}: it is detected." in words
+    assert f"{in_formula('12 ≤ T · SUM(û) = 12')}: nothing is detected." in words
+    assert f"'true' keeps {in_formula('s = SUM(û) - SUM(w* ⊙ û) = 39 - 16 = 23')}." in words
+    assert "'other' has the largest score, $s = 30$: it is the prediction." in words
+    assert any(word.endswith(f"its score is at most {in_formula('upper = 30')}.") for word in words)
+    assert any(
+        in_formula("m = 14 ≤ T t = 14.8") in word and word.endswith(f"{in_formula('lower = 23')}.")
+        for word in words
+    )
+    assert (
+        "The window at row 4, column 2: $\\text{margin} = 23 - 30 = -7$ against 'other': ✘ not positive."
+        in words
+    )
     assert words[-1].endswith("windows are proved: ✘ not certified for 'true'.")
     assert all(words)
 
@@ -199,12 +209,14 @@ def test_margins_of_double_masking_fill_in_until_all_are_those_of_the_certificat
 def test_every_step_of_double_masking_is_said_in_its_numbers(rounds):
     words = [double_masking.said(step, CLASSES) for step in (*rounds[2], *rounds[5])]
     assert (
-        "Without the window at row 2, column 3, 'other' has most, SUM(û ⊙ (1 - i)) = 30: it disagrees."
-        in words
+        "Without the window at row 2, column 3, 'other' has most, "
+        f"{in_formula('SUM(û ⊙ (1 - i)) = 30')}: it disagrees." in words
     )
     assert any("22 of 25 second masks leave 'other'" in word and "does not stand" in word for word in words)
     assert "No disagreer stands: 'true', the class of the majority, is the prediction." in words
-    assert "The window at row 4, column 2: margin = 19 - 12 = 7 against 'other': ✔ positive." in words
+    assert (
+        "The window at row 4, column 2: $\\text{margin} = 19 - 12 = 7$ against 'other': ✔ positive." in words
+    )
     assert words[-1] == "25 of 25 windows are proved: ✔ certified for 'true'."
     assert all(words)
     û = np.array([[[1.0, 1, 1, 1, 1]], [[0.0, 0, 9, 0, 0]]])

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.markup import in_formula
 from app.views.steps import widgets as controls
 from app.views.steps.results import Algorithm, Scene
 from pg_core import FeatureMasking, RobustMasking, analyse, load_model, sample_path
@@ -39,12 +40,12 @@ def text(app):
 
 
 def test_every_step_to_the_end_and_back(board_page):
-    assert "**The class 'the class': its local logits u_y" in text(board_page)
+    assert "**The class 'the class': its local logits $u_y$" in text(board_page)
     seen = []
     while not board_page.button(key="step-next").disabled:
         seen.append(text(board_page))
         press(board_page, "next")
-    assert "'the rival' has the largest score, s = 30: it is the prediction." in text(board_page)
+    assert "'the rival' has the largest score, $s = 30$: it is the prediction." in text(board_page)
     assert len(seen) == len(set(seen)) == 10
     press(board_page, "back")
     assert text(board_page) == seen[-1]
@@ -65,12 +66,13 @@ def test_the_current_line_is_marked_in_the_listing(board_page):
     listing = board_page.get("html")[-1].proto.body
     marked = listing.split('aria-current="step"')
     assert len(marked) == 2
-    assert marked[1].startswith(' style="--indent: 4">û_y ← clip(u_y, 0, c_h)')
+    assert marked[1].startswith(' style="--indent: 4">û<sub>y</sub> ← clip(u<sub>y</sub>, 0, c<sub>h</sub>)')
 
 
 def test_the_slider_jumps_and_another_algorithm_begins_at_its_first_step(board_page):
     board_page.slider(key="step-slider").set_value(5).run()
-    assert "'the class' keeps s = SUM(û) - SUM(w\\* ⊙ û) = 39 - 16 = 23." in text(board_page)
+    kept = in_formula("s = SUM(û) - SUM(w* ⊙ û) = 39 - 16 = 23")
+    assert f"'the class' keeps {kept}." in text(board_page)
     board_page.segmented_control(key="algorithm").set_value(Algorithm.CERTIFICATE).run()
     assert board_page.slider(key="step-slider").value == 1
 
@@ -147,7 +149,7 @@ def test_both_algorithms_end_on_a_photo_in_what_the_library_says():
     defence = RobustMasking(model.receptive_field.window_size((64, 64)), evidence=model.evidence)
     told = analyse(sample_path("coffee"), model, defence)
     press(app, "end")
-    assert f"'espresso' has the largest score, s = {told.masking.scores.max():.4g}" in text(app)
+    assert f"'espresso' has the largest score, $s = {told.masking.scores.max():.4g}$" in text(app)
     scenes = app.selectbox(key="scene")
     scenes.select(Scene.WITNESS).run()
     press(app, "end")

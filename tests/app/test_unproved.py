@@ -51,7 +51,7 @@ def test_the_steps_call_the_lower_bound_wrong_and_end_unproved(unproved):
     words = [said(step, unproved.classes) for step in steps]
     (lower,) = [text for step, text in zip(steps, words, strict=True) if step.line is Line.LOWER_PUBLISHED]
     assert "at least" not in lower
-    assert "wrong for T > 0" in lower
+    assert "wrong for $T > 0$" in lower
     assert f"0 of {unproved.certificate.windows.count} windows are proved: ? unproved" in words[-1]
 
 

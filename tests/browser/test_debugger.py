@@ -29,8 +29,8 @@ def test_a_failing_window_is_clicked_and_its_rival_is_read_in_the_debugger(open_
     expect(verdict(page)).to_contain_text("windows are not certified. Smallest margin")
     row, column = failing_windows(page)[-1]
     page.mouse.click(*at_panel(page, 4, row, column))
-    expect(page.get_by_label("Row", exact=True)).to_have_value(str(row))
-    expect(page.get_by_label("Column", exact=True)).to_have_value(str(column))
+    expect(page.get_by_label("Row (cells)", exact=True)).to_have_value(str(row))
+    expect(page.get_by_label("Column (cells)", exact=True)).to_have_value(str(column))
     rival = page.locator("td", has_text="upper bound: the score of").inner_text().split("'")[1]
     page.get_by_role("link", name="Why? Take this to the debugger").click()
     expect(page.get_by_role("heading", name=f"The window at row {row}, column {column}")).to_be_visible()

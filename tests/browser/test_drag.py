@@ -47,7 +47,7 @@ def test_a_drag_by_mouse_moves_the_patch_and_python_says_the_same_of_it(open_pag
     assert known["finding"] == placements.finding_map[224, 87]
     position = told.position(Patch(*place))
     assert known["window"] == {"row": position.top, "column": position.left}
-    expect(page.get_by_label("Row", exact=True)).to_have_value(str(position.top))
+    expect(page.get_by_label("Row (cells)", exact=True)).to_have_value(str(position.top))
     # What Plotly draws in the end is drawn where it was: the panels were not made anew.
     assert page.evaluate("document.querySelector('.pg-plot').marked")
 
@@ -226,11 +226,11 @@ def test_a_picked_window_holds_until_the_patch_is_moved(open_page):
     wait_for_panels(page)
     page.mouse.move(*at_panel(page, 4, 0, 5))
     page.mouse.click(*at_panel(page, 4, 0, 5))
-    expect(page.get_by_label("Column", exact=True)).to_have_value("5")
+    expect(page.get_by_label("Column (cells)", exact=True)).to_have_value("5")
     assert of_stage(page, "box") == START
     page.locator(".pg-patch").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_label("Column", exact=True)).to_have_value("0")
+    expect(page.get_by_label("Column (cells)", exact=True)).to_have_value("0")
 
 
 def test_a_sticker_is_cut_by_dragging_a_box_on_another_photo(open_page):
@@ -333,8 +333,8 @@ def test_a_reload_and_the_link_in_another_browser_bring_the_place_back(open_page
         wait_for_panels(opened)
         settle(opened)
         assert of_stage(opened, "box") == typed_place(opened) == [259, 182, 64, 64]
-        expect(opened.get_by_label("Row", exact=True)).to_have_value("5")
-        expect(opened.get_by_label("Column", exact=True)).to_have_value("4")
+        expect(opened.get_by_label("Row (cells)", exact=True)).to_have_value("5")
+        expect(opened.get_by_label("Column (cells)", exact=True)).to_have_value("4")
 
 
 def test_a_drag_while_the_connection_is_lost_is_told_when_it_is_back(open_page):

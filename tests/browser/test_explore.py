@@ -74,8 +74,8 @@ def test_a_click_on_the_margin_map_makes_that_window_the_malicious_one(open_page
     before = drawn(page)
     page.mouse.move(*at_panel(page, 4, 3, 2))
     page.mouse.click(*at_panel(page, 4, 3, 2))
-    expect(page.get_by_label("Row", exact=True)).to_have_value("3")
-    expect(page.get_by_label("Column", exact=True)).to_have_value("2")
+    expect(page.get_by_label("Row (cells)", exact=True)).to_have_value("3")
+    expect(page.get_by_label("Column (cells)", exact=True)).to_have_value("2")
     page.wait_for_function(f"document.querySelector('.pg-stage').pgComponent.draws > {before}")
     shapes = page.evaluate("document.querySelector('.pg-plot').layout.shapes")
     current = next(shape for shape in shapes if shape["name"] == "current")
@@ -113,12 +113,12 @@ def test_arrow_keys_choose_a_window_and_the_choice_is_spoken(open_page):
     page = open_page()
     wait_for_panels(page)
     page.mouse.click(*at_panel(page, 4, 2, 2))
-    expect(page.get_by_label("Row", exact=True)).to_have_value("2")
+    expect(page.get_by_label("Row (cells)", exact=True)).to_have_value("2")
     page.locator(".pg-stage").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     expect(page.locator(".pg-live")).to_contain_text("Malicious window at row 4, column 3: margin")
-    expect(page.get_by_label("Row", exact=True)).to_have_value("4")
+    expect(page.get_by_label("Row (cells)", exact=True)).to_have_value("4")
 
 
 def test_a_failing_photo_names_its_worst_window_and_crosses_out_the_failing_ones(open_page):

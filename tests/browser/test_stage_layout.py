@@ -34,6 +34,16 @@ def shift(page, since="window.photoCame"):
     )
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844), (820, 1180)])
+def test_from_the_very_first_paint_on_the_page_stays_where_it_is(open_page, width, height):
+    page = open_page(width, height)
+    page.add_init_script(WATCH)
+    page.reload()
+    wait_for_panels(page)
+    page.wait_for_timeout(1000)
+    assert shift(page, "0") < ALLOWED
+
+
 def test_from_the_first_paint_of_the_photo_on_the_page_stays_where_it_is(open_page):
     page = open_page(1280, 720)
     page.add_init_script(WATCH)

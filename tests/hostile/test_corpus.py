@@ -92,7 +92,7 @@ def test_there_are_enough_of_each_kind_and_none_is_left_out(kind):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 @pytest.mark.parametrize("case", on_the_page(), ids=lambda case: case.name)
 def test_the_page_opens_whatever_the_link_says_and_names_what_means_nothing(case):
-    app = AppTest.from_file("../../app/main.py", default_timeout=120)
+    app = AppTest.from_file("../../app/page.py", default_timeout=120)
     for name, value in ({"network": "cifar10"} | case.query).items():
         app.query_params[name] = value
     app.run()

@@ -4,7 +4,7 @@ evidence, the maps of a witness, and the letters."""
 import streamlit as st
 
 from app.components.charts import chart
-from app.markup import in_markdown
+from app.markup import in_formula, in_markdown
 from app.plots import cases as case_figures
 from app.views.debugger import figure as figures
 from app.views.debugger import results as debugging
@@ -21,15 +21,17 @@ def branches(analysis: Analysis, told: Diagnosis) -> None:
     label, rival = (in_markdown(analysis.classes[side.label]) for side in (told.label, told.rival))
     threshold = analysis.robust_masking.threshold
     nothing = analysis.certificate.claim is Claim.NOTHING
-    keeps = "by the published bound, which is wrong for T > 0," if nothing else "at least"
+    keeps = "by the published bound, which is wrong for $T > 0$," if nothing else "at least"
+    margin = in_formula(f"margin = {told.label.bound:.4g} - {told.rival.bound:.4g} = {told.margin:+.4g}")
     st.markdown(
         f"- **The score of '{label}' is {keeps} {told.label.bound:.4g}.** Of {told.label.total:.4g} in all, "
-        f"{told.label.inside:.4g} lie in w, which the adversary may delete: t = {told.label.outside:.4g}. "
+        f"{told.label.inside:.4g} lie in $w$, which the adversary may delete: "
+        f"{in_formula(f't = {told.label.outside:.4g}')}. "
         f"{text.why_label(told.label, threshold)}{_where(told.label)}\n"
         f"- **The score of '{rival}' is at most {told.rival.bound:.4g}.** Of {told.rival.total:.4g} in all, "
-        f"{told.rival.inside:.4g} lie in w: t = {told.rival.outside:.4g}. "
+        f"{told.rival.inside:.4g} lie in $w$: {in_formula(f't = {told.rival.outside:.4g}')}. "
         f"{text.why_rival(told.rival, threshold)}\n"
-        f"- margin = {told.label.bound:.4g} - {told.rival.bound:.4g} = {told.margin:+.4g}."
+        f"- {margin}."
     )
 
 
@@ -87,7 +89,7 @@ def witness_found(analysis: Analysis, witness: Witness) -> None:
         threshold = analysis.robust_masking.threshold
         for index in dict.fromkeys((witness.label, witness.prediction)):
             st.markdown(
-                f"- '{in_markdown(analysis.classes[index])}': {case_figures.inequality(known[index], threshold)}."
+                f"- '{in_markdown(analysis.classes[index])}': {case_figures.formula(known[index], threshold)}."
             )
         st.caption(
             "Dotted orange: malicious window w. Solid blue: the window w\\* that Algorithm 1 detects and masks. A "
@@ -109,7 +111,7 @@ def letters() -> None:
 
 def _where(account: Account) -> str:
     other = account.other
-    return "" if other is None else f" w' is at row {other.top}, column {other.left}."
+    return "" if other is None else f" $w'$ is at row {other.top}, column {other.left}."
 
 
 def _detected(window: Window | None) -> str:

@@ -3,7 +3,7 @@
 Not here: what a defence says of its own bounds, see `pg_core.defences.spec`.
 """
 
-from app.markup import in_markdown
+from app.markup import in_formula, in_markdown
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import places
 from pg_core.defences.base import Claim
@@ -113,46 +113,49 @@ def left_out(analysis: Analysis, count: int, listed: int, tried: int) -> list[st
 
 
 def why_label(account: Account, threshold: float) -> str:
-    """Which branch of the lower bound applies, in words and numbers."""
+    """Which branch of the lower bound applies, in words and numbers; Markdown."""
     t, most, m = account.outside, threshold * account.outside, account.taken
+    within = in_formula(f"m ≤ T t = {most:.4g}")
     match account.branch:
         case Branch.OTHER:
             return (
-                f"m = {m:.4g} > T t = {most:.4g}: even with nothing in w, the window w' is detected and masked. "
-                f"lower = t - m = {t:.4g} - {m:.4g} = {account.bound:.4g}."
+                f"{in_formula(f'm = {m:.4g} > T t = {most:.4g}')}: even with nothing in $w$, the window $w'$ is "
+                f"detected and masked. {in_formula(f'lower = t - m = {t:.4g} - {m:.4g} = {account.bound:.4g}')}."
             )
         case Branch.STRADDLING:
             return (
-                f"m ≤ T t = {most:.4g}: nothing need be detected. But a little evidence for the label in w has the "
-                f"straddling window w' detected, which takes {m:.4g} along. lower = t - m_o = {t:.4g} - {m:.4g} = "
-                f"{account.bound:.4g}."
+                f"{within}: nothing need be detected. But a little evidence for the label in $w$ has the straddling "
+                f"window $w'$ detected, which takes {m:.4g} along. "
+                f"{in_formula(f'lower = t - m_o = {t:.4g} - {m:.4g} = {account.bound:.4g}')}."
             )
     return (
-        f"m ≤ T t = {most:.4g}: nothing is detected with nothing in w, and no evidence in w changes that for the "
-        f"worse, this bound says. lower = t = {account.bound:.4g}."
+        f"{within}: nothing is detected with nothing in $w$, and no evidence in $w$ changes that for the worse, this "
+        f"bound says. {in_formula(f'lower = t = {account.bound:.4g}')}."
     )
 
 
 def why_rival(account: Account, threshold: float) -> str:
-    """Which branch of the upper bound applies, in words and numbers."""
+    """Which branch of the upper bound applies, in words and numbers; Markdown."""
     t = account.outside
     match account.branch:
         case Branch.LEMMA if threshold == 0:
             return (
-                "Lemma 1 at T = 0: however much is put into w, no less is masked. "
-                f"upper = t/(1 - T) = t = {account.bound:.4g}."
+                "Lemma 1 at $T = 0$: however much is put into $w$, no less is masked. "
+                f"{in_formula(f'upper = t/(1 - T) = t = {account.bound:.4g}')}."
             )
         case Branch.LEMMA:
             return (
-                f"Lemma 1: as much as tT/(1 - T) = {account.hidden:.4g} can stay in w below T. "
-                f"upper = t/(1 - T) = {t:.4g}/{1 - threshold:.4g} = {account.bound:.4g}."
+                f"Lemma 1: as much as {in_formula(f'tT/(1 - T) = {account.hidden:.4g}')} can stay in $w$ below $T$. "
+                f"{in_formula(f'upper = t/(1 - T) = {t:.4g}/{1 - threshold:.4g} = {account.bound:.4g}')}."
             )
         case Branch.HIDDEN:
+            bound = in_formula(f"upper = t + e* = {t:.4g} + {account.hidden:.4g} = {account.bound:.4g}")
             return (
-                f"A linear program finds that e\\* = {account.hidden:.4g} at most can hide in w below T (Case IV). "
-                f"upper = t + e\\* = {t:.4g} + {account.hidden:.4g} = {account.bound:.4g}."
+                f"A linear program finds that {in_formula(f'e* = {account.hidden:.4g}')} at most can hide in $w$ "
+                f"below $T$ (Case IV). {bound}."
             )
-    return f"Nothing can hide in w: some window passes T whatever it holds. upper = t = {account.bound:.4g}."
+    bound = in_formula(f"upper = t = {account.bound:.4g}")
+    return f"Nothing can hide in $w$: some window passes $T$ whatever it holds. {bound}."
 
 
 def step(account: Account) -> str:
@@ -161,7 +164,7 @@ def step(account: Account) -> str:
         case Branch.OTHER:
             return "to w': m"
         case Branch.STRADDLING:
-            return "to w': m_o"
+            return "to w': mₒ"
         case Branch.SPARED:
             return "to w': none"
         case Branch.LEMMA:

@@ -10,7 +10,7 @@ from app.opening import Opened, about_robust_masking, opened
 from app.plots import cases as figures
 from app.sidebar import Choices
 from app.state import board as choices_of_board
-from app.state import tables, windows
+from app.state import windows
 from app.views.figure5 import results as casework
 from app.views.figure5 import widgets
 from app.views.figure5.proof import walk_through
@@ -135,8 +135,7 @@ def _photo(seen: Opened, chosen: Choices) -> None:
         + ", ".join(f"{count} in case {case}" for case, count in counts.items())
         + "."
     )
-    picked = tables.row_of_table([rows[index] for index in order], "case-table")
-    index = seen.shown_class if picked is None else order[picked]
+    index = widgets.drawn(rows, order, clean.classes, seen.shown_class)
     evidence = filled.evidence[index]
     left, right = st.columns([5, 6], gap="large")
     with left:

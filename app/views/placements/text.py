@@ -77,10 +77,15 @@ def _mark(clean: Analysis, patch: Patch, placed: Placed) -> str:
             return "? **Undecided**: the margin is positive, but within the tolerance, which is estimated."
     if clean.verdict in (Verdict.ALERT, Verdict.MISCLASSIFIED):
         return "✘ **Not certified**: there is nothing to certify, even without a patch."
+    if attained(clean) and placed.margin == 0:
+        return (
+            "✘ **Tie**: in feature space, some content of the patch lets the rival draw level, which is no "
+            "certificate, but none lets it win."
+        )
     if attained(clean):
         return (
-            "✘ **Not certified**: in feature space, some content of the patch lets a rival win or draw level (a "
-            "feature-space counterexample, or a tie)."
+            "✘ **Not certified**: in feature space, some content of the patch lets a rival win (a feature-space "
+            "counterexample)."
         )
     if clean.certificate.claim is Claim.NOTHING and not isinstance(clean.defence, RobustMasking):
         return "✘ **Not certified**: no proof. What a rival reaches has no bound."

@@ -20,6 +20,8 @@ from pg_core.evaluation.table import Origin, Point, described
 _SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "triangle-down")
 _TOP = 101
 """Of the axis of per cents."""
+_END = 1.04
+"""Of the other axis, as a multiple of its largest value."""
 _LABEL, _LETTERS = 30, 44
 """Pixels that the name of a curve needs from the next one, and letters in one of its two lines."""
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -111,12 +113,13 @@ def accuracies(points: Sequence[Point], measure: Measure, against: Against) -> g
     height = max(420, 90 + _LABEL * len(figure.data))
     return figure.update_layout(
         height=height,
-        annotations=_at_the_curves(figure.data, 1.12 * reach, _TOP * _LABEL / (height - 56)),
+        annotations=_at_the_curves(figure.data, 1.1 * reach, _TOP * _LABEL / (height - 56)),
         xaxis={
             "title": {"text": across},
             "gridcolor": _GRID,
-            # The right part is for the names of the curves.
-            "range": [-0.02 * reach, 1.75 * reach],
+            "range": [-0.02 * reach, _END * reach],
+            # The names of the curves stand to the right of it, as if it went on.
+            "domain": [0, 0.6],
             "zeroline": False,
         },
         yaxis={

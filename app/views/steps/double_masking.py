@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from app.markup import in_markdown
+from app.markup import in_formula, in_markdown
 from app.plots import style
 from app.views.steps.figure import Outline, at, bars, margin_said, masked_map, verdict_said
 from pg_core.defences.base import Prediction
@@ -39,13 +39,15 @@ def said(step: FeatureStep, classes: Sequence[str]) -> str:
     """What the step does, in words and numbers, as Markdown."""
     name = f"'{in_markdown(classes[step.label])}'"
     numbers = {letters: f"{value:.4g}" for letters, value in step.numbers}
+    told = {letters: in_formula(f"{letters} = {value}") for letters, value in numbers.items()}
+    left = numbers.get("left")
     match step.line:
         case FeatureLine.CLIP:
-            return f"Clipped from below at 0 and from above at c_h, {name} has SUM(û) = {numbers['SUM(û)']}."
+            return f"Clipped from below at 0 and from above at $c_h$, {name} has {told['SUM(û)']}."
         case FeatureLine.MASKS:
             return f"Each of the {numbers['windows']} windows is taken out once, alone: one of them hides the patch."
         case FeatureLine.ONE:
-            return f"Without {at(step.window)}, {name} has most: SUM(û ⊙ (1 - i)) = {numbers['left']}."
+            return f"Without {at(step.window)}, {name} has most: {in_formula(f'SUM(û ⊙ (1 - i)) = {left}')}."
         case FeatureLine.AGREE if step.number("votes") == step.number("windows"):
             return f"All {numbers['windows']} single masks leave {name}: it is the prediction."
         case FeatureLine.AGREE:
@@ -53,13 +55,14 @@ def said(step: FeatureStep, classes: Sequence[str]) -> str:
         case FeatureLine.MAJORITY:
             return f"The majority is {name}, with {numbers['votes']} of {numbers['windows']} windows."
         case FeatureLine.DISAGREER:
-            return f"Without {at(step.window)}, {name} has most, SUM(û ⊙ (1 - i)) = {numbers['left']}: it disagrees."
+            most = in_formula(f"SUM(û ⊙ (1 - i)) = {left}")
+            return f"Without {at(step.window)}, {name} has most, {most}: it disagrees."
         case FeatureLine.SECOND if step.other is None:
             return f"Whichever second window is taken out besides {at(step.window)}, {name} has most."
         case FeatureLine.SECOND:
             return (
-                f"Without {at(step.window)} and {at(step.other)}, {name} has most: SUM(û ⊙ (1 - i) ⊙ (1 - j)) = "
-                f"{numbers['left']}."
+                f"Without {at(step.window)} and {at(step.other)}, {name} has most: "
+                f"{in_formula(f'SUM(û ⊙ (1 - i) ⊙ (1 - j)) = {left}')}."
             )
         case FeatureLine.STANDS:
             found = (
@@ -81,13 +84,13 @@ def said(step: FeatureStep, classes: Sequence[str]) -> str:
             return f"Say that {at(step.window)} is malicious: as a mask it hides what is in it. The label: {name}."
         case FeatureLine.LEAD:
             return (
-                f"The rival is {name}: of the label's lead SUM(û_y - û_c) = {numbers['SUM(û_y - û_c)']} over it, "
-                f"{numbers['SUM((û_y - û_c) ⊙ w)']} lies in w and lower = {numbers['lower']} outside."
+                f"The rival is {name}: of the label's lead {told['SUM(û_y - û_c)']} over it, "
+                f"{numbers['SUM((û_y - û_c) ⊙ w)']} lies in $w$ and {told['lower']} outside."
             )
         case FeatureLine.TAKEN if step.other is None:
-            return f"No other window takes any of the lead over {name}: upper = {numbers['upper']}."
+            return f"No other window takes any of the lead over {name}: {told['upper']}."
         case FeatureLine.TAKEN:
-            return f"{at(step.other).capitalize()} takes most of the lead over {name}: upper = {numbers['upper']}."
+            return f"{at(step.other).capitalize()} takes most of the lead over {name}: {told['upper']}."
         case FeatureLine.MARGIN:
             return margin_said(step, name)
     return verdict_said(step, name)

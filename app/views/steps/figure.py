@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64
 
-from app.markup import in_figure, in_markdown
+from app.markup import in_figure, in_formula, in_markdown
 from app.plots import style
 from app.plots.maps import around_cells, cell_axes, named, outlined
 from app.plots.photo import add_photo
@@ -182,50 +182,48 @@ def said(step: Step, classes: Sequence[str]) -> str:
     """What the step does, in words and numbers, as Markdown."""
     name = "" if step.label is None else f"'{in_markdown(classes[step.label])}'"
     numbers = {letters: f"{value:.4g}" for letters, value in step.numbers}
+    told = {letters: in_formula(f"{letters} = {value}") for letters, value in numbers.items()}
     match step.line:
         case Line.CLASSES if step.label is None:
             return f"The same for the other {numbers['classes']} classes, one by one."
         case Line.CLASSES:
-            return f"The class {name}: its local logits u_y, as the network gives them."
+            return f"The class {name}: its local logits $u_y$, as the network gives them."
         case Line.CLIP:
-            return f"Clipped from below at 0 and from above at c_h, {name} has SUM(û) = {numbers['SUM(û)']}."
+            return f"Clipped from below at 0 and from above at $c_h$, {name} has {told['SUM(û)']}."
         case Line.DETECT:
-            return f"Of all windows, {at(step.other)} holds most of it: SUM(w\\* ⊙ û) = {numbers['SUM(w* ⊙ û)']}."
+            return f"Of all windows, {at(step.other)} holds most of it: {told['SUM(w* ⊙ û)']}."
         case Line.COMPARE:
             found = "it is detected" if step.other is not None else "nothing is detected"
             sign = ">" if step.other is not None else "≤"
-            return f"{numbers['SUM(w* ⊙ û)']} {sign} T · SUM(û) = {numbers['T · SUM(û)']}: {found}."
+            compared = f"{numbers['SUM(w* ⊙ û)']} {sign} T · SUM(û) = {numbers['T · SUM(û)']}"
+            return f"{in_formula(compared)}: {found}."
         case Line.SCORE:
-            return (
-                f"{name} keeps s = SUM(û) - SUM(w\\* ⊙ û) = {numbers['SUM(û)']} - {numbers['SUM(w* ⊙ û)']} = "
-                f"{numbers['s']}."
-            )
+            kept = f"{numbers['SUM(û)']} - {numbers['SUM(w* ⊙ û)']} = {numbers['s']}"
+            return f"{name} keeps {in_formula(f's = SUM(û) - SUM(w* ⊙ û) = {kept}')}."
         case Line.PREDICT:
-            return f"{name} has the largest score, s = {numbers['s']}: it is the prediction."
+            return f"{name} has the largest score, {told['s']}: it is the prediction."
         case Line.CLEAN:
-            return f"Without a patch, Algorithm 1 predicts {name} with s = {numbers['s']}."
+            return f"Without a patch, Algorithm 1 predicts {name} with {told['s']}."
         case Line.WINDOWS:
             return f"Say that {at(step.window)} is malicious: the adversary can put anything there."
         case Line.UPPER | Line.UPPER_TIGHT:
             return (
-                f"The rival is {name}: t = {numbers['t']} of its evidence lies outside w, and its score is at most "
-                f"upper = {numbers['upper']}."
+                f"The rival is {name}: {told['t']} of its evidence lies outside $w$, and its "
+                f"score is at most {told['upper']}."
             )
         case Line.OUTSIDE:
             return (
-                f"Of SUM(û) = {numbers['SUM(û)']} for {name}, t = {numbers['t']} lies outside w. One other window "
-                f"holds m = {numbers['m']} of it."
+                f"Of {told['SUM(û)']} for {name}, {told['t']} lies "
+                f"outside $w$. One other window holds {told['m']} of it."
             )
         case Line.LOWER | Line.LOWER_TIGHT | Line.LOWER_PUBLISHED:
             sign = ">" if step.number("m") > step.number("T t") else "≤"
             lost = "" if step.other is None else f", and {at(step.other)} costs it most"
             least = "at least"
             if step.line is Line.LOWER_PUBLISHED and step.number("T t") > 0:
-                least = "by the published bound, which is wrong for T > 0,"
-            return (
-                f"m = {numbers['m']} {sign} T t = {numbers['T t']}{lost}: the score of {name} is {least} "
-                f"lower = {numbers['lower']}."
-            )
+                least = "by the published bound, which is wrong for $T > 0$,"
+            branch = in_formula(f"m = {numbers['m']} {sign} T t = {numbers['T t']}")
+            return f"{branch}{lost}: the score of {name} is {least} {told['lower']}."
         case Line.MARGIN:
             return margin_said(step, name)
     return verdict_said(step, name)
@@ -235,7 +233,8 @@ def margin_said(step: Step | FeatureStep, rival: str) -> str:
     """The margin of a malicious window against a rival, by its name as Markdown."""
     lower, upper, margin = (f"{step.number(letters):.4g}" for letters in ("lower", "upper", "margin"))
     holds = "✔ positive" if step.number("margin") > 0 else "✘ not positive"
-    return f"{at(step.window).capitalize()}: margin = {lower} - {upper} = {margin} against {rival}: {holds}."
+    told = in_formula(f"margin = {lower} - {upper} = {margin}")
+    return f"{at(step.window).capitalize()}: {told} against {rival}: {holds}."
 
 
 def verdict_said(step: Step | FeatureStep, label: str) -> str:

@@ -1,6 +1,7 @@
 """Robust masking and double masking on features line by line, on the photo and on the toy board."""
 
 import html
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -24,6 +25,7 @@ from pg_core.defences.patchguard.trace import Line, Step
 from pg_core.photos.inference import LocalFeatures
 
 _BOARDS = (Scene.COUNTEREXAMPLE, Scene.ATTACKED, Scene.BOARD, Scene.PAINTED)
+_OURS = "The listing and its line numbers are ours, after the algorithms of the papers."
 _MARGINS = (*figures.MARGINS, Line.CERTIFY, FeatureLine.CERTIFY)
 
 
@@ -33,7 +35,7 @@ def show(chosen: Choices | None) -> None:
     if chosen is not None:
         st.caption(
             "This page is about robust masking and double masking on features, whichever defence is chosen in the "
-            "sidebar. Its evidence and c_h apply to both."
+            "sidebar. Its evidence and $c_h$ apply to both."
         )
     slot = st.empty()
     left, right = st.columns([2, 1])
@@ -102,7 +104,7 @@ def _step(
         st.markdown(f"**{said}**")
         if step.line is Line.CERTIFY and subject.certificate.claim is Claim.NOTHING:
             st.warning("? Unproved: the published bound is wrong for T > 0, and claims nothing.")
-        st.caption(f"{subject.defence}. {_followed(algorithm, subject)}")
+        st.caption(f"{subject.defence}. {_followed(algorithm, subject)}{_OURS}")
     with right:
         if step.line in _MARGINS:
             st.markdown("The margin of each window, as far as it is known. Crosses: not positive.")
@@ -123,7 +125,7 @@ def _followed(algorithm: Algorithm, subject: Subject | FeatureSubject) -> str:
     names = ", ".join(f"'{in_markdown(subject.classes[label])}'" for label in subject.labels)
     others = len(subject.classes) - len(subject.labels)
     rest = f"; the other {others:,} go the same way, in one step" if others else ""
-    return f"Classes walked through: {names}, the label and those with the largest scores{rest}."
+    return f"Classes walked through: {names}, the label and those with the largest scores{rest}. "
 
 
 def _on_the_photo(photo: LocalFeatures, step: Step | FeatureStep) -> None:
@@ -170,10 +172,16 @@ def _drawing_of_features(subject: FeatureSubject, step: FeatureStep) -> None:
     chart(double_masking.evidence_step(subject.evidence, label, step), "step-map", what)
 
 
+def _set(line: str) -> str:
+    """A line with its indices and powers set as such, in HTML, for a list of Markdown cannot say where it is."""
+    indexed = re.sub(r"_([a-z]+'?)", r"<sub>\1</sub>", html.escape(line, quote=False))
+    return indexed.replace("*", "<sup>*</sup>")
+
+
 def _listing(lines: Sequence[Line] | Sequence[FeatureLine], current: Line | FeatureLine) -> str:
     rows = []
     for line in lines:
         marked = ' aria-current="step"' if line is current else ""
         indent = len(line) - len(line.lstrip())
-        rows.append(f'<li{marked} style="--indent: {indent}">{html.escape(line.strip())}</li>')
+        rows.append(f'<li{marked} style="--indent: {indent}">{_set(line.strip())}</li>')
     return f'<ol class="pg-listing" aria-label="The algorithm">{"".join(rows)}</ol>'
