@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of stre
 
 @pytest.fixture
 def page():
-    app = AppTest.from_file("../../app/page.py", default_timeout=PATIENCE)
+    app = AppTest.from_file("../../../app/page.py", default_timeout=PATIENCE)
     app.run()
     app.selectbox(key="network").select("tiles-coarse").run()
     assert not app.exception

@@ -53,7 +53,7 @@ def opened(page, network, box, share=2.0):
 
 
 def explore(network, box, share=2.0):
-    app = AppTest.from_file("../../app/page.py", default_timeout=PATIENCE)
+    app = AppTest.from_file("../../../app/page.py", default_timeout=PATIENCE)
     app.query_params.update(network=network, patch=",".join(map(str, box)), size=f"{share}%")
     return app.run()
 

@@ -19,9 +19,9 @@ from pg_core.defences.patchguard.placements import Finding
 from pg_core.defences.registry import DEFENCES
 from pg_core.networks import MODELS
 from pg_core.photos.framing import square
-from tests.app.test_any_patch import compare_page, figure5_page, placements_page, steps_page
 from tests.app.test_links import address, opened
 from tests.app.test_page import PATIENCE, metric, press, statement
+from tests.app.views.test_any_patch import compare_page, figure5_page, placements_page, steps_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 NETWORKS = ("cifar10", "cifar10-bands", "cifar10-interval", "tiles")

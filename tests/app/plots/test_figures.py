@@ -28,7 +28,7 @@ from pg_core.analysis.effect import BROKEN
 from pg_core.analysis.photo import answer
 from pg_core.photos import patches as attacks
 from pg_core.plots.drawing import middle
-from tests.app.test_exports import fooled
+from tests.app.views.test_exports import fooled
 from tests.colours import Colours
 
 
@@ -204,4 +204,4 @@ def test_the_undefended_prediction_is_among_the_classes_shown(result):
 def test_pandas_is_whole_before_the_first_figure_is_made():
     """A thread that begins to import it meanwhile would give Plotly half of it."""
     code = "import sys; from app.plots import photo; assert sys.modules['pandas'].NaT is not None"
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)

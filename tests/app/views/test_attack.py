@@ -167,7 +167,7 @@ def test_found_pixels_on_the_stage_change_the_headline_and_say_elsewhere_whether
 
 
 def test_a_link_with_found_pixels_is_understood_by_the_session_that_found_them_alone():
-    app = AppTest.from_file("../../app/page.py", default_timeout=PATIENCE)
+    app = AppTest.from_file("../../../app/page.py", default_timeout=PATIENCE)
     app.query_params["network"] = "cifar10"
     app.run()
     press(app, "Search for pixels")
