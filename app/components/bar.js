@@ -1,6 +1,8 @@
 // The bar of bar.py: a landmark for those who do not see where it is, and a mark on the page that is shown. The links are
 // Streamlit's own, which keep the session.
 
+let last = null;                                    // the page that was shown before; each page has a bar of its own
+
 export default function createBar(root) {
   const bar = root.closest('.st-key-pages');
   bar.setAttribute('role', 'navigation');
@@ -17,8 +19,8 @@ export default function createBar(root) {
   return {
     apply(data) {
       // What *More* has opened stays over the page that was chosen there.
-      if (current !== null && current !== data.current) bar.querySelector('button[aria-expanded=true]')?.click();
-      current = data.current;
+      if (last !== null && last !== data.current) bar.querySelector('button[aria-expanded=true]')?.click();
+      current = last = data.current;
       mark();
     },
     destroy() { watcher.disconnect(); },

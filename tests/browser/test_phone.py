@@ -26,6 +26,17 @@ def test_the_first_screen_shows_the_verdict_and_the_patch_on_the_photo(open_page
     expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
 
 
+def test_where_the_photo_of_a_link_is_not_there_the_buttons_for_another_one_are_on_the_first_screen(
+    open_page,
+):
+    page = open_page(*PHONE, path=f"?photo={'a' * 64}")
+    expect(page.get_by_text("exists only on the sender's computer").first).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    button = page.get_by_role("button", name="Choose a photo")
+    expect(button).to_be_in_viewport()
+    assert button.bounding_box()["y"] + 44 < bar(page).bounding_box()["y"]
+
+
 def test_a_page_of_the_bar_is_marked_keeps_the_session_and_a_thumb_can_hit_it(open_page):
     page = open_page(*PHONE)
     wait_for_panels(page)
