@@ -1,7 +1,7 @@
 """A person's own network as they describe it, and the card that keeps the description beside its file.
 
-Not here: torch. `pg_core.networks.loading` makes a network of it, and `pg_core.networks.locality` tests what is said
-here.
+Not here: torch. `pg_core.networks.loading` makes a network of it, and `pg_core.networks.locality` tests the receptive
+field that is stated here.
 """
 
 import json
@@ -43,7 +43,7 @@ MAX_CARD_BYTES = 16 * 2**20
 
 
 class Format(StrEnum):
-    """What is in the file."""
+    """What a network's file is."""
 
     EXPORTED = "exported"
     """A program saved by torch.export.save: normalised images [1, 3, H, W] to local logits [1, C, rows, columns]."""
@@ -66,10 +66,10 @@ SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class OwnNetwork:
-    """What a person says of their network. `file` is its name without a folder, `base` the classifier of `TILES`,
-    'torchvision/resnet18' or 'timm/resnet18', which sees each tile resized to `side` pixels.
+    """A person's description of their network. `file` is the file's name without a folder, `base` the classifier of
+    `TILES`, 'torchvision/resnet18' or 'timm/resnet18', which sees each tile resized to `side` pixels.
 
-    Raises ValueError, one sentence, for what cannot be.
+    Raises ValueError, one sentence, for values that cannot be.
     """
 
     title: str
@@ -133,14 +133,14 @@ class OwnNetwork:
 
     @property
     def format(self) -> Format:
-        """What the name of the file says that it is."""
+        """The format of the file, by its suffix."""
         found = format_of(self.file)
         assert found is not None
         return found
 
     @property
     def description(self) -> Description:
-        """As the networks of `MODELS` are described."""
+        """The network in the form in which those of `MODELS` are described."""
         return Description(
             f"own-{self.sha256[:12]}",
             self.title,
@@ -154,7 +154,7 @@ class OwnNetwork:
 
 
 def format_of(file: str) -> Format | None:
-    """What a file of this name is; None for the name of no network."""
+    """The format of a file by its suffix; None for a suffix that no format has."""
     return SUFFIXES.get(Path(file).suffix.lower())
 
 
@@ -183,7 +183,7 @@ def card_in(path: Path) -> OwnNetwork:
 
 
 def read_card(text: str) -> OwnNetwork:
-    """The network of such a text; raises ValueError that says what is wrong with it."""
+    """The network of the text of a card; raises ValueError that says what is wrong with it."""
     try:
         content = _object(_json(text), "the card", [entry.name for entry in fields(OwnNetwork)])
         field = _object(

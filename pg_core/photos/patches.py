@@ -1,6 +1,6 @@
-"""Patches on pixels: what a person can put into the rectangle, and how it gets onto the image.
+"""The contents of a patch that a person can choose, and how they are pasted on an image.
 
-Not here: optimised contents (theory §12).
+Not here: optimised contents, see `pg_core.attacks` (theory §12).
 """
 
 import numpy as np
@@ -32,13 +32,14 @@ def checkerboard(size: Size, side: int = 8) -> PatchPixels:
 
 
 def sticker(size: Size, picture: Image.Image) -> PatchPixels:
-    """A picture, stretched to the size of the patch."""
+    """An RGB picture, resized to the size of the patch."""
     resized = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(resized, np.float32).transpose(2, 0, 1) / np.float32(255))
 
 
 def paste(pixels: Pixels, patch: Patch, contents: PatchPixels) -> Pixels:
-    """A copy of the image with the contents in place of the patch's pixels."""
+    """A copy of the image with the contents in place of the patch's pixels. Raises ValueError for contents of another
+    size, and for a patch that is not inside the image."""
     for values in (pixels, contents):
         check_pixels(values)
     if contents.shape[1:] != patch.size:

