@@ -59,7 +59,7 @@ class Parameter(Generic[ValueT]):
         else:
             number = isinstance(value, int if whole else float)
             good = number and not isinstance(value, bool) and self.low <= cast(float, value) <= self.high
-            expected = f"a {'whole ' if whole else ''}number of [{self.low:g}, {self.high:g}]"
+            expected = f"a {'whole ' if whole else ''}number in [{self.low:g}, {self.high:g}]"
         if not good:
             raise ValueError(f"expected {expected} for {self.name}, got {shown(value)}")
         return cast(ValueT, value)

@@ -42,7 +42,7 @@ def attack_photos(
     KeyboardInterrupt says how many photos are kept.
     """
     if not photos:
-        raise ValueError("expected at least one photo")
+        raise ValueError("expected at least one photo, got none")
     budget = Budget() if budget is None else budget
     configuration = configure_run(model, (case,), model.weights_sha256)
     before: Earlier[AttackedPhoto] = Earlier()

@@ -89,7 +89,7 @@ def evaluate(
     written; the text of a KeyboardInterrupt says how many photos are kept.
     """
     if not photos or not cases:
-        raise ValueError("expected at least one photo and one defence")
+        raise ValueError(f"expected at least one photo and one defence, got {len(photos)} and {len(cases)}")
     path = None if lines is None else Path(lines)
     configuration = configure_run(model, cases, weights_sha256)
     before: Earlier[PhotoResult] = Earlier()

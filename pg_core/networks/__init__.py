@@ -30,9 +30,9 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
     description = MODELS[name]
     if description.needs_checkpoint != (weights is not None):
         needs = (
-            "needs weights, the file of a checkpoint"
+            "needs weights: name the file of its checkpoint"
             if description.needs_checkpoint
-            else "has its own weights"
+            else "has its own weights: name none"
         )
         raise ValueError(f"{name} {needs}")
     from pg_core.networks.arithmetic import certifying

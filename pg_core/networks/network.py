@@ -248,7 +248,7 @@ def plain_state(content: object, source: str) -> tuple[State, str]:
     unusable = [key for key, value in state.items() if not _computable(value)]
     if unusable:
         raise CheckpointError(
-            f"{source}: expected dense tensors of real numbers, but not so {listed(unusable[:1])}"
+            f"{source}: expected dense tensors of real numbers, got another kind in {listed(unusable[:1])}"
         )
     return state, convention
 

@@ -129,7 +129,9 @@ class OwnNetwork:
             if not 1 <= self.side <= MAX_SIDE:
                 raise ValueError(f"expected tiles resized to 1 to {MAX_SIDE} pixels, got {self.side}")
             if max(self.receptive_field.offset) or self.receptive_field.wrapping:
-                raise ValueError("expected tiles without padding that do not wrap around")
+                raise ValueError(
+                    f"expected tiles without padding that do not wrap around, got {self.receptive_field}"
+                )
 
     @property
     def format(self) -> Format:
@@ -174,7 +176,7 @@ def card_in(path: Path) -> OwnNetwork:
     except UnreadableError as error:
         raise ValueError(error.reason) from error
     if len(content) > MAX_CARD_BYTES:
-        raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB")
+        raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB, got more")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

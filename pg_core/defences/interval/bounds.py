@@ -159,7 +159,7 @@ class IntervalBounds:
         if pixels.shape[-3] != self.network.channels:
             raise ValueError(f"expected images of {self.network.channels} channels, got {pixels.shape[-3]}")
         if not ((pixels >= 0) & (pixels <= 1)).all():
-            raise ValueError("expected pixels in [0, 1]")
+            raise ValueError(f"expected pixels in [0, 1], got {pixels.min():g} to {pixels.max():g}")
         return pixels
 
 

@@ -122,7 +122,9 @@ class PatchCleanser:
             )
         logits = np.asarray(two_mask_predictions, np.float64)
         if not (logits == logits.swapaxes(-2, -1)).all():
-            raise ValueError("expected a symmetric table, for a pair of masks has no order")
+            raise ValueError(
+                "expected a symmetric table, for a pair of masks has no order, got one that is not symmetric"
+            )
         return logits
 
     def _predicted(self, logits: Float64[np.ndarray, "*batch classes masks masks"]) -> DoubleMasking:
