@@ -196,7 +196,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """What is exported is imported when it is asked for: a command then starts, and can be interrupted, at once."""
+    """Import an exported name when it is first used, so that a command starts, and can be interrupted, at once."""
     if name not in _HOMES:
         raise AttributeError(f"module 'pg_core' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -32,10 +32,11 @@ def certify(
 
     network is a name of `pg_core.MODELS`, or a network; patch a share of the area ("2%"), a side, or (height, width),
     in pixels of the image that the network sees, or with space of the original photo. defence is a name of
-    `pg_core.DEFENCES`, by default the one that certifies most with the network, as far as it was measured; settings
-    are its parameters by name, such as {"threshold": 0.2}. view is which part of the photo is seen: "pad" for all of
-    it between grey bars, "centre", or the first row and column of a crop, as in "12,30"; by default as in the
-    network's training. Raises ValueError for what does not fit, ImageError for a file that is no photo.
+    `pg_core.DEFENCES`, by default `usual_defence` of the network; settings are its parameters by name, such as
+    {"threshold": 0.2}. view is which part of the photo is seen: "pad" for all of it between grey bars, "centre", or
+    the first row and column of a crop in pixels of the photo, as in "12,30"; by default as in the network's training.
+    label is the class to certify, by default the defended prediction; report is told the progress of a defence that
+    runs the network many times. Raises ValueError for what does not fit, ImageError for a file that is no photo.
 
     >>> certify("photo.jpg", "imagenette", "2%", "detection", settings={"alert_threshold": 0.9})  # doctest: +SKIP
     """
@@ -48,21 +49,24 @@ def certify(
 
 
 def usual_defence(model: LocalModel) -> str:
-    """The defence that certifies most with a network, as far as it was measured; robust masking for any other."""
+    """The name of the defence that certifies most with a network of `pg_core.MODELS`, as far as it was measured; for
+    any other network robust masking, which is "mask-ds" for column bands and "masking" else."""
     if model.name in MODELS:
         return MODELS[model.name].defence
     return "mask-ds" if model.receptive_field.wrapping else "masking"
 
 
 def threat_of(patch: str | int | Size, framing: Framing, space: Space = Space.NETWORK) -> Threat:
-    """A patch as `patch_size` takes it, of the image that the network sees, or of the original photo."""
+    """A patch as `patch_size` takes it, of the image that the network sees, or of the original photo; raises
+    ValueError as it does."""
     space = member(Space, space)
     image_size = framing.image_size if space is Space.NETWORK else framing.photo_size
     return Threat(patch_size(patch, image_size), space)
 
 
 def patch_size(patch: str | int | Size, image_size: Size) -> Size:
-    """A patch in pixels (height, width): a share of the image's area as "2%", a side, or both sides.
+    """A patch in pixels (height, width): a share of the image's area as "2%", a side as "32" or 32, or both sides as
+    "32x48" or (32, 48). Raises ValueError for another text.
 
     >>> patch_size("2%", (224, 224)), patch_size(32, (224, 224))
     ((32, 32), (32, 32))

@@ -1,9 +1,9 @@
 """All defences on one image, beside each other: each with its prediction, its certificate and the time that it took.
 
 They are given the same local logits, of one run of the network. Margins of two defences have different units, so that
-only their signs can be compared, and each with itself. Some certify windows of cells, others places of the patch in
-pixels: a window is proved by the latter if every place whose footprint lies in it is. A defence that runs the network
-again, on masked images, takes part when it is given what came of that.
+only their signs can be compared. Some defences certify windows of features, others placements of the patch in pixels:
+the latter prove a window if they prove every placement whose footprint lies in it. PatchCleanser, which runs the
+network on masked images, takes part if it is given its two-mask predictions.
 """
 
 import html
@@ -44,8 +44,8 @@ from pg_core.photos.inference import LocalFeatures, extract
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DefenceResult:
-    """A defence, what it looked at, and what it says of the image; `seconds` is what prediction and certificate took
-    here."""
+    """A defence, its input `values`, and its prediction and certificate of one image; `seconds` is the time that these
+    two took."""
 
     name: str
     defence: Defence
@@ -63,8 +63,8 @@ class DefenceResult:
 
     @property
     def relative(self) -> Float64[np.ndarray, "window_rows window_columns"]:
-        """The margins in units of the largest finite one of this defence, without sign: in [-1, 1], and where there
-        is no bound at all -1 or 1."""
+        """The margins over the largest finite absolute margin of this defence, in [-1, 1]; -1 or 1 where there is no
+        bound."""
         margin = self.certificate.margin
         finite = np.abs(margin[np.isfinite(margin)])
         return np.clip(margin / max(float(finite.max(initial=0.0)), 2.0**-1000), -1.0, 1.0)
@@ -92,7 +92,8 @@ class Positions(Box):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What all defences say of an image, in the order of the registry, and those that have nothing to say."""
+    """The results of all defences on one image, in the order of the registry, and the defences that do not apply to
+    the network."""
 
     features: LocalFeatures
     config: DefenceConfig
@@ -120,8 +121,8 @@ class Comparison:
         return f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{cells}</table>"
 
     def positions(self, one: DefenceResult, window: Window) -> Positions | None:
-        """Where in the certificate of a defence a malicious window lies: its own position, or all places of the patch
-        whose footprint lies in it; None if there is no such place."""
+        """Where in the certificate of a defence a malicious window lies: its own position, or all placements of the
+        patch whose footprint lies in it; None if there is no such placement."""
         if one.certificate.positions == self.windows:
             return Positions(window.top, window.left, 1, 1)
         rows, columns = (
@@ -145,7 +146,8 @@ class Comparison:
         return None if footprint is None else self.windows.containing(footprint)
 
     def worst_at(self, one: DefenceResult, window: Window) -> tuple[int, int] | None:
-        """The position with the smallest margin among those of a malicious window."""
+        """The position with the smallest margin among those of a malicious window, the first on ties; None if it has
+        none."""
         box = self.positions(one, window)
         if box is None:
             return None
@@ -198,12 +200,12 @@ def compare(
 ) -> Comparison:
     """Every defence, or those of these names, made for a network and a patch, on one photo.
 
-    photo, network, patch, settings and space are those of `certify`; the settings may be of any defence. What a
-    network saw of a photo (`extract`) may take the place of the photo, and with it a configuration, which has a patch
-    and settings of its own (`configure`), that of the network. label is the class to certify, by default what each
-    defence predicts; two_mask are the predictions under pairs of the masks of the configuration, if there are any
-    (`pg_core.analysis.inputs`). Raises ValueError for a label that is no class, a name of no defence and a setting of
-    none, ImageError for a file that is no photo.
+    photo, network, patch, settings and space are those of `certify`; the settings may be of any defence. Local
+    features (`extract`) may take the place of the photo, and with them a configuration with a patch and settings of
+    its own (`configure`) that of the network. label is the class to certify, by default what each defence predicts;
+    names are those of the defences, by default all; two_mask are the two-mask predictions for the masks of the
+    configuration (`two_mask_predictions`), without which PatchCleanser does not apply. Raises ValueError for a label
+    that is no class, a name of no defence and a setting of none, ImageError for a file that is no photo.
 
     >>> compare("photo.jpg", "imagenette", patch="2%", settings={"threshold": 0.2})  # doctest: +SKIP
     """
@@ -251,7 +253,7 @@ def _configured(
     model = load_model(network) if isinstance(network, str) else network
     features = photo if isinstance(photo, LocalFeatures) else extract(photo, model)
     if features.model != model.name:
-        raise ValueError(f"expected what {model.name} saw, got what {features.model} did")
+        raise ValueError(f"expected local features of {model.name}, got those of {features.model}")
     known = {parameter.name: parameter for spec in DEFENCES.values() for parameter in spec.parameters}
     for name in settings:
         if name not in known:

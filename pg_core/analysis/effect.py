@@ -1,7 +1,8 @@
-"""What the pixels of one patch do: both answers for the clean and the patched photo, and the windows that they break.
+"""What the pixels of one patch do: the predictions for the clean and the patched photo, and the windows that they
+break.
 
-Not here: the search for such pixels. A patch that changes nothing proves nothing, and one that changes the defended
-answer is an attack, which a missing certificate alone is not.
+Not here: the search for such pixels, see `pg_core.attacks`. A patch that changes nothing proves nothing, and one that
+changes the defended prediction is an attack, which a missing certificate alone is not.
 """
 
 from collections.abc import Iterable
@@ -16,14 +17,14 @@ from pg_core.defences.undefended import Undefended
 from pg_core.geometry import Box, Patch, Windows
 
 BROKEN = "broken by pixels"
-"""What a window or a placement is called in which these pixels change the defended answer."""
+"""The name of a window or a placement in which these pixels change the defended prediction."""
 STATES = {"proved": "proved", "broken": BROKEN, "undecided": "undecided", "open": "open"}
 """What each of `States` is called."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatchEffect:
-    """The clean photo with its certificate, the answer for the patched photo, and where the patch is."""
+    """The analysis of the clean photo, the predictions for the patched photo, and where the patch is (pixels)."""
 
     clean: Analysis
     patched: Answer
@@ -52,7 +53,7 @@ class PatchEffect:
 
     @property
     def broken(self) -> Bool[np.ndarray, "window_rows window_columns"]:
-        """The windows, or placements of the adversary's patch, that hold all that these pixels change, if they change
+        """The windows, or placements of the adversary's patch, that contain the footprint of this patch, if it changes
         the prediction that the certificate is about."""
         return broken_by(self.clean, [self.patch] if self.fools_defence else [])
 
@@ -62,11 +63,13 @@ class PatchEffect:
 
     @property
     def contradicts(self) -> bool:
-        """Whether a proved window is broken, which the certificate excludes but for its estimated tolerance."""
+        """Whether a proved window is broken, which the certificate excludes as long as the estimated tolerance
+        holds."""
         return bool((self.broken & self.clean.certificate.proved).any())
 
     def sentence(self) -> str | None:
-        """Both answers for the patched photo, if one of them is another than for the clean photo."""
+        """The predictions for the patched photo, undefended and defended, in a sentence, if one of them is another
+        than for the clean photo; None otherwise."""
         said = self._answers()
         if said is None:
             return None

@@ -1,4 +1,4 @@
-"""What a defence looks at, out of what a network saw of a photo: the one place where networks and defences meet."""
+"""The input of a defence, from the local features of a photo: the one place where networks and defences meet."""
 
 from collections.abc import Mapping
 
@@ -16,8 +16,8 @@ from pg_core.photos.inference import LocalFeatures
 def configure(
     model: LocalModel, patch_size: Size, settings: Mapping[str, Value] | None = None
 ) -> DefenceConfig:
-    """What a defence is made for: this network, patches of so many pixels (height, width) of the image that it sees,
-    and settings by the names of parameters. Raises ValueError for a patch without a pixel."""
+    """The configuration that a defence is built for: a network, patches of `patch_size` pixels (height, width) of the
+    image that it sees, and settings by the names of parameters. Raises ValueError for a patch without a pixel."""
     # Torch is imported with it.
     from pg_core.defences.interval.from_torch import layers_of
 
@@ -35,10 +35,11 @@ def configure(
 def supply(
     defence: Defence, features: LocalFeatures, model: LocalModel | None = None, report: Report | None = None
 ) -> tuple[InputArray, float]:
-    """The array that a defence looks at, and the largest error of a value of it.
+    """The input array of a defence, and the error of its values that certificates must survive: delta of the features,
+    or 0 for pixels.
 
     Local logits and pixels are there already; for two-mask predictions the network runs again for every pair of the
-    defence's masks. Raises ValueError if it is not given then, and for a defence that is none of the registry's.
+    defence's masks. Raises ValueError if the model is not given then, and for a defence that is not in the registry.
     """
     kind = spec_of(defence).input
     if kind is DefenceInput.LOCAL_LOGITS:

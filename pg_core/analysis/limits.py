@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Three sentences about one photo, and a text with all of them that can be quoted."""
+    """What is proved, what is assumed and what is not said of one photo, a sentence each, and a text with all of them
+    that can be quoted."""
 
     proved: str
     assumed: str

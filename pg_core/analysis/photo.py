@@ -1,7 +1,7 @@
-"""From a photo to its certificate, by any defence: predictions, what was masked, and what is proved of each position.
+"""From a photo to its certificate, by any defence: predictions, masks, and what is proved at each position.
 
-Every question about thresholds, patches and labels is answered from what the network said once; it does not run again.
-Not here: the words, see `pg_core.analysis.words`, and several defences at once, see `pg_core.analysis.comparison`.
+Other thresholds, patches and labels need no second run of the network (PatchCleanser excepted). Not here: the words,
+see `pg_core.analysis.words`, and several defences at once, see `pg_core.analysis.comparison`.
 """
 
 import base64
@@ -44,8 +44,8 @@ AN_ALERT = "an alert"
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
-    """What is said of one image, with a patch on it or without: the undefended prediction, and what the defence, which
-    looked at `values`, saw and said."""
+    """The predictions for one image, with a patch on it or without: the class of the undefended network, and the
+    prediction of the defence with its input `values`."""
 
     features: LocalFeatures
     defence: Defence
@@ -73,7 +73,7 @@ class Answer:
 
     @property
     def masking(self) -> Masking:
-        """What Algorithm 1 saw and did; raises ValueError if the defence is not robust masking."""
+        """The result of Algorithm 1; raises ValueError if the defence is not robust masking."""
         if not isinstance(self.defended, Masking):
             raise ValueError(f"expected robust masking, got {self.defence}")
         return self.defended
@@ -87,14 +87,15 @@ class Answer:
 
     @property
     def evidence(self) -> EvidenceMap | None:
-        """What the defence adds up, for each class in each cell; None if it adds up nothing."""
+        """The evidence that the defence sums, for each class in each cell; None for a defence that sums no
+        evidence."""
         if isinstance(self.defended, Masking):
             return self.defended.evidence
         evidence = self.spec.evidence
         return None if evidence is None else evidence(self.defence, self.values)
 
     def masked(self, label: int) -> tuple[Box, ...]:
-        """What the defence took out for a class: windows of features, or patches of pixels."""
+        """What the defence masked for a class: windows of features, or patches of pixels."""
         masked = self.spec.masked
         return () if masked is None else masked(self.defence, self.defended, label)
 
@@ -108,7 +109,7 @@ class Answer:
         return AN_ALERT if label == ALERT else self.classes[label]
 
     def footprint(self, patch: Patch) -> Window | None:
-        """The features that see a patch."""
+        """The features that see a patch; None if none does."""
         return self.features.receptive_field.footprint(patch, self.features.map_size)
 
     def __repr__(self) -> str:
@@ -117,7 +118,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Analysis(Answer):
-    """One image under one defence: what is said of it, and the certificate against a threat.
+    """One image under one defence: the predictions, and the certificate against a threat.
 
     A position of the certificate is given by its box: a malicious window, or the patch at a placement.
     """
@@ -146,7 +147,8 @@ class Analysis(Answer):
         return self.classes[int(self.certificate.rival[at.top, at.left])]
 
     def position(self, patch: Patch) -> Window | Patch | None:
-        """The first position that holds all that a patch can corrupt; None if that is nothing, or more than one."""
+        """The first position that contains all that a patch can corrupt; None if no feature sees the patch, or no
+        position contains its footprint."""
         positions = self.certificate.positions
         if isinstance(positions, PatchPositions):
             return positions.containing(patch)
@@ -158,14 +160,15 @@ class Analysis(Answer):
         return positions.containing(footprint)
 
     def extent(self, at: Box) -> Window | Patch:
-        """What a position stands for: a window of features, or the pixels of a patch and of all that are like it."""
+        """What a position stands for: a window of features, or the pixels of the patch, over all rows or columns that
+        are alike."""
         positions = self.certificate.positions
         if isinstance(positions, PatchPositions):
             return positions.extent(at.top, at.left)
         return positions.window(at.top, at.left)
 
     def patch_in(self, at: Box, patch_size: Size) -> Patch:
-        """A place for a patch that `position` finds in this one."""
+        """A placement of a patch of this size (height, width, pixels) for which `position` gives this position."""
         image_size = self.features.framing.image_size
         if isinstance(at, Window):
             return self.features.receptive_field.patch_in(at, patch_size, image_size)
@@ -180,16 +183,18 @@ class Analysis(Answer):
         return self.spec.explanation(self.defence, self.values, self.defended, self.certificate, position)
 
     def counterexample(self, at: Box) -> Counterexample | None:
-        """A prediction of another class, by an input that differs inside this position only; None where none was
-        found, and where the position is proved."""
+        """A prediction of another class, for an input that differs inside this position only; None where the position
+        is proved, or none was found."""
         return self.known(at)[1]
 
     def witness(self, window: Window) -> tuple[WindowStatus, Witness | None]:
-        """What is known of a malicious window under robust masking, with the evidence that is its counterexample."""
+        """What is known of a malicious window under robust masking, with its counterexample in evidence if there is
+        one."""
         return window_status(self.robust_masking, self.masking, self.certificate, window)
 
     def status(self, at: Box) -> WindowStatus:
-        """What is known of a position in feature space: open where a defence has no witness that decides it."""
+        """What is known of a position in feature space; open where the defence has no search for witnesses that
+        decides it."""
         return self.known(at)[0]
 
     def known(self, at: Box) -> tuple[WindowStatus, Counterexample | None]:
@@ -207,33 +212,28 @@ class Analysis(Answer):
         return (WindowStatus.UNDECIDED if undecided else WindowStatus.OPEN), None
 
     def placements(self, patch_size: Size | None = None) -> Placements:
-        """What the same defence proves for each place of a patch of pixels that the network sees, by default of the
-        threat's size there; any size up to the image will do. Raises ValueError for a larger one."""
+        """What the same defence proves for each placement of a patch of `patch_size` pixels (height, width) of the
+        image that the network sees, by default of the threat's size there. Raises ValueError for a patch larger than
+        the image."""
         framing, field = self.features.framing, self.features.receptive_field
         size = self.threat.on_network(framing) if patch_size is None else patch_size
         if not isinstance(self.defence, RobustMasking):
-            return by_positions(
-                self.certificate, self.lead(int(self.certificate.label)), field, size, framing.image_size
-            )
+            clean = self.lead(int(self.certificate.label))
+            return by_positions(self.certificate, clean, field, size, framing.image_size)
         footprints = Footprints.of(field, size, framing.image_size)
         return certify_placements(
             self.defence, self.masking, self.certificate, footprints, self._tolerance(self.defence)
         )
 
     def largest_patches(self, report: Report | None = None) -> Int[np.ndarray, "height width"]:
-        """The side of the largest square patch around each pixel that the network sees under which the same defence
-        is certified to predict the label, 0 if there is none."""
+        """For each pixel of the image that the network sees, the side in pixels of the largest square around it for
+        which the same defence is certified to predict the label, 0 if there is none (`Footprints.centred`)."""
         field, image_size = self.features.receptive_field, self.features.framing.image_size
         if not isinstance(self.defence, RobustMasking):
             return largest_by_positions(self.certificate, field, image_size, report)
+        tolerance = self._tolerance(self.defence)
         return largest_patches(
-            self.defence,
-            self.masking,
-            self.certificate,
-            field,
-            image_size,
-            self._tolerance(self.defence),
-            report,
+            self.defence, self.masking, self.certificate, field, image_size, tolerance, report
         )
 
     def sentence(self) -> str:
@@ -285,9 +285,10 @@ class Analysis(Answer):
 def answer(
     features: LocalFeatures, defence: Defence, model: LocalModel | None = None, report: Report | None = None
 ) -> Answer:
-    """What a defence and the network by itself say; nothing is proved.
+    """The prediction of a defence and that of the undefended network, without a certificate.
 
-    model is the network, for a defence that runs it again (PatchCleanser), with what reports how far that is.
+    model is the network, for a defence that runs it again (PatchCleanser); report is told the progress of these runs.
+    Raises ValueError as `pg_core.analysis.inputs.supply`.
     """
     values, _ = supply(defence, features, model, report)
     return _answer(features, defence, values)
@@ -302,12 +303,13 @@ def examine(
     values: InputArray | None = None,
     report: Report | None = None,
 ) -> Analysis:
-    """Prediction and certificate of any defence, of what a network saw of a photo.
+    """Prediction and certificate of any defence for the local features of a photo.
 
-    threat is what the claim is worded for, by default the largest patch that the defence covers; label the class to
-    certify, by default the defended prediction. model is the network, for a defence that runs it again; values what
-    that gave, if it is known. Raises ValueError if the defence does not cover the threat, does not wrap around as the
-    map does, or is none of the registry's, and if the label is no class.
+    threat is the patch that the claim names, by default the largest that the defence covers; label the class to
+    certify, by default the defended prediction. model is the network, for a defence that runs it again
+    (PatchCleanser), values its two-mask predictions if they are known, and report is told the progress of these runs.
+    Raises ValueError for a defence that does not cover the threat, does not wrap around as the map does, or is not in
+    the registry, and for a label that is no class.
     """
     if label is not None and label not in features.classes:
         raise ValueError(f"expected one of the {len(features.classes)} classes, got {label!r}")
@@ -342,12 +344,13 @@ def analyse(
     threat: Threat | None = None,
     label: str | None = None,
 ) -> Analysis:
-    """`extract`, then `examine`: a photo in, predictions, masks and the certificate out."""
+    """`extract`, then `examine`: from a photo to predictions, masks and the certificate. Raises ImageError for a file
+    that is no photo, and ValueError as they do."""
     return examine(extract(image, model), defence, threat, label, model)
 
 
 def undefended_prediction(local_logits: Float[np.ndarray, "classes rows columns"]) -> int:
-    """What the network says without a defence: the class with the largest mean of unclipped local logits."""
+    """The prediction without a defence: the index of the class with the largest mean of unclipped local logits."""
     return int(Undefended().predict(local_logits).label)
 
 

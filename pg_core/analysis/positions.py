@@ -1,8 +1,8 @@
 """What a certificate of windows, or of placements of a patch, proves for a patch of any size at any place (theory §7).
 
-Whatever is in a patch, all that it changes lies in every position that contains it, so each of these proves something
-of it; the one that proves most counts. Robust masking has bounds for footprints of other sizes than its windows, which
-prove more: see `pg_core.defences.patchguard.placements`.
+All that a patch changes lies in every position that contains its footprint, so that the certificate of each of these
+positions holds for it; the one with the largest margin above its tolerance counts. Robust masking has bounds for
+footprints of other sizes than its windows, which prove more: see `pg_core.defences.patchguard.placements`.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def largest_by_positions(
 ) -> Int[np.ndarray, "height width"]:
     """For each pixel, the side of the largest square around it (`Footprints.centred`) that is certified, 0 if none is.
 
-    A square is certified if a position that is contains what it can change; a larger one may be safe too.
+    A square is certified if a certified position contains its footprint; a larger one may be safe too.
     """
     sides, field = np.zeros(image_size, np.int64), _seen_by(certificate, field)
     pace = Pace(2 * max(image_size))

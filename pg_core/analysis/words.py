@@ -21,13 +21,13 @@ Summary = dict[str, object]
 
 
 def places(certificate: Certificate, one: bool = False) -> str:
-    """What the positions of a certificate are called."""
+    """The positions of a certificate in a word: windows or placements, or one of them."""
     what = "window" if isinstance(certificate.positions, Windows) else "placement"
     return what if one else f"{what}s"
 
 
 def sentence(analysis: "Analysis") -> str:
-    """What is proved, in which space, or what is missing."""
+    """What is proved, in which space, or what is missing, in one sentence or two."""
     certificate, positions = analysis.certificate, analysis.certificate.positions
     patch = _threat(analysis.threat, analysis.features.framing)
     what, label = places(certificate), analysis.label
@@ -162,7 +162,7 @@ def table(analysis: "Analysis") -> str:
 
 
 def finite(value: float) -> float | None:
-    """A number as JSON takes it."""
+    """A number as JSON takes it: None where it is infinite or NaN."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -1,1 +1,1 @@
-"""Adaptive attacks: what the pixels of a patch can really do where nothing is proved (theory §12)."""
+"""Adaptive attacks on pixels: what the pixels of a patch do where nothing is certified (theory §12)."""

@@ -1,4 +1,4 @@
-"""The contents of one patch on their way down the slope of an objective, in several restarts at once (theory §12).
+"""Projected gradient descent on the contents of one patch, with momentum and in several restarts at once (theory §12).
 
 Only the crop that the patch touches is run; under masks on pixels (PatchCleanser) that crop of each masked image. Not
 here: where the contents begin and when an attack has succeeded, see `pg_core.attacks.pixels`.
@@ -28,7 +28,8 @@ class Descent:
     """The contents of a patch in each restart, and what the network sees of the image with them: the image as it is,
     or, for PatchCleanser, the image under each single mask that does not hide the patch.
 
-    `shares` are what each restart makes of a step.
+    start are the initial contents in [0, 1], shares the factor of each restart's step size. Raises ValueError for a
+    placement that is not inside the image.
     """
 
     def __init__(
@@ -60,11 +61,12 @@ class Descent:
 
     @property
     def views(self) -> int:
-        """Images that the network sees of each restart."""
+        """The number of images that the network sees in each restart."""
         return max(1, len(self._masks))
 
     def step(self, goal: Objective, size: float) -> Float64[np.ndarray, "restarts"]:
-        """Move all contents against the gradient; the losses before, added up over the views."""
+        """Move all contents by one step against the sign of the gradient, of `size` in [0, 1] of the range of a
+        colour; returns the losses before it, summed over the views."""
         placed = self._images[..., *self._placement.slices]
         placed.copy_(torch.where(self._hidden, placed, self._contents[:, None]))
         losses, gradient = self._model.descent(
@@ -87,13 +89,13 @@ class Descent:
         self._maps = maps[restarts].flatten(0, 1)
 
     def of_8_bits(self) -> Float32[np.ndarray, "restarts 3 height width"]:
-        """The contents as a file can hold them."""
+        """The contents rounded to multiples of 1/255, as a file can hold them."""
         levels = (self._contents.cpu().numpy() * 255).round().astype(np.uint8)
         return levels.astype(np.float32) / np.float32(255)
 
     def seems_broken(self, contents: PatchPixels, label: int) -> bool:
-        """Whether the defence, or for PatchCleanser the majority of its first round, says another class, from runs on
-        the crop alone."""
+        """Whether the defence, or for PatchCleanser the majority of its first round, predicts another class than the
+        label, from runs on the crop alone."""
         if self._masks:
             return self._majority(contents) != label
         features = update(self._analysis.features, self._model, self._placement, contents)

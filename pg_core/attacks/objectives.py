@@ -1,7 +1,8 @@
-"""What an attack descends: how far each defence is from another class, as a differentiable function (theory §12).
+"""The losses that an attack descends: how far each defence is from predicting another class, as a differentiable
+function (theory §12).
 
-An objective is adaptive, made for the very defence, and only a guide: whether an attack has succeeded is decided by
-the defence itself, on pixels of 8 bits, see `pg_core.attacks.pixels`.
+An objective is adaptive, made for one defence, and only a guide: whether an attack has succeeded is decided by the
+defence itself, on pixels of 8 bits, see `pg_core.attacks.pixels`.
 """
 
 import math
@@ -29,7 +30,7 @@ from pg_core.geometry import Windows
 Maps = Float[Tensor, "batch classes rows columns"]
 """Local logits of several images."""
 Objective = Callable[[Maps], Float[Tensor, "batch"]]
-"""Smaller is nearer to success, for each image."""
+"""The loss of each image; smaller is nearer to success."""
 
 LEAK = 0.05
 """Slope of clipped evidence beyond its range, where its own is 0 and would lead nowhere."""
@@ -45,10 +46,11 @@ def objective(
     targets: Int[Tensor, "images"],
     undetected: Bool[Tensor, "images"] | None = None,
 ) -> Objective:
-    """How far the defence is from saying the target of each image instead of the label.
+    """How far the defence is from predicting the target of each image instead of the label, both indices of classes.
 
-    Where an image is `undetected`, robust masking with T > 0 is to find no window of the target, which keeps all that
-    it has; elsewhere (everywhere by default) it may. Raises ValueError for a defence that no objective is known for.
+    Where an image is `undetected`, robust masking with T > 0 is to detect no window of the target, which then keeps
+    all its evidence; elsewhere (everywhere by default) it may. Raises ValueError for a defence that no objective is
+    known for.
     """
     if isinstance(defence, RobustMasking):
         kept = torch.zeros_like(targets, dtype=torch.bool) if undetected is None else undetected
@@ -88,7 +90,7 @@ def _relaxed(local_logits: Maps, evidence: EvidenceType, clip_high: float) -> Ma
 def window_sums(
     values: Float[Tensor, "*batch rows columns"], windows: Windows
 ) -> Float[Tensor, "*batch window_rows window_columns"]:
-    """What each window of W holds."""
+    """SUM(w ⊙ values) for each window w of W."""
     height, width = windows.window_size
     if windows.wrapping:
         values = torch.cat([values, values[..., : width - 1]], dim=-1)

@@ -1,7 +1,7 @@
 """An adaptive attack on one placement of a patch: projected gradient descent on its pixels (theory §12).
 
 Only the crop that the patch touches is run. Success is decided by the defence itself, on pixels of 8 bits, written to
-a file and read again, in a full pass. Not here: what is descended, see `pg_core.attacks.objectives`.
+a file and read again, in a full pass. Not here: the losses, see `pg_core.attacks.objectives`.
 """
 
 import io
@@ -43,10 +43,11 @@ class Enough(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AttackResult:
-    """The best contents that were found for a patch, and what the defence said of the image with them.
+    """The best contents that were found for a patch, and the prediction of the defence for the image with them.
 
-    losses has the objective of each restart before each step, NaN after it or the attack has ended. contents are
-    multiples of 1/255. `answer` is that of a full pass over the image as a file has it.
+    losses has the objective of each restart before each step, NaN after the restart or the attack has ended. contents
+    are multiples of 1/255; label and targets are indices of classes. `answer` is that of a full pass over the image as
+    a file has it.
     """
 
     patch: Patch
@@ -58,27 +59,27 @@ class AttackResult:
 
     @property
     def success(self) -> bool:
-        """Whether the defence says another class than the label. An alert is no success."""
+        """Whether the defence predicts another class than the label. An alert is no success."""
         return int(self.answer.defended.label) not in (self.label, ALERT)
 
     @property
     def attempts(self) -> int:
-        """How many steps were made, in all restarts together."""
+        """The number of steps in all restarts together."""
         return int(np.isfinite(self.losses).sum())
 
     @property
     def steps(self) -> int:
-        """How many steps were made, in the restart that went on longest."""
+        """The number of steps in the restart that went on longest."""
         return int(np.isfinite(self.losses).any(axis=0).sum())
 
     def png(self) -> bytes:
-        """The image that the network saw with the patch, as a file that keeps each pixel."""
+        """The image that the network saw with the patch, as a PNG file, which keeps each pixel."""
         return _png(self.answer.features.pixels)
 
     def gap_closed(self, analysis: Analysis) -> float:
-        """Which share of the way from the label's lead on the clean image to the certificate's margin at this place
-        the pixels made: 1 where they do all that the bound allows. NaN where scores and bounds are not the same sums,
-        so for all but robust masking and CBN, and where no one position holds what the patch can corrupt."""
+        """The share of the way from the label's lead on the clean image to the certificate's margin at this placement
+        that the pixels went: 1 where they attain the bounds. NaN where scores and bounds are not the same sums, so for
+        all but robust masking and CBN, and where no one position holds what the patch can corrupt."""
         at = analysis.position(self.patch)
         if at is None or not isinstance(analysis.defence, RobustMasking | BoundedEvidence):
             return math.nan
@@ -101,13 +102,14 @@ def attack(
     target: int | None = None,
     report: Report | None = None,
 ) -> AttackResult:
-    """Search pixels for a patch, in [0, 1], with which the defence of an analysis says another class than its label.
+    """Search pixels for a patch, in [0, 1], with which the defence of an analysis predicts another class than its
+    label.
 
-    model is the network of the analysis. Every restart has a target: the class that is given, or else the rival of the
-    certificate at this place, then the classes with most evidence. The same arguments give the same result on one
-    device. report may raise `Enough`. Raises ValueError for a patch that leaves the image, for no step or restart, for
-    a target that is the label or no class, for a network without gradients, and for a defence on which no attack is
-    known.
+    model is the network of the analysis, placement the patch in pixels of the image that it sees. Every restart has a
+    target: the class with this index, or else the rival of the certificate at this placement, then the classes with
+    the largest mean of local logits. The same arguments give the same result on one device. report may raise
+    `Enough`. Raises ValueError for a patch that leaves the image, for no step or restart, for a target that is the
+    label or no class, for a network without gradients, and for a defence on which no attack is known.
     """
     steps, restarts = (_at_least_1(value, name) for value, name in ((steps, "steps"), (restarts, "restarts")))
     label = analysis.classes.index(analysis.label)

@@ -1,4 +1,5 @@
-"""Where an attack is worth most: a place for the patch in each position that is not certified, the weakest first."""
+"""Where an attack is most likely to succeed: a placement of the patch in each position that is not certified, by
+margin."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -8,7 +9,7 @@ from pg_core.geometry import Patch, Windows, box_at
 
 
 def weakest(analysis: Analysis, count: int | None = None) -> tuple[Patch, ...]:
-    """A place for the threat's patch in each window or placement that is neither proved nor undecided, at most
+    """A placement of the threat's patch in each window or placement that is neither proved nor undecided, at most
     `count` of them: those of the smallest margin first, and of equal ones (without a defence all are -inf) those
     outside which the label leads by least."""
     certificate = analysis.certificate

@@ -1,4 +1,5 @@
-"""python -m pg_core attack: what pixels can do where nothing is proved, of a photo or of a folder (theory §12)."""
+"""python -m pg_core attack: search pixels that change a prediction which is not certified, of a photo or of the photos
+of a folder (theory §12)."""
 
 import argparse
 import re
@@ -35,11 +36,11 @@ examples:
   python -m pg_core attack photo.jpg --placements 96,128 --target crane -o attacked.png
   python -m pg_core attack cifar10/test --model cifar10 --patch-size 5x5 --limit 500 --lines attacked.jsonl
 
-Of a folder of class folders it gives the bracket: certified <= robust <= attacked accuracy, where each photo that is
-not certified is attacked at its weakest places until one breaks.
+Over a folder of class folders it brackets robust accuracy: provable robust accuracy <= robust accuracy <= accuracy
+under attack. Each photo that is not certified is attacked where its margin is smallest, until an attack succeeds.
 
-An attack that fails proves nothing: the place stays open. One that succeeds changes pixels of the image that
-the network sees; printing, light and angle are another threat. At a place that is certified none succeeds.
+An attack that fails proves nothing: the placement stays open. One that succeeds changes pixels of the image that
+the network sees; printing, light and angle are another threat. At a certified placement none can succeed.
 """
 _WORST = re.compile(r"worst:([1-9][0-9]{0,3})")
 _OF_A_PHOTO, _OF_A_FOLDER = (
@@ -52,8 +53,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command with its options: those of `certify` about a photo, and those of the attack."""
     attack = commands.add_parser(
         "attack",
-        help="search pixels that break what is not certified of a photo",
-        description="Optimise the pixels of a patch against the defence itself, at places that are not certified.",
+        help="search pixels that change a prediction which is not certified",
+        description="Adaptive attack: optimise the pixels of a patch against the defence itself, at windows or "
+        "placements that are not certified.",
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,14 +66,24 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=_placements,
         default=1,
         metavar="worst:N|all|TOP,LEFT",
-        help="the N windows (or placements) of smallest margin that are not certified, all of these, or one place of "
-        "the top left pixel of the patch in the image the network sees, certified or not; default: worst:1",
+        help="the N windows (or placements) of smallest margin that are not certified, all of these, or one placement "
+        "by the top left pixel of the patch in the image the network sees, certified or not; default: worst:1",
     )
-    attack.add_argument("--steps", type=values.count, default=100, metavar="N", help="default: 100")
-    attack.add_argument("--restarts", type=values.count, default=4, metavar="N", help="default: 4")
-    attack.add_argument("--seed", type=values.count, default=1, metavar="N", help="default: 1")
     attack.add_argument(
-        "--target", metavar="NAME", help="class to bring about, name or index; default: any, the rival first"
+        "--steps", type=values.count, default=100, metavar="N", help="steps of gradient descent; default: 100"
+    )
+    attack.add_argument(
+        "--restarts",
+        type=values.count,
+        default=4,
+        metavar="N",
+        help="initial contents of the patch; default: 4",
+    )
+    attack.add_argument(
+        "--seed", type=values.count, default=1, metavar="N", help="of the initial contents; default: 1"
+    )
+    attack.add_argument(
+        "--target", metavar="NAME", help="target class, name or index; default: any, the rival first"
     )
     attack.add_argument(
         "-o",
@@ -81,13 +93,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=f"write the image with the first patch that succeeded; {values.OUTPUT}",
     )
     attack.add_argument(
-        "--json", action="store_true", help="print one JSON object for each place, or for the folder"
+        "--json", action="store_true", help="print one JSON object for each placement, or for the folder"
     )
     attack.add_argument(
         "--limit",
         type=values.count,
         metavar="N",
-        help="of a folder only so many photos, balanced over the classes",
+        help="of a folder at most N photos, balanced over the classes",
     )
     attack.add_argument(
         "--lines",

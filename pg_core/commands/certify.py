@@ -1,4 +1,4 @@
-"""python -m pg_core certify: a photo, or local logits of a person's own network, and what is proved about them."""
+"""python -m pg_core certify: predict and certify a photo, or local logits of a person's own network."""
 
 import argparse
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     certify = commands.add_parser(
         "certify",
         help="certify a photo, or local logits of your own network",
-        description="Predict with and without robust masking, and prove that no patch can change the answer.",
+        description="Predict with and without a defence, and prove where no patch can change the defended prediction.",
         epilog=_EPILOG.format(models=values.models()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,19 +78,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "needed for maps of one row or column unless the file says it; default for others: no",
     )
     certify.add_argument(
-        "--window-size", type=values.size, metavar="HxW", help="window of --local-logits, in features"
+        "--window-size",
+        type=values.size,
+        metavar="HxW",
+        help="window that a patch can corrupt in --local-logits, in features",
     )
     certify.add_argument(
         "--labels",
         type=Path,
         metavar="FILE.json",
-        help="for --local-logits: name of each array to class, by its index, or its name where the file names classes",
+        help="for --local-logits: a JSON object, from the name of each array to its class (index, or name where the "
+        "file names classes)",
     )
     certify.add_argument(
         "--delta",
         type=values.non_negative,
         metavar="D",
-        help="largest error of a value of --local-logits, which certificates then survive; default: what the file "
+        help="largest error of a value of --local-logits, for which certificates then allow; default: what the file "
         "says, else 0, exact",
     )
     certify.add_argument(

@@ -34,9 +34,10 @@ data sets:
 {datasets}
 
 The folder holds a folder for each class, named like the class (or as its data set is published), with photos
-({readable}). Other files are named in the summary; hidden ones are passed over.
+({readable}).
+Other files are named in the summary; hidden ones are passed over.
 Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
-was stopped goes on where it stopped; a line that was spoilt meanwhile is left out, and its photo measured again.
+was stopped goes on where it stopped; a damaged line is left out, and its photo measured again.
 
   python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --lines val.jsonl
 """
@@ -45,7 +46,7 @@ was stopped goes on where it stopped; a line that was spoilt meanwhile is left o
 _DEFAULTS: dict[str, Value] = {MASKS_PER_AXIS.name: 6}
 """Where a command can wait longer than a page: PatchCleanser's, as published."""
 _LONG = 60.0
-"""Seconds that a run may take without a word before."""
+"""Seconds; a longer run is announced."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -66,7 +67,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     evaluate_folder.add_argument(
         "--model", choices=MODELS, default="imagenette", metavar="NAME", help="default: imagenette"
     )
-    evaluate_folder.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a BagNet")
+    evaluate_folder.add_argument(
+        "--weights", type=Path, metavar="FILE", help="checkpoint of a published network"
+    )
     evaluate_folder.add_argument(
         "--device", metavar="NAME", help="cuda, mps or cpu; default: the first there is"
     )
@@ -83,7 +86,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         choices=list(DEFENCES),
         nargs="+",
         metavar="NAME",
-        help="one or several; default: masking, or mask-ds of bands",
+        help="one or several; default: masking, or mask-ds for column bands",
     )
     evaluate_folder.add_argument(
         "--threshold",
@@ -91,11 +94,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         nargs="+",
         default=[0.0],
         metavar="T",
-        help="of robust masking; default: 0",
+        help="thresholds T of robust masking, each in [0, 1); default: 0",
     )
     values.add_settings(evaluate_folder, without=(THRESHOLD.name,))
     evaluate_folder.add_argument(
-        "--limit", type=values.count, metavar="N", help="only so many photos, balanced over the classes"
+        "--limit", type=values.count, metavar="N", help="at most N photos, balanced over the classes"
     )
     evaluate_folder.add_argument(
         "--lines",

@@ -1,4 +1,4 @@
-"""What stands on the command line, as values: sizes, shares, numbers in a range, and the models to choose from."""
+"""Values of options on the command line (sizes, shares, numbers in a range), and the models to choose from."""
 
 import argparse
 import math
@@ -21,7 +21,7 @@ from pg_core.photos.read import READABLE, SUFFIXES, ImageError
 PHOTO = f"a photo: {READABLE} are read ({', '.join(SUFFIXES)})"
 SKIP_UNREADABLE = "--skip-unreadable"
 OUTPUT = "the last folder of its path is made if it is missing"
-"""What is said of each file and folder that a command writes; `pg_core.io.files` holds to it."""
+"""In the help on each file and folder that a command writes; `pg_core.io.files` holds to it."""
 _LOGGED_EVERY = 30.0
 """Seconds."""
 
@@ -42,7 +42,7 @@ def add_skip_unreadable(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def cure_for_unreadable() -> Iterator[None]:
-    """Say with the error of an unreadable photo which option passes it over."""
+    """Add to the error of an unreadable photo which option passes it over."""
     try:
         yield
     except ImageError as error:
@@ -53,7 +53,7 @@ def cure_for_unreadable() -> Iterator[None]:
 
 @contextmanager
 def cure_for_unwritable() -> Iterator[None]:
-    """Say with the error of a file that a long run could not write how the run goes on."""
+    """Add to the error of a file that a long run could not write how the run goes on."""
     try:
         yield
     except FileError as error:
@@ -83,7 +83,7 @@ def position(text: str) -> tuple[int, int]:
 
 
 def patch_size(text: str) -> Size | float:
-    """A size in pixels, or a share of the image."""
+    """A size in pixels, such as 32 or 24x48, or a share of the image in (0, 1] given in per cent."""
     if text.endswith("%"):
         share = positive(text[:-1]) / 100
         if share > 1:
@@ -129,7 +129,7 @@ def count(text: str) -> int:
 
 @contextmanager
 def progress_line() -> Iterator[Report]:
-    """A bar on the terminal that says how far work has come; in a log, a new line every half a minute."""
+    """The progress as a bar on the terminal; in a log as a new line every half minute."""
     with _bar() if sys.stderr.isatty() else nullcontext(_log()) as report:
         yield report
 
@@ -177,16 +177,21 @@ def _number(text: str) -> float:
 
 
 def add_settings(command: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """Add an option for each parameter of the defences but those of these names; what is not given has its default."""
+    """Add an option for each parameter of the defences but those of these names; an option that is not given leaves
+    the default."""
     for parameter in _parameters():
         if parameter.name in without:
             continue
-        default = "the network's own, or none" if parameter.default is None else str(parameter.default)
+        default = str(parameter.default)
+        if parameter.default is None:
+            default = "none" if parameter.choices is None else "the network's own"
         command.add_argument(
             f"--{parameter.name.replace('_', '-')}",
             type=partial(_setting, parameter),
             metavar="VALUE" if parameter.choices is None else "|".join(parameter.choices),
-            help=f"{parameter.title}, of {_with(parameter)}; default: {default}".replace("%", "%%"),
+            help=f"{parameter.title}: {parameter.help} Of {_with(parameter)}; default: {default}".replace(
+                "%", "%%"
+            ),
         )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examined:
-    """An analysis, the network that saw the photo, and the SHA-256 of the photo's file."""
+    """An analysis, the network that it is of, and the SHA-256 of the photo's file."""
 
     analysis: Analysis
     network: "Network"
@@ -95,18 +95,19 @@ def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 
 def analysed(options: argparse.Namespace) -> Analysis:
-    """The photo under the defence that the options ask for; raises ValueError for what cannot be used."""
+    """The analysis that the options ask for; raises ValueError for options that do not fit, ImageError for a file that
+    is no photo."""
     return examined(options).analysis
 
 
 def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Network]":
-    """The same, and the network that saw it."""
+    """The same, with the network."""
     found = examined(options)
     return found.analysis, found.network
 
 
 def examined(options: argparse.Namespace) -> Examined:
-    """The same, with what it is about."""
+    """The same, with the network and the SHA-256 of the photo's file."""
     try:
         if options.photo.is_dir():
             raise ImageError(
@@ -148,7 +149,7 @@ def _crop(text: str) -> View:
 
 
 def network(options: argparse.Namespace) -> "Network":
-    """The network that the options ask for; raises ValueError for what cannot be used."""
+    """The network that the options ask for; raises ValueError for one that cannot be loaded or is not local."""
     if options.network is not None:
         return _own_network(options.network)
     return load_model(options.model or "tiles", options.device, options.weights)
@@ -173,7 +174,7 @@ def _own_network(card: Path) -> "Network":
 
 
 def class_name(label: str, classes: tuple[str, ...]) -> str:
-    """The class that a name or an index is; raises ValueError, with the nearest names, if there is none."""
+    """The class of a name or an index; raises ValueError, with the nearest names, if there is none."""
     if label in classes:
         return label
     position = position_of(label)

@@ -55,11 +55,12 @@ class _Networks(Subparsers):
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command, for each network with an option for each entry of its recipe and architecture."""
+    """Add the command, with a subcommand for each network, which has an option for each field of its recipe and its
+    architecture."""
     train = commands.add_parser(
         "train",
         help="train a network on a folder of photos",
-        description="Provable adversarial training.",
+        description="Train a network for provable robustness, after the provable adversarial training of PatchGuard.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -76,20 +77,20 @@ def _add_study(parser: argparse.ArgumentParser, chosen: "Study") -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help=f"where the run is kept; {values.OUTPUT}",
+        help=f"checkpoint to write, and to go on from where it exists; {values.OUTPUT}",
     )
     parser.add_argument(
         "--output",
         type=Path,
         required=True,
         metavar="FOLDER",
-        help=f"for weights and card; {values.OUTPUT}",
+        help=f"folder for the weights and their card; {values.OUTPUT}",
     )
     parser.add_argument(
         "--name",
         type=_name,
         default=chosen.name,
-        help=f"of the network, and of its files in --output; default: {chosen.name}",
+        help=f"name of the network, and of its files in --output; default: {chosen.name}",
     )
     parser.add_argument(
         "--start", choices=TRAINED, help="begin with the shipped weights of this network instead of new ones"
@@ -98,8 +99,8 @@ def _add_study(parser: argparse.ArgumentParser, chosen: "Study") -> None:
         "--teacher",
         type=Path,
         metavar="FOLDER",
-        help=f"with the weights and card of a trained {study(chosen.teacher).name}, whose answers are then "
-        "--teacher-share of what the training wants",
+        help=f"with the weights and card of a trained {study(chosen.teacher).name}, the teacher of a knowledge "
+        "distillation: its probabilities are --teacher-share of the training targets",
     )
     values.add_skip_unreadable(parser)
     defaults = {**asdict(chosen.recipe), **asdict(chosen.network)}

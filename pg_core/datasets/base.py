@@ -12,11 +12,11 @@ from pg_core.networks.catalogue import CIFAR10, IMAGENETTE, imagenet_classes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
-    """Photos with the names of their classes, as networks have them.
+    """A data set: its name, and the names of its classes as the networks have them.
 
     `folders` names the folders that its photos are published in, one for each class in their order, where these are
     not called like the classes; `image_size` is that of its photos, None where they have several. Raises ValueError
-    for another number of folders than of classes, and for one folder of two.
+    for another number of folders than of classes, and for the same folder twice.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Dataset:
 
     @classmethod
     def named(cls, value: object) -> "Dataset":
-        """The data set that a value is, or whose name it is; raises ValueError for anything else."""
+        """The data set itself, or that of a name; raises ValueError for anything else."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str) and value in DATASETS:

@@ -1,4 +1,4 @@
-"""Sample photos out of installed packages, and folders of labelled photos.
+"""Sample photos from installed packages, and folders of labelled photos.
 
 Not here: downloading; the photos are the user's.
 """
@@ -63,7 +63,7 @@ _OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A file, its name below the data folder (with /), the index of its class, and the hash of its content where that
+    """A file, its name below the data folder (with /), the index of its class, and the SHA-256 of its content if it
     was taken."""
 
     path: Path
@@ -85,7 +85,8 @@ class LabelledPhoto:
 
 
 def sample_path(name: str) -> Path:
-    """The file of a sample, found without running the package's code; raises ImageError if it is missing."""
+    """The file of a sample, found without running the package's code; raises KeyError for an unknown name, and
+    ImageError if the file is missing."""
     sample = SAMPLES[name]
     spec = find_spec(sample.package)
     folders = (spec.submodule_search_locations if spec else None) or []

@@ -1,8 +1,8 @@
 """Files with local logits: maps whose axes, wrapping and error are stated, since a proof does not guess.
 
-`save_local_logits` writes files that state all of it. Of any other .npz file whoever reads it has to, with the options
-of `pg_core.commands.certify`. A file may be hostile, and large: all is known of its maps from the first bytes of each,
-and one is in memory at a time. Not here: what is proved about the maps.
+`save_local_logits` writes files that state all of it; for any other .npz file the reader states it (`Stated`), by the
+options of `certify`. A file may be hostile, and large: shapes and types are read from the first bytes of each map, and
+one map is in memory at a time. Not here: what is proved about the maps.
 """
 
 import math
@@ -52,7 +52,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What whoever reads a file states of its maps; None leaves it to the file, or to the default."""
+    """What the reader of a file states about its maps; None leaves it to the file, or to the default."""
 
     layout: Layout | None = None
     wrapping: bool | None = None
@@ -66,8 +66,8 @@ class Stated:
 @dataclass(frozen=True, slots=True)
 class LocalLogitMap:
     """A map in a file, before its values are read: its shape (classes, rows, columns) and the layout of its array,
-    whether its windows wrap around in columns, the evidence to make of it, the largest error of a value and who says
-    so; and network and classes, where the file names them."""
+    whether its windows wrap around in columns, its type of evidence, the largest error `delta` of a value and where
+    that is from (`delta_is`); and network and classes, where the file names them."""
 
     path: Path
     name: str
@@ -101,10 +101,11 @@ class _Description:
 
 
 def save_local_logits(path: str | Path, features: LocalFeatures | Mapping[str, LocalFeatures]) -> None:
-    """Write what a network saw of one image, or of several by name, as an .npz file for `certify --local-logits`.
+    """Write the local features of one image, or of several by name, as an .npz file for `certify --local-logits`.
 
-    The file names its axes, wrapping, network, classes, evidence and delta, so that the command comes to the same
-    verdicts. Raises ValueError for the features of several networks in one file.
+    The file names its axes, wrapping, network, classes, evidence and delta, so that the command gives the same
+    verdicts. Raises ValueError for no features and for those of several networks, FileError for a file that cannot be
+    written.
     """
     named = {"local_logits": features} if isinstance(features, LocalFeatures) else dict(features)
     if not named or _DESCRIPTION in named:
@@ -137,9 +138,9 @@ def read_local_logits(path: Path, stated: Stated) -> dict[str, LocalLogitMap]:
     """The maps of an .npz file by their names, without their values.
 
     Raises ValueError for a file of another kind, an array of another shape, more than 2 GB of float64, and a map for
-    which a defence would need too much; for a layout that nobody states, and a map of bands of which nobody says
-    whether it wraps; and where what is stated contradicts the file, or is an error smaller than the file's. No pickle
-    is read.
+    which a defence would need too much memory; where neither the file nor `stated` has the layout, or, for a map of
+    one row or column, whether it wraps; and where what is stated contradicts the file, or is an error smaller than the
+    file's. No pickle is read.
     """
     with _reading(path) as archive:
         names = _names(archive)
@@ -163,7 +164,7 @@ def with_values(
     maps: Iterable[LocalLogitMap],
 ) -> Iterator[tuple[LocalLogitMap, Float64[np.ndarray, "classes rows columns"]]]:
     """Each map of one file with its values, one in memory at a time. Raises ValueError for values that are not finite
-    or beyond all measure, and for logits that would be evidence above `CEILING`."""
+    or above 1e100, and for logits that would be evidence above `CEILING`."""
     maps = tuple(maps)
     if len({own.path for own in maps}) != 1:
         raise ValueError("expected maps of one file")

@@ -1,1 +1,1 @@
-"""The defences: values with `predict` and `certify` on local logits."""
+"""The defences: values with `predict` and `certify` on arrays (local logits, pixels or two-mask predictions)."""

@@ -1,7 +1,8 @@
-"""What all defences have in common: a prediction, and a certificate with a margin and a rival for each place.
+"""What all defences have in common: a prediction, and a certificate with a margin and a rival for each window or
+placement.
 
-The outcome of [PG] Algorithm 2 as a value (theory §5), and its counterpart for the other defences (theory §9), so
-that they can be set side by side and counted in one loop. Not here: how the bounds come about, see each defence.
+The result of [PG] Algorithm 2 as a value (theory §5), and its counterpart for the other defences (theory §9), so that
+they can be compared and counted in one loop. Not here: how the bounds come about, see each defence.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -24,7 +25,7 @@ InputArray = Float[np.ndarray, "*batch depth rows columns"]
 
 
 class DefenceInput(StrEnum):
-    """What a defence looks at; `pg_core.analysis.inputs` supplies it."""
+    """The kind of array that a defence takes; `pg_core.analysis.inputs` supplies it."""
 
     LOCAL_LOGITS = "local logits"
     """[classes, rows, columns], of one run of the network."""
@@ -35,7 +36,7 @@ class DefenceInput(StrEnum):
 
     @property
     def exact(self) -> bool:
-        """Whether no arithmetic of a network came between: its values have no error."""
+        """Whether its values have no error, since no network computed them."""
         return self is DefenceInput.PIXELS
 
 
@@ -57,7 +58,7 @@ class Verdict(StrEnum):
 
 
 class Claim(StrEnum):
-    """What a certificate says of every patch inside a malicious window whose margin is above the tolerance."""
+    """What a certificate guarantees for every patch inside a malicious window whose margin is above the tolerance."""
 
     LABEL = "keeps the label"
     """The defended prediction stays the label."""
@@ -78,7 +79,7 @@ def in_words(verdict: str, claim: Claim) -> str:
 
 
 class Rule(StrEnum):
-    """How a certificate of several places is drawn, where the published one is not the tightest."""
+    """Which condition certifies, for a defence whose published condition is not the tightest."""
 
     PUBLISHED = "published"
     """One condition for the whole image."""
@@ -91,14 +92,14 @@ Result = TypeVar("Result", bound="Prediction | Certificate")
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
-    """What a defence says, with or without *batch: `label` is a class or `ALERT`, `scores` what speaks for each
-    class, in the defence's own units. Defences add what they saw on the way."""
+    """The defended prediction of one image, or of each of a *batch: `label` is the index of a class or `ALERT`,
+    `scores` the score of each class in the defence's own units. Defences add their intermediate results."""
 
     label: Labels
     scores: Scores
 
     def __getitem__(self: Result, index: int) -> Result:
-        """What happened to one image of a batch."""
+        """The prediction of one image of a batch."""
         return _of_one(self, index)
 
     def __repr__(self) -> str:
@@ -107,13 +108,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate:
-    """Bounds for the label and for its best rival at each of the positions, with or without *batch, and what they
-    claim.
+    """Bounds for the label and for its strongest rival at each position, with or without *batch, and what they claim.
 
-    lower is what the label keeps at least and upper what the rival reaches at most, both in the defence's own
-    units, if the adversary has that window; lower - upper is the margin. A margin counts as positive above
-    `tolerance`, what the arithmetic of the network can move it by. A tie is not a certificate. Positions
-    are windows of features, or placements of a patch of pixels.
+    lower bounds the label's score from below and upper the rival's from above, both in the defence's own units, under
+    any content of that window; lower - upper is the margin. A margin counts as positive above `tolerance`, by which
+    errors of the arithmetic can move it. A tie is not a certificate. Positions are windows of features, or placements
+    of a patch of pixels.
     """
 
     claim: Claim
@@ -134,12 +134,14 @@ class Certificate:
 
     @property
     def undecided(self) -> WindowFlags:
-        """Malicious windows whose margin is positive but within the tolerance, where a proof is possible at all."""
+        """Malicious windows whose margin is positive but within the tolerance, where the label is predicted and
+        something is claimed."""
         return self._provable & (self.margin > 0) & (self.margin <= self.tolerance)
 
     @property
     def not_certified(self) -> WindowFlags:
-        """Malicious windows that are neither proved nor undecided: those without a positive margin, or all of them."""
+        """Malicious windows that are neither proved nor undecided: those without a positive margin, or all if another
+        class is predicted or nothing is claimed."""
         return ~self.proved & ~self.undecided
 
     @property
@@ -150,7 +152,7 @@ class Certificate:
 
     @property
     def verdicts(self) -> Shaped[np.ndarray, "window_rows window_columns"]:
-        """The verdict on each malicious window of one image: values of `Verdict`."""
+        """The verdict on each malicious window of one image, as values of `Verdict`; raises ValueError for a batch."""
         self._require_one()
         if self.prediction != self.label or self.claim is Claim.NOTHING:
             return np.full(self.positions.shape, self.verdict.value)
@@ -166,7 +168,7 @@ class Certificate:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on one image: index a batch first."""
+        """The verdict on one image; raises ValueError for a batch, which is to be indexed first."""
         self._require_one()
         if self.prediction == ALERT:
             return Verdict.ALERT
@@ -224,9 +226,10 @@ class Certificate:
 
 @runtime_checkable
 class Defence(Protocol):
-    """A way to predict that cannot be changed by a patch where it says so; a value that prints its settings.
+    """A prediction with a certificate against patches; a value that prints its settings.
 
-    All that is random or costly is in what it sees: of the same array it says the same.
+    It is deterministic: equal arrays give equal predictions and certificates. Runs of the network, and all that is
+    random, come before.
     """
 
     @property
@@ -239,14 +242,15 @@ class Defence(Protocol):
     def certify(
         self, values: InputArray, /, label: Labels | int | None = None, delta: float = 0.0
     ) -> Certificate:
-        """What is proved of a label, by default the prediction, at each malicious window; delta is the largest
-        error of a value that certificates must survive (theory §5, Numerics)."""
+        """What is proved of a label (index of a class), by default the prediction, at each malicious window or
+        placement; delta >= 0 is the largest error of a value that certificates must survive (theory §5, Numerics)."""
 
 
 def labels_of(prediction: Labels, label: Labels | int | None, classes: int) -> Labels:
     """The labels to certify: the given ones, one for all, or the predictions.
 
-    Raises ValueError for what is no index of a class, where there is no such class, or no other class to lose against.
+    Raises ValueError for anything but whole numbers in [0, classes), for another shape than that of the predictions,
+    and for fewer than two classes.
     """
     if classes < 2:
         raise ValueError(f"expected at least two classes, got {classes}")

@@ -1,7 +1,8 @@
-"""Bounded evidence: clipped BagNet ([CBN]) and its kin, by one certificate (theory §9; derived).
+"""Bounded evidence: clipped BagNet ([CBN]) and other types of bounded evidence, by one certificate (theory §9, Bounded
+evidence; derived).
 
-What a location says lies in [lo, hi], so that a window w moves no sum by more than |w|(hi - lo). Not here:
-votes of bands, whose certificate counts the bands that a patch meets, see `pg_core.defences.smoothing`.
+The evidence of a cell lies in [lo, hi], so that a window w moves no sum by more than |w|(hi - lo). Not here: votes of
+bands, which are counted, see `pg_core.defences.smoothing`.
 """
 
 import math
@@ -30,7 +31,7 @@ from pg_core.geometry import Size, Windows, cells
 from pg_core.io.parameters import coerce_fields
 
 SLOPE, SHIFT = 0.05, -1.0
-"""Of the published clipping function tanh(0.05 u - 1)."""
+"""Of the published clipping function tanh(0.05 u - 1), whose range is [-1, 1]."""
 
 
 class Squashing(StrEnum):
@@ -46,8 +47,9 @@ class Squashing(StrEnum):
 class BoundedEvidence:
     """The class with the largest mean of bounded evidence; nothing is masked.
 
-    window_size is k in features. Squashing CLIP needs a finite range: logits with clip_high, confidences or votes
-    (whose c_h, if given, is below 1).
+    window_size is k in features; wrapping is for maps of column bands. TANH is for logits without clip_high; CLIP
+    needs a finite range: logits with clip_high = c_h, or confidences or votes, which end at 1 if c_h does not end them
+    before. Raises ValueError for other combinations.
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
@@ -98,8 +100,8 @@ class BoundedEvidence:
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
     ) -> Certificate:
-        """The label's sum with the least value in every cell of w, and each other class's with the largest, which
-        an adversary in feature space brings about: certified iff SUM((v_y - v_c) ⊙ (1 - w)) > |w| R for all c."""
+        """lower is the label's sum with the least value in every cell of w, upper the rival's with the largest, which
+        an adversary in feature space attains: certified iff SUM((v_y - v_c) ⊙ (1 - w)) > |w| R for all c."""
         values = self.squash(local_logits)
         predicted = self.predicted(values).label
         labels = labels_of(predicted, label, values.shape[-3])

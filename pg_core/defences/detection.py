@@ -1,7 +1,8 @@
-"""PatchGuard++ ([PG++], Xiang and Mittal 2021): a patch that changes the prediction raises an alert (theory §9).
+"""PatchGuard++ ([PG++], Xiang and Mittal 2021): a patch that changes the prediction raises an alert (theory §9,
+PatchGuard++).
 
-One window after the other is masked; one that hides the patch predicts as if there were none. The prediction is a
-class or an alert, and an alert on a clean image is wrong. Not here: what to do after an alert.
+Every window is masked in turn; with the one that hides the patch the prediction is that without a patch. An alert on a
+clean image counts as wrong. Not here: what to do after an alert.
 """
 
 import math
@@ -39,9 +40,10 @@ MaskedLogits = Float64[np.ndarray, "*batch classes window_rows window_columns"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Detection(Prediction):
-    """What was said without each window. `scores` are the means of the local logits and `undefended` their largest;
-    `label` is the same or `ALERT`. For each window: the class predicted without it (`masked`), the logarithm of its
-    confidence, and whether this contradicts the undefended class strongly enough for an alert."""
+    """The predictions with each window masked. `scores` are the means of the local logits and `undefended` the class
+    with the largest; `label` is the same or `ALERT`. For each window: the class predicted without it (`masked`), the
+    logarithm of its confidence, and whether this contradicts the undefended class with confidence above τ
+    (`alerts`)."""
 
     windows: Windows
     undefended: Labels
@@ -55,7 +57,8 @@ class MaskedDetection:
     """The class of the largest mean, or an alert if a masked window predicts another one with confidence above τ.
 
     window_size is k in features, alert_threshold τ in [0, 1]. Local logits beyond ±`CEILING` are clipped, and all are
-    rounded to a grid on which sums are exact: what is masked leaves no trace, however large.
+    rounded to a grid on which sums are exact, so that masked values leave no rounding error behind, however large.
+    Raises ValueError for τ outside [0, 1].
     """
 
     claim: ClassVar[Claim] = Claim.LABEL_OR_ALERT
@@ -77,7 +80,7 @@ class MaskedDetection:
         )
 
     def predict(self, local_logits: LocalLogits) -> Detection:
-        """The class or an alert; the lowest class on ties, with each mask and without."""
+        """The class with the largest mean, or an alert; ties go to the lowest class, with each mask and without."""
         return self._detected(*self._masked(local_logits))
 
     def certify(

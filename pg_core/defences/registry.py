@@ -25,14 +25,14 @@ DEFENCES: dict[str, DefenceSpec] = {
 
 
 def defence_spec(name: object) -> DefenceSpec:
-    """The defence of a name; raises ValueError for any other."""
+    """The description of the defence of this name; raises ValueError for any other name."""
     if isinstance(name, str) and name in DEFENCES:
         return DEFENCES[name]
     raise ValueError(f"expected one of {', '.join(DEFENCES)}, got {shown(name)}")
 
 
 def spec_of(defence: Defence) -> DefenceSpec:
-    """What describes a defence; raises ValueError for one that nothing describes."""
+    """The description of a defence; raises ValueError for one that is not in the registry."""
     for spec in DEFENCES.values():
         if spec.describes(defence):
             return spec

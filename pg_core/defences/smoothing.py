@@ -1,7 +1,8 @@
-"""De-randomized smoothing ([DS]): a vote of bands or blocks, each of which sees no other pixel (theory §9).
+"""De-randomized smoothing ([DS]): a vote of bands or blocks, each classified from its own pixels alone (theory §9,
+De-randomized smoothing).
 
-A patch changes the votes of the bands that it meets, and they are counted. Not here: the network; that
-which classifies a band wraps around the image, and so do the bands here.
+A patch changes the votes of the bands that it meets, and they are counted. Not here: the network; that which
+classifies a band wraps around the image, and so do the bands here.
 """
 
 from dataclasses import dataclass
@@ -35,9 +36,10 @@ class Smoothing:
     """The class with most votes of blocks, the lowest on ties, in prediction and certificate.
 
     Sizes are in pixels. A block begins at every `stride`-th row and column and wraps around; one that is as high as
-    the image is a band of columns, of which there is one row. `columns`, `rows` and `blocks` make the three kinds.
-    The map of local logits has a cell for each block; positions of the certificate are those of the patch's top left
-    pixel, along the axes on which blocks end.
+    the image is a band of columns, of which there is one row. `columns`, `rows` and `blocks` make the three kinds. The
+    map of local logits has a cell for each block; positions of the certificate are those of the patch's top left
+    pixel, one for an axis along which blocks are as long as the image. vote_threshold is θ in (0, 1]. Raises
+    ValueError for values out of range.
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
@@ -81,7 +83,7 @@ class Smoothing:
 
     @property
     def positions(self) -> PatchPositions:
-        """The placements of the patch; along an axis on which no block ends, all are alike."""
+        """The placements of the patch; along an axis on which blocks are as long as the image, all are alike."""
         down, across = (b >= n for b, n in zip(self.block_size, self.image_size, strict=True))
         return PatchPositions(self.image_size, self.patch_size, down, across)
 
@@ -112,7 +114,7 @@ class Smoothing:
         )
 
     def predict(self, local_logits: LocalLogits) -> Prediction:
-        """The votes of each class, and the class with most."""
+        """The class with most votes, the lowest on ties; `scores` are the votes of each class."""
         return _counted(self.votes(local_logits))
 
     def certify(
@@ -152,7 +154,7 @@ class Smoothing:
         )
 
     def votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
-        """0 and 1: whether each block votes for each class."""
+        """1 where a block votes for a class, else 0. Raises ValueError for a map of another size than `map_size`."""
         check_maps(local_logits)
         if local_logits.shape[-2:] != self.map_size:
             raise ValueError(f"expected a map of {self.map_size} blocks, got {local_logits.shape[-2:]}")

@@ -1,4 +1,4 @@
-"""What a defence says of itself: its names, its input, its parameters, and how its numbers are explained.
+"""The description of a defence: its names, its input, its parameters, and how its bounds are explained.
 
 A page, the command line and the comparison know a defence by its `DefenceSpec` alone. Not here: which defences there
 are, see `pg_core.defences.registry`.
@@ -25,13 +25,13 @@ from pg_core.geometry import Box, ReceptiveField, Size
 from pg_core.io.parameters import coerce_fields, shown
 
 Value = float | int | str | None
-"""Of a setting, as JSON takes it; None for none, or for the network's own."""
+"""The value of a parameter, as JSON takes it; None for none, or for the network's own."""
 ValueT = TypeVar("ValueT", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Generic[ValueT]):
-    """A setting of defences, and how a person is asked for it: a number of [low, high], or one of `choices`."""
+    """A parameter of defences, and how a person is asked for it: a number in [low, high], or one of `choices`."""
 
     name: str
     title: str
@@ -44,7 +44,8 @@ class Parameter(Generic[ValueT]):
     """May be added to while the program runs."""
 
     def checked(self, value: object) -> ValueT:
-        """The value, if it is one of this parameter, as a number of Python; raises ValueError otherwise."""
+        """The value as a number of Python, or as the word that it is; raises ValueError for a value that this
+        parameter cannot have."""
         whole = isinstance(self.default, int)
         if isinstance(value, np.integer | np.floating):
             value = value.item()
@@ -58,27 +59,27 @@ class Parameter(Generic[ValueT]):
         else:
             number = isinstance(value, int if whole else float)
             good = number and not isinstance(value, bool) and self.low <= cast(float, value) <= self.high
-            expected = f"a {'whole ' if whole else ''}number of [{self.low:g}, {self.high:g}]"
+            expected = f"a {'whole ' if whole else ''}number in [{self.low:g}, {self.high:g}]"
         if not good:
             raise ValueError(f"expected {expected} for {self.name}, got {shown(value)}")
         return cast(ValueT, value)
 
 
 EVIDENCE: Parameter[str | None] = Parameter(
-    "evidence", "Evidence", "What a location says for a class.", None, choices=EVIDENCE_TYPES
+    "evidence", "Evidence", "The evidence of a cell for a class.", None, choices=EVIDENCE_TYPES
 )
 CLIP_HIGH: Parameter[float | None] = Parameter(
-    "clip_high", "c_h", "Evidence is clipped from above at c_h; none: not.", None, 1e-6, 2.0**16
+    "clip_high", "c_h", "Evidence is clipped to [0, c_h]; none: to no upper end.", None, 1e-6, 2.0**16
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DefenceConfig:
-    """What a defence is made for: a network, as far as a defence may know it, patches of `patch_size` pixels of the
-    image that it sees, and settings, by the names of parameters; a parameter that is not set has its default.
+    """What a defence is built for: a network, as far as a defence may know it, patches of `patch_size` pixels of the
+    image that it sees, and settings by the names of parameters; a parameter that is not set has its default.
 
-    `evidence` is the type that certifies best with the network; `network` what interval bounds are computed of, where
-    there is such a thing (`pg_core.defences.interval.bounds.Layers`).
+    `evidence` is the type that certifies best with the network; `network` the layers for interval bounds, where the
+    network has them (`pg_core.defences.interval.bounds.Layers`).
     """
 
     receptive_field: ReceptiveField
@@ -111,7 +112,7 @@ class DefenceConfig:
         return float("inf") if chosen is None else chosen
 
     def __getitem__(self, parameter: Parameter[ValueT]) -> ValueT:
-        """What is set, or the parameter's default; raises ValueError for a value that it cannot have."""
+        """The value of a parameter, by default its default; raises ValueError for a value that it cannot have."""
         return parameter.checked(dict(self.settings).get(parameter.name, parameter.default))
 
 
@@ -149,8 +150,8 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counterexample:
-    """What the defence predicts, run on an input that differs from the photo's inside one position only: another class
-    than `label`. The input is legal in feature space; whether pixels can bring it about is another question."""
+    """The prediction of the defence for an input that differs from the photo's inside one position only: another class
+    than `label`. The input is legal in feature space; whether pixels attain it is another question."""
 
     label: int
     prediction: Prediction
@@ -160,14 +161,13 @@ class Counterexample:
 class DefenceSpec:
     """A defence, whatever its parameters.
 
-    `title` is the literature's name, `sentence` says what it does, `lower` and `upper` what its bounds mean, with
-    {label} and {rival} for the names of classes. `build` makes the defence for a configuration, or raises
-    ValueError, one sentence, if it does not fit the network; `describes` says whether a defence is of this kind.
-    The functions are given the defence, what it looked at, what it said and a position (row, column) of its
-    certificate:
+    `title` is the literature's name, `sentence` says in a sentence what it does, `lower` and `upper` what its bounds
+    mean, with {label} and {rival} for the names of classes. `build` makes the defence for a configuration, or raises
+    ValueError, one sentence, if it does not fit the network; `describes` says whether a defence is of this kind. The
+    functions are given the defence, its input, its prediction and a position (row, column) of its certificate:
 
-    - evidence(defence, input): what it adds up, for each class in each cell, if it adds up anything;
-    - masked(defence, prediction, label): the windows or patches that it took out for this class;
+    - evidence(defence, input): the evidence that it sums, for each class in each cell, if it sums any;
+    - masked(defence, prediction, label): the windows or patches that it masked for this class;
     - explained(defence, input, prediction, certificate, position): the terms of both bounds;
     - witness(defence, input, prediction, certificate, position): a counterexample, if one was found. Without this
       function it is not known whether there is one.
@@ -211,7 +211,7 @@ class DefenceSpec:
         certificate: Certificate,
         position: tuple[int, int],
     ) -> Explanation:
-        """Both bounds of one image at a position, term by term where the defence says its terms."""
+        """Both bounds of one image at a position, term by term if the defence gives its terms."""
         label, rival = int(certificate.label), int(certificate.rival[position])
         lower, upper = (float(bound[position]) for bound in (certificate.lower, certificate.upper))
         falls = (

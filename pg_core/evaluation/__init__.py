@@ -1,1 +1,1 @@
-"""Accuracies over data sets, as they are measured, kept and set beside published ones."""
+"""Accuracies over data sets: measured, kept on the disk, and set beside published ones."""

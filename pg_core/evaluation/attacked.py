@@ -32,7 +32,8 @@ def attack_photos(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> Bracket:
-    """Attack each photo that `lines` does not know yet, at its weakest places until one breaks, and count.
+    """Attack each photo that has no outcome in `lines` yet, where its margin is smallest, until an attack succeeds,
+    and count.
 
     lines is a file of JSON lines as that of `evaluate`; an outcome depends on the budget too. With skip_unreadable a
     photo that cannot be read is named in the bracket, which does not count it. Raises ValueError if the lines were
@@ -41,7 +42,7 @@ def attack_photos(
     KeyboardInterrupt says how many photos are kept.
     """
     if not photos:
-        raise ValueError("expected at least one photo")
+        raise ValueError("expected at least one photo, got none")
     budget = Budget() if budget is None else budget
     configuration = configure_run(model, (case,), model.weights_sha256)
     before: Earlier[AttackedPhoto] = Earlier()

@@ -1,7 +1,7 @@
-"""Robust accuracy between what is proved and what pixels break: certified <= robust <= attacked (theory §12).
+"""Robust accuracy, between provable robust accuracy and accuracy under attack (theory §12).
 
-Every photo that the defence gets right is proved, broken by pixels, or open: nobody knows. Not here: the attack on one
-place, see `pg_core.attacks.pixels`, and the run over a folder, see `pg_core.evaluation.attacked`.
+Every photo that the defence classifies correctly is proved, broken by pixels, or open (neither). Not here: the attack
+on one placement, see `pg_core.attacks.pixels`, and the run over a folder, see `pg_core.evaluation.attacked`.
 """
 
 from collections import Counter
@@ -25,7 +25,8 @@ BRACKETS = asset("results/attacked")
 
 
 class State(StrEnum):
-    """What is known of a photo; an alert without a patch is a misclassification here, one under attack is no break."""
+    """What is known of a photo. An alert without a patch counts as misclassified; an alert under attack is no
+    success."""
 
     MISCLASSIFIED = "misclassified"
     PROVED = "proved"
@@ -35,8 +36,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What an attack may cost: the `places` of smallest margin that are attacked on each photo (None: every one that
-    is not certified), and on each the most `steps` in each of the `restarts`. seed is that of the first contents."""
+    """The budget of an attack: the number of `places` with the smallest margins that are attacked on each photo (None:
+    all that are not certified), and the most `steps` in each of the `restarts` there. seed is that of the initial
+    contents. Raises ValueError for a number below 1."""
 
     places: int | None = 1
     steps: int = 100
@@ -64,8 +66,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class AttackedPhoto:
-    """What an attack made of one photo, and at how many places it was tried. `patch` is the one that broke it, as top,
-    left, height, width, and `prediction` the class that it brought about; both None where none did."""
+    """The outcome of an attack on one photo, and the number of places that were attacked. `patch` is the one that
+    succeeded, as top, left, height, width in pixels, and `prediction` the class that it brought about; both None if
+    none did."""
 
     photo: str
     sha256: str | None
@@ -80,7 +83,7 @@ class AttackedPhoto:
 
 
 def attacked_photo(line: Mapping[str, Any], configuration: Mapping[str, Any]) -> AttackedPhoto:
-    """The outcome in a line; raises ValueError, KeyError or TypeError for one that no run of the configuration
+    """The outcome of a line; raises ValueError, KeyError or TypeError for a line that no run of this configuration
     writes."""
     classes, name = len(configuration["classes"]), line["photo"]
     state = member(State, line["state"])
@@ -100,7 +103,7 @@ def attacked_photo(line: Mapping[str, Any], configuration: Mapping[str, Any]) ->
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """How many photos are in each state, under one defence. `folder` and `photos_sha256` are as in `Evaluation`;
+    """The number of photos in each state, under one defence. `folder` and `photos_sha256` are as in `Evaluation`;
     `unreadable` names photos that were passed over and do not count."""
 
     configuration: Configuration
@@ -125,18 +128,19 @@ class Bracket:
 
     @property
     def clean(self) -> Proportion:
-        """Right without a patch."""
+        """Clean accuracy: right without a patch."""
         return Proportion(self.n - self.states.get(State.MISCLASSIFIED, 0), self.n)
 
     @property
     def certified(self) -> Proportion | None:
-        """Right whatever a patch holds, wherever it is; None where a defence claims nothing."""
+        """Provable robust accuracy: right under every patch of the size, wherever it is; None if the defence claims
+        nothing."""
         proved = self.states.get(State.PROVED, 0)
         return None if self.setting.claim is Claim.NOTHING else Proportion(proved, self.n)
 
     @property
     def attacked(self) -> Proportion:
-        """Right under this attack: no more photos than these can be robust."""
+        """Accuracy under this attack, which robust accuracy does not exceed."""
         return Proportion(self.clean.count - self.states.get(State.BROKEN, 0), self.n)
 
     def summary(self) -> JSON:
@@ -174,7 +178,7 @@ class Bracket:
 
 
 def counted(outcomes: Iterable[AttackedPhoto]) -> dict[State, int]:
-    """Photos in each state."""
+    """The number of photos in each state."""
     return dict(Counter(outcome.state for outcome in outcomes))
 
 

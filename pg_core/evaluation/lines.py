@@ -1,8 +1,8 @@
-"""What each photo of a run came to, as JSON lines on the disk: a run that was killed goes on from them.
+"""The outcome of each photo of a run, as JSON lines on the disk, from which a run that was killed goes on.
 
 The first line is the configuration and the name of the photos' folder, each further one an outcome, with the hash of
-its photo's content: what is known of a photo is known of this content alone. Not here: what an outcome says, see
-`pg_core.evaluation.outcomes` and `pg_core.evaluation.bracket`.
+its photo's content, for which alone it holds. Not here: what an outcome is, see `pg_core.evaluation.outcomes` and
+`pg_core.evaluation.bracket`.
 """
 
 import re
@@ -23,7 +23,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @runtime_checkable
 class Outcome(Protocol):
-    """What is known of a photo by its name; sha256 is the hash of its content (None where it has no file)."""
+    """The outcome of a photo, by its name; sha256 is the hash of its content (None where it has no file)."""
 
     @property
     def photo(self) -> str: ...
@@ -35,14 +35,14 @@ class Outcome(Protocol):
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], OutcomeT]
-"""Makes an outcome of a line under a configuration; raises ValueError, KeyError, TypeError or AttributeError for one
-that no run of the configuration writes."""
+"""From a line and a configuration to an outcome; raises ValueError, KeyError, TypeError or AttributeError for a line
+that no run of this configuration writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lines(Generic[OutcomeT]):
-    """What a file of an earlier run holds: the folder of its photos, the outcomes by photo, the numbers of lines that
-    are spoilt, counted from 1, and the file without these."""
+    """The content of a file of lines: the folder of its photos, the outcomes by photo, the numbers of damaged lines,
+    counted from 1, and the file without these."""
 
     folder: str
     outcomes: Mapping[str, OutcomeT]
@@ -52,8 +52,8 @@ class Lines(Generic[OutcomeT]):
 
 @dataclass(frozen=True, slots=True)
 class Earlier(Generic[OutcomeT]):
-    """What an earlier run knew: outcomes that still hold, by photo; photos that changed since or are missing; the
-    numbers of spoilt lines."""
+    """The outcomes of an earlier run that still hold, by photo; photos that changed since or are missing; the numbers
+    of damaged lines."""
 
     known: Mapping[str, OutcomeT] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
@@ -64,9 +64,9 @@ class Earlier(Generic[OutcomeT]):
 def earlier(
     path: Path, configuration: JSON, photos: Sequence[LabelledPhoto], read: Reader[OutcomeT]
 ) -> Earlier[OutcomeT]:
-    """The outcomes of a file of lines, compared with the photos there are; the file, without spoilt lines, can then be
-    added to. An outcome holds for a photo of the same name, content and label. Raises ValueError if the lines are all
-    about the photos of another folder, and as `read_lines`."""
+    """The outcomes of a file of lines that hold for these photos; the file is rewritten without damaged lines, so that
+    further lines can be added. An outcome holds for a photo of the same name, content and label. Raises ValueError if
+    the lines are all about the photos of another folder, and as `read_lines` does."""
     root = root_of(photos[0])
     lines = read_lines(path, configuration, folder_name(root), read)
     outcomes, folder = lines.outcomes, lines.folder
@@ -85,9 +85,9 @@ def read_lines(path: Path, configuration: JSON, folder: str, read: Reader[Outcom
     """The outcomes in a file of an earlier run, without a line cut short at its end; of a new or empty file, its first
     line, with the configuration and the folder. Of two lines about a photo the later one holds.
 
-    A line that is spoilt costs that line alone: one that is no JSON, or no outcome that a run of this configuration
-    writes. Whether the photos are still the same is for `earlier` to say. Raises ValueError if the file was written
-    under another configuration or by something else, FileError for a pipe, a device or a folder.
+    A damaged line costs that line alone: one that is no JSON, or no outcome that a run of this configuration writes.
+    Whether the photos are still the same is for `earlier` to say. Raises ValueError if the file was written under
+    another configuration or by something else, FileError for a pipe, a device or a folder.
     """
     files.check_regular(path)
     content = path.read_bytes() if path.exists() else b""
@@ -122,7 +122,7 @@ def read_lines(path: Path, configuration: JSON, folder: str, read: Reader[Outcom
 
 
 def begin(path: Path, lines: Lines[OutcomeT]) -> None:
-    """Make a file what its lines were read as, so that further ones can be added."""
+    """Write the content of lines to their file if it is another, so that further lines can be added."""
     if not path.exists() or path.read_bytes() != lines.content:
         files.write({path: lines.content})
 
@@ -133,7 +133,7 @@ def append(path: Path, outcome: Outcome) -> None:
 
 
 def root_of(photo: LabelledPhoto) -> Path:
-    """The folder that a photo's name begins in."""
+    """The folder below which a photo's name begins."""
     return photo.path.parents[photo.name.count("/")].resolve()
 
 

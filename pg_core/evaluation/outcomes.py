@@ -1,6 +1,6 @@
-"""What each photo of an evaluation came to: prediction, verdict and margin under each defence.
+"""The outcome of each photo of an evaluation: prediction, verdict and margin under each defence.
 
-Not here: the file of lines that they are kept in, see `pg_core.evaluation.lines`, and what is counted, see
+Not here: the file of lines with the outcomes, see `pg_core.evaluation.lines`, and the accuracies, see
 `pg_core.evaluation.run`.
 """
 
@@ -15,8 +15,8 @@ from pg_core.io.parameters import coerce_fields, non_negative, number, whole
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What one defence says of one photo: its prediction, the verdict on the true class, the least margin (None if
-    there is no bound)."""
+    """The result of one defence on one photo: its prediction (index of a class or `ALERT`), the verdict on the true
+    class, the smallest margin (None if it is infinite)."""
 
     prediction: int
     verdict: Verdict
@@ -40,7 +40,7 @@ class PhotoResult:
 
 
 def photo_result(line: Mapping[str, Any], configuration: Mapping[str, Any]) -> PhotoResult:
-    """The outcome in a line; raises ValueError, KeyError, TypeError or AttributeError for one that no run of the
+    """The outcome of a line; raises ValueError, KeyError, TypeError or AttributeError for a line that no run of this
     configuration writes."""
     classes, settings = len(configuration["classes"]), configuration["settings"]
     name = line["photo"]
@@ -67,7 +67,7 @@ def photo_result(line: Mapping[str, Any], configuration: Mapping[str, Any]) -> P
 
 
 def class_index(value: object, classes: int) -> int:
-    """A class of so many; raises ValueError or TypeError for anything else."""
+    """The index of one of `classes` classes; raises ValueError for anything else."""
     index = whole(value, "a class")
     if not 0 <= index < classes:
         raise ValueError(f"expected 0 <= class < {classes}, got {index}")

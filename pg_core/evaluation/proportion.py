@@ -9,7 +9,7 @@ _QUANTILE = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """`count` out of `n` photos."""
+    """`count` out of `n` photos; raises ValueError for more than n, or fewer than 0."""
 
     count: int
     n: int
@@ -20,7 +20,7 @@ class Proportion:
 
     @property
     def share(self) -> float:
-        """NaN of no photos."""
+        """count / n, in [0, 1]; NaN for n = 0."""
         return self.count / self.n if self.n else math.nan
 
     @property

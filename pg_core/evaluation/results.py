@@ -1,4 +1,4 @@
-"""What a dataset run found, as values that JSON keeps: the accuracies of a network under each defence.
+"""The results of an evaluation, as values that JSON keeps: the accuracies of a network under each defence.
 
 `pg_core.evaluation.run` counts them; assets/results holds those of the networks trained here, one file for each run.
 """
@@ -25,9 +25,9 @@ _NOTED = ("unreadable", "other_files", "changed", "missing", "spoilt")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A defence against patches of one size, in pixels of the image that the network sees. `defence` is the name
-    of its kind, `threshold` its T if it has one, `claim` what its certificates claim, `parameters` says all of
-    it."""
+    """A defence against patches of one size, in pixels of the image that the network sees. `defence` is its name in
+    the registry, `threshold` its T if it has one, `claim` what its certificates claim, `parameters` the defence with
+    all its parameters in words."""
 
     patch_size: Size
     defence: str
@@ -90,7 +90,8 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that an outcome depends on beside the photo: two runs with equal ones may share a file of outcomes.
+    """All that an outcome depends on besides the photo: two runs with equal configurations may share a file of
+    outcomes.
 
     `versions` are those of pg_core, Python and the libraries, `device` is where the network computed, in words (cpu,
     or cuda with the card's name); None is what was not recorded.
@@ -106,7 +107,7 @@ class Configuration:
     device: str | None = None
 
     def network(self) -> JSON:
-        """All that local logits depend on beside the photo, as JSON takes it."""
+        """All that local logits depend on besides the photo, as JSON takes it."""
         field = self.receptive_field
         return {
             "model": self.model,
@@ -130,13 +131,12 @@ class Configuration:
 class Evaluation:
     """The accuracies of a network over a set of photos, undefended and under each defence.
 
-    `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it,
-    their contents and their labels (`pg_core.datasets.folders.hash_of_photos`); `delta` is the largest of the
-    photos' errors of a local logit, which the margins have to survive (theory §5, Numerics). `unreadable` names
-    photos, `other_files` all else of the folder, that were passed over and do not count. Of the photos of an
-    earlier run `changed` names those that were measured again, since their content or label is another one,
-    `missing` those that are no longer there and do not count; `spoilt` names the lines of its file that were left
-    out, the photos of which were measured again.
+    `folder` holds the photos (its name, with its parent's), `photos_sha256` is the hash of their names below it, their
+    contents and their labels (`pg_core.datasets.folders.hash_of_photos`); `delta` is the largest delta of the photos
+    (theory §5, Numerics). `unreadable` names photos, `other_files` all else of the folder, that were passed over and
+    do not count. Of the photos of an earlier run `changed` names those that were measured again, since their content
+    or label is another one, `missing` those that are no longer there and do not count; `spoilt` names the damaged
+    lines of its file, whose photos were measured again.
     """
 
     configuration: Configuration
@@ -234,7 +234,7 @@ def configuration_of(summary: Mapping[str, Any]) -> Configuration:
 
 
 def in_brief(names: tuple[str, ...], what: str, fate: str = "passed over") -> str:
-    """How many there are, what became of them, and the first of them.
+    """The number of these things, what became of them, and the names of the first three.
 
     >>> in_brief(("cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "dog/d.jpg"), "unreadable photo")
     '4 unreadable photos passed over: cat/a.jpg, cat/b.jpg, dog/c.jpg, ...'

@@ -1,8 +1,9 @@
 """Clean and provable robust accuracy over a folder of photos: the metrics of [PG] section 5.
 
-The network runs once on each photo; every defence, patch size and threshold is answered from its local logits, but
-for double masking, which asks again for every pair of masks. Each photo's outcome is a JSON line, written when it is
-known, so a run that was killed goes on where it stopped, for the photos that are still the same.
+The network runs once on each photo; every defence, patch size and threshold is evaluated on its local logits, except
+IBP, which takes the pixels, and PatchCleanser, for which the network runs again for every pair of masks. Each photo's
+outcome is a JSON line, written when it is known, so a run that was killed goes on where it stopped, for the photos
+that are still the same.
 """
 
 import json
@@ -48,8 +49,8 @@ _VERSIONS = ("torch", "torchvision", "numpy", "scipy", "pillow")
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCase:
-    """What is measured: a defence against patches of one size, in pixels of the image that the network sees; for one
-    of two-mask predictions `masks` are those under pairs of which the network runs."""
+    """What is measured: a defence against patches of one size, in pixels of the image that the network sees; for
+    PatchCleanser `masks` are those under pairs of which the network runs."""
 
     patch_size: Size
     name: str
@@ -61,7 +62,7 @@ class EvaluationCase:
 
     @property
     def setting(self) -> Setting:
-        """The same in words and numbers."""
+        """The case in words and numbers, as JSON keeps it."""
         threshold = self.defence.threshold if isinstance(self.defence, RobustMasking) else None
         return Setting(self.patch_size, self.name, threshold, self.defence.claim, str(self.defence))
 
@@ -76,19 +77,19 @@ def evaluate(
     logits: str | Path | None = None,
     skip_unreadable: bool = False,
 ) -> Evaluation:
-    """Run the network on each photo that `lines` does not know yet, and count.
+    """Run the network on each photo that has no outcome in `lines` yet, and count.
 
-    lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line
-    cut short. An outcome holds for a photo of the same name, content and label: one that changed is measured again,
-    and one that is missing is not counted, and the evaluation names both, and lines that are spoilt. The folder may
-    have another name than in the lines, as long as one of its photos is among them. logits is a folder where local
-    logits are kept, so that other cases need no network. With skip_unreadable a photo that cannot be read is named in
-    the evaluation, which does not count it. Raises ValueError if the lines were written under another configuration or
-    are all about the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file that
-    cannot be written; the text of a KeyboardInterrupt says how many photos are kept.
+    lines is a file of JSON lines, the configuration first; what a killed run left in it is kept, up to a line cut
+    short. An outcome holds for a photo of the same name, content and label: one that changed is measured again, and
+    one that is missing is not counted, and the evaluation names both, and damaged lines. The folder may have another
+    name than in the lines, as long as one of its photos is among them. logits is a folder where local logits are kept,
+    so that other cases need no network. With skip_unreadable a photo that cannot be read is named in the evaluation,
+    which does not count it. Raises ValueError if the lines were written under another configuration or are all about
+    the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file that cannot be
+    written; the text of a KeyboardInterrupt says how many photos are kept.
     """
     if not photos or not cases:
-        raise ValueError("expected at least one photo and one defence")
+        raise ValueError(f"expected at least one photo and one defence, got {len(photos)} and {len(cases)}")
     path = None if lines is None else Path(lines)
     configuration = configure_run(model, cases, weights_sha256)
     before: Earlier[PhotoResult] = Earlier()
@@ -141,8 +142,8 @@ def evaluation_cases(
     names: Sequence[str] | None = None,
     thresholds: Sequence[float] = (0.0,),
 ) -> tuple[EvaluationCase, ...]:
-    """Each defence for the network and the settings of a configuration and for each patch size, in that order; robust
-    masking, the default, with each T.
+    """A case for each patch size and each defence, in this order, with the network and the settings of a
+    configuration; robust masking, which is the default, with each T.
 
     Raises ValueError for a defence that does not fit the network, a patch that is larger than its image, and more
     masks along an axis than it has pixels.
@@ -178,7 +179,7 @@ def _robust_masking(config: DefenceConfig) -> str:
 
 
 def network_runs(cases: Sequence[EvaluationCase]) -> int:
-    """How often the network runs for each photo, but for the few cells on which its error is measured."""
+    """The number of runs of the network for each photo, without those on a few cells from which delta is estimated."""
     counts = [case.masks.count for case in cases if case.masks is not None]
     return 1 + sum(count * (count + 1) // 2 for count in counts)
 
@@ -190,8 +191,8 @@ def judge(
     delta: float = 0.0,
     views: Mapping[EvaluationCase, np.ndarray] | None = None,
 ) -> tuple[PhotoResult, ...]:
-    """What each defence says of each photo, all photos at once; delta is the error of a local logit, views what
-    those see that look at something else."""
+    """The result of each defence on each photo, all photos at once; delta is the error of a local logit, views the
+    inputs of those cases whose defence does not take local logits."""
     labels = np.array([photo.label for photo in photos])
     undefended = Undefended().predict(local_logits).label
     results: list[list[CaseResult]] = [[] for _ in photos]
@@ -220,8 +221,7 @@ def judge(
 def count(
     configuration: Configuration, photos: Sequence[LabelledPhoto], outcomes: Sequence[PhotoResult]
 ) -> Evaluation:
-    """The accuracies that the outcomes of photos add up to. Every verdict is counted, one that is absent as
-    0."""
+    """The accuracies of the outcomes of photos. Every verdict is counted, one that is absent as 0."""
     n = len(outcomes)
     runs = []
     for index, setting in enumerate(configuration.settings):
@@ -307,7 +307,7 @@ def _local_logits(
 def configure_run(
     model: LocalModel, cases: Sequence[EvaluationCase], weights_sha256: str | None
 ) -> Configuration:
-    """All that an outcome depends on beside the photo."""
+    """All that an outcome depends on besides the photo."""
     return Configuration(
         model.name,
         model.classes,

@@ -26,8 +26,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of local logits; `network` names the network, its weights, the device and the versions, `shape` is that
-    of its maps: classes, rows, columns. Photos are known by the hash of their content."""
+    """A folder of local logits; `network` identifies the network, its weights, the device and the versions, `shape` is
+    that of its maps: classes, rows, columns. Photos are identified by the SHA-256 of their content."""
 
     folder: Path
     network: str

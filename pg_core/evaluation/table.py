@@ -1,4 +1,4 @@
-"""Accuracies measured here beside published ones, as points of one kind: Table 4 of [PG], and what is drawn of it.
+"""Accuracies measured here and published ones as values of one type: Table 4 of [PG], and the points of its figures.
 
 Each says where it comes from. Patches are compared by the share of the image that they cover.
 """
@@ -103,7 +103,7 @@ def measured(evaluations: Iterable[Evaluation], shipped: Mapping[str, str]) -> t
 
 
 def as_published(cells: Iterable[Published]) -> tuple[Point, ...]:
-    """The same of published figures; robust masking stands there at T = 0."""
+    """The points of published figures; those of robust masking are at T = 0."""
     by_title = {dataset.title: dataset for dataset in DATASETS.values()}
     return tuple(
         Point(
@@ -201,7 +201,7 @@ def described(point: Point) -> str:
 
 
 def data_of(evaluation: Evaluation) -> Dataset:
-    """Which data the classes of a network are of."""
+    """The data set whose classes a network has."""
     return dataset_of(evaluation.configuration.classes)
 
 

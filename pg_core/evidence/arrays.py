@@ -1,8 +1,8 @@
-"""The arrays by their shapes, what is refused of them, and the rule that breaks ties.
+"""The shapes of arrays, the check at the door of every defence, and the rule that breaks ties (theory §3).
 
-Shapes are words: *batch, classes, rows, columns (of the feature map), window_rows, window_columns (the
-positions of a window on it). The shapes are checked in the tests; `check_maps` is what stands at the door of every
-defence. Not here: where local logits come from, see `pg_core.networks`.
+Shapes are words: *batch, classes, rows, columns (of the feature map), window_rows, window_columns (the positions of a
+window on it). Shapes are checked in the tests, and arrays from outside by `check_maps`. Not here: where local logits
+come from, see `pg_core.networks`.
 """
 
 import numpy as np
@@ -25,8 +25,9 @@ def check_maps(
     axes: tuple[str, str, str] = ("classes", "rows", "columns"),
     least_classes: int = 2,
 ) -> None:
-    """Raise ValueError for anything but an array [*batch, classes, rows, columns] of finite real numbers, with so many
-    classes and at least one row and one column. A masked array is refused, for its mask would be lost."""
+    """Raise ValueError for anything but a plain array [*batch, classes, rows, columns] of finite real numbers of at
+    most 64 bits, with at least `least_classes` classes, one row and one column. A masked array is refused, for its
+    mask would be lost. `name` and `axes` are what the error calls the array and its last three axes."""
     classes, rows, columns = axes
     expected = f"expected {name} of shape [*batch, {classes} >= {least_classes}, {rows} >= 1, {columns} >= 1]"
     if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
@@ -40,7 +41,7 @@ def check_maps(
 
 
 def type_and_shape(values: object) -> str:
-    """What came instead of an array, as an error shows it.
+    """The type and shape of a refused value, as an error shows them.
 
     >>> type_and_shape(np.zeros((2, 3), np.float32)), type_and_shape([0.5])
     ('float32 of shape [2, 3]', 'list [0.5]')
@@ -61,7 +62,8 @@ def of_label(
 def strongest_rival(
     values: Float64[np.ndarray, "*batch classes rows columns"], labels: Labels
 ) -> tuple[Float64[np.ndarray, "*batch rows columns"], Int[np.ndarray, "*batch rows columns"]]:
-    """The largest value at each position among the classes other than the label, and whose it is."""
+    """The largest value at each position among the classes other than the label, and the index of that class, the
+    lowest on ties."""
     is_label = np.arange(values.shape[-3]) == labels[..., None]
     by_class = np.moveaxis(np.where(is_label[..., None, None], -np.inf, values), -3, -1)
     rival = first_largest(by_class)

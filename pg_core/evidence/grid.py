@@ -14,10 +14,11 @@ def clip(
 ) -> EvidenceMap:
     """The clipped evidence û = clip(u, 0, c_h) of each class at each location ([PG] section 4.1; c_l = 0).
 
-    Values are rounded to a grid that depends on the size of the map and on c_h alone: a power of two, so fine
-    that every sum over any set of cells is *exact* in float64, in whatever order it is taken (about 1e-8 for
-    logits, 1e-13 for confidence, on 26x26 cells). Equal local logits give equal evidence on any machine and in the
-    browser if it is logits; confidence takes an exponential, of which libraries round the last bit differently.
+    Values are rounded to a grid that depends on the size of the map and on c_h alone: a power of two, so fine that
+    every sum over any set of cells is *exact* in float64, in whatever order it is taken (about 1e-8 for logits, 1e-13
+    for confidence, on 26x26 cells). Equal local logits give equal evidence of the type logits on any machine;
+    confidences take an exponential, whose last bit libraries round differently. clip_high is c_h > 0, in the units of
+    the evidence. Raises ValueError as `check_maps` and `scale`.
 
     >>> clip(np.array([[[-1.0, 0.5, 3.0]]]), clip_high=2.0)
     array([[[0. , 0.5, 2. ]]])

@@ -18,8 +18,8 @@ _ROUNDING = 2.0**-50
 class Tolerance:
     """By how much errors can move a margin, for one image or each of a batch; a margin counts above it.
 
-    `error` is what an error in every value that a defence looks at makes of a margin, and `rounding` what float64
-    loses in the bounds. Both are >= 0, in the units of the margin. Raises ValueError for what is no such number.
+    `error` is the most by which errors in the values that a defence is given can move a margin, `rounding` the most by
+    which float64 rounds its bounds. Both are >= 0, in the units of the margin. Raises ValueError for anything else.
     """
 
     error: Float64[np.ndarray, "*batch"]
@@ -41,10 +41,12 @@ class Tolerance:
         delta: float,
         times: float = 2.0,
     ) -> "Tolerance":
-        """What an error of `delta` in every local logit can do: it moves the evidence of a class, summed over any
-        cells, and a margin by `times` as much, once for the label and once for the rival.
+        """The tolerance for an error of at most `delta` >= 0 in every local logit. The evidence of a class, summed
+        over any cells, moves by at most so much, and a margin by `times` as much: by default 2, once for the label and
+        once for the rival.
 
-        However large the error, evidence stays in its range.
+        However large the error, evidence stays in its range. Raises ValueError for a negative delta, and as
+        `check_maps` and `scale`.
         """
         check_maps(local_logits, least_classes=1)
         evidence, delta = EvidenceType.named(evidence), non_negative(delta, "delta")
@@ -57,26 +59,28 @@ class Tolerance:
         return cls(np.full(local_logits.shape[:-3], rows * columns * error) * times)
 
     def rounded(self, threshold: float, upper: WindowValues) -> "Tolerance":
-        """The same with what products with T and quotients by 1 - T lose, so that no tie passes for a margin; upper
-        are the bounds of a rival. At T = 0 all sums are exact."""
+        """The same tolerance with the rounding of products with T and of quotients by 1 - T added, so that no tie
+        passes for a positive margin; `upper` are the bounds of the rivals. At T = 0 all sums are exact."""
         if not threshold:
             return self
         return replace(self, rounding=_ROUNDING / (1 - threshold) * upper.max(axis=(-2, -1), initial=0.0))
 
     def of_batch(self, shape: tuple[int, ...]) -> "Tolerance":
-        """One for each image of a batch of this shape; raises ValueError if there is another number of them."""
+        """The tolerance of each image of a batch of this shape; raises ValueError if it is that of another number of
+        images."""
         if any(values.shape not in ((), shape) for values in (self.error, self.rounding)):
             raise ValueError(f"expected one tolerance, or one for each image of {list(shape)}, got {self}")
         return Tolerance(np.broadcast_to(self.error, shape), np.broadcast_to(self.rounding, shape))
 
     def __getitem__(self, index: tuple[int, ...]) -> "Tolerance":
-        """That of one image of a batch."""
+        """The tolerance of one image of a batch."""
         return Tolerance(self.error[index], self.rounding[index])
 
     def lets_pass(
         self, held: Float64[np.ndarray, "*windows"] | float, most: Float64[np.ndarray, "*windows"] | float
     ) -> Bool[np.ndarray, "*windows"]:
-        """Whether an error within the tolerance can bring what is held above `most`."""
+        """Whether an error within the tolerance can bring the evidence `held` by a window above `most`, such as T
+        t."""
         held = np.asarray(held)
         error = self.error.reshape(self.error.shape + (1,) * (held.ndim - self.error.ndim))
         return np.asarray(held + error > most)
@@ -84,7 +88,8 @@ class Tolerance:
     def spread(
         self, shape: tuple[int, ...], more: Float64[np.ndarray, "*windows"] | float = 0.0
     ) -> WindowValues:
-        """The tolerance at each position of certificates of this shape, with what it is more at some of them."""
+        """The tolerance at each position of certificates of this shape, with `more` >= 0 added where a bound can
+        jump."""
         return np.broadcast_to(np.asarray(self.error + self.rounding)[..., None, None] + more, shape)
 
     def __repr__(self) -> str:
@@ -92,4 +97,4 @@ class Tolerance:
 
 
 EXACT = Tolerance()
-"""Of values without an error."""
+"""The tolerance of values without an error."""

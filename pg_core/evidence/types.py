@@ -1,8 +1,8 @@
-"""Types of evidence: what a location says for a class, made of its local logits ([PG] section 4.1; theory §3).
+"""Types of evidence: how the local logits of a cell become its evidence for each class ([PG] section 4.1; theory §2,
+Evidence).
 
-A type is a value. It says how evidence is made, its range, how far an error of the logits moves it, and which contents
-of a window an adversary may choose. Not here: clipping and the grid on which sums are exact, see
-`pg_core.evidence.grid`.
+A type is a value: its transform, its range, how far an error of the logits moves it, and which contents of a window an
+adversary may choose. Not here: clipping and the grid on which sums are exact, see `pg_core.evidence.grid`.
 """
 
 from collections.abc import Callable
@@ -20,21 +20,22 @@ CEILING = 2.0**16
 its proof; it keeps the sums of a hostile map exact, where one value of 1e20 would swallow all the others."""
 
 VOTE_THRESHOLD = 0.2
-"""A location predicts each class whose confidence is above this (evidence type `prediction`)."""
+"""A cell votes for each class whose confidence is above this (evidence type `prediction`)."""
 
 SHARPENED_POWER = 3
-"""The power of the confidence that `sharpened` evidence is: 2 to 4 do about as well for tiles."""
+"""Sharpened evidence is the confidence to this power; 2 to 4 do about as well for tiles."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EvidenceType:
-    """What a location says for a class. Two types of one name are equal.
+    """A type of evidence for a class in a cell. Two types of one name are equal.
 
-    transform makes it of local logits in float64, [*batch, classes, rows, columns], before it is clipped to [0, c_h];
-    top is the largest value without c_h. error gives, for local logits and an error delta > 0 in each of them, how far
-    the evidence of one class, summed over any cells, can move; None where no value moves by more than delta. What an
-    adversary may put into a cell: with `shared` = p > 0, values whose p-th roots sum to at most 1 over the classes,
-    else anything from 0 to the top for each class by itself; with `whole` only 0 or the top.
+    transform makes evidence of local logits in float64, [*batch, classes, rows, columns], before it is clipped to [0,
+    c_h]; top is its largest value without c_h; help says in words what it is. error gives, for local logits and an
+    error delta > 0 in each of them, how far the evidence of one class, summed over any cells, can move; None where no
+    value moves by more than delta. What an adversary may put into a cell: with `shared` = p > 0, values whose p-th
+    roots sum to at most 1 over the classes, else anything from 0 to the top for each class by itself; with `whole`
+    only 0 or the top.
     """
 
     LOGITS: ClassVar["EvidenceType"]
@@ -54,7 +55,7 @@ class EvidenceType:
 
     @classmethod
     def named(cls, value: object) -> "EvidenceType":
-        """The type that a value is, or whose name it is; raises ValueError for anything else."""
+        """The type itself, or the type of a name; raises ValueError for anything else."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str) and value in EVIDENCE_TYPES:
@@ -74,7 +75,7 @@ class EvidenceType:
 
 
 def confidence(local_logits: LocalLogits) -> EvidenceMap:
-    """Softmax over the classes at each location, in float64."""
+    """Softmax over the classes in each cell, in float64, in [0, 1]."""
     values = np.asarray(local_logits, np.float64)
     powers = np.exp(values - values.max(axis=-3, keepdims=True))
     return powers / powers.sum(axis=-3, keepdims=True)
@@ -113,8 +114,8 @@ EvidenceType.PREDICTION = EvidenceType(
 )
 EvidenceType.SHARPENED = EvidenceType(
     "sharpened",
-    f"its confidence to the power {SHARPENED_POWER}, not normalised again and not published: what is not sure of any "
-    "class hardly counts for the others",
+    f"its confidence to the power {SHARPENED_POWER}, not normalised again and not published: a cell that is sure of "
+    "no class counts little for any",
     _sharpened,
     1.0,
     shared=SHARPENED_POWER,

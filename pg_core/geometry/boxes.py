@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 def times(size: Size) -> str:
-    """A size as it is written.
+    """A size in words, rows before columns.
 
     >>> times((32, 48))
     '32x48'
@@ -27,7 +27,8 @@ def times(size: Size) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Rows [top, top + height), columns [left, left + width); the top left may lie outside the image."""
+    """Rows [top, top + height), columns [left, left + width); the top left may lie outside the image. Raises
+    ValueError for a height or width below 1."""
 
     top: int
     left: int

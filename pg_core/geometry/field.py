@@ -44,7 +44,8 @@ class ReceptiveField:
         return f"{times(self.size)} pixels, stride {stride}{padded}"
 
     def map_size(self, image_size: Size) -> Size:
-        """Rows and columns of the map for an image: floor((H + 2o - r)/s) + 1.
+        """Rows and columns of the map for an image: floor((H + 2o - r)/s) + 1. Raises ValueError for an image that is
+        smaller than the receptive field.
 
         >>> ReceptiveField((17, 17), (8, 8)).map_size((224, 224))
         (26, 26)
@@ -63,7 +64,8 @@ class ReceptiveField:
         return rows, columns
 
     def window_size(self, patch_size: Size) -> Size:
-        """Features that a patch of p pixels can corrupt: k = ceil((p + r - 1)/s) ([PG] Equation 1).
+        """Features that a patch of p pixels can corrupt, at most: k = ceil((p + r - 1)/s) per axis ([PG] Equation 1).
+        Raises ValueError for a patch without a pixel.
 
         >>> ReceptiveField((17, 17), (8, 8)).window_size((32, 32))
         (6, 6)
@@ -85,7 +87,8 @@ class ReceptiveField:
         return (self.size[0], width) if self.wrapping else (height, width)
 
     def footprint(self, patch: Patch, map_size: Size) -> Window | None:
-        """The features that see at least one pixel of the patch; None if no feature does. Of bands it may wrap.
+        """The features that see at least one pixel of the patch; None if no feature does. The footprint of bands may
+        wrap around.
 
         >>> ReceptiveField((32, 4), (32, 1), wrapping=True).footprint(Patch(0, 1, 5, 5), (1, 32))
         Window(top=0, left=30, height=1, width=8)
@@ -102,11 +105,12 @@ class ReceptiveField:
     def spans(
         self, pixels: Int[np.ndarray, "spans 2"], map_size: Size, axis: int
     ) -> Int[np.ndarray, "spans 2"]:
-        """First and last + 1 feature along an axis that see one of the pixels [a, a + p), given as a and a + p;
-        where no feature does, the first is not below the end.
+        """First and last + 1 feature along an axis that see one of the pixels [a, a + p), given as a and a + p; where
+        no feature does, the first is not below the end.
 
-        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (theory §2). Bands wrap around instead of
-        being cut: their end may lie beyond the map; all of them, from the first, if a patch meets all.
+        ceil((a + o - r + 1)/s) .. floor((a + o + p - 1)/s), cut to the map (theory §2). Spans of bands wrap around
+        instead of being cut, so that their end may lie beyond the map; a patch that meets all bands has the span of
+        all, from the first.
         """
         r, s, o = self.size[axis], self.stride[axis], self.offset[axis]
         if self.wrapping and axis == 1:
@@ -118,10 +122,12 @@ class ReceptiveField:
         return np.stack([first, end], axis=-1)
 
     def patch_in(self, window: Window, patch_size: Size, image_size: Size) -> Patch:
-        """A place for a patch whose footprint is a window of Equation 1's size: its first pixel is the last that the
-        window's first feature sees, s*i - o + r - 1 pixels down, and across (theory §2, Footprints; derived).
+        """A placement of a patch (pixels) whose footprint is a window of Equation 1's size: its first pixel is the
+        last that the window's first feature sees, s*i - o + r - 1 pixels down, and across (theory §2, Footprints;
+        derived).
 
-        Bands around the right edge are met by no patch that lies there; it is put as near as the image allows.
+        For a window that only a patch around the edge of the image would reach, the patch is put as near as the image
+        allows.
 
         >>> ReceptiveField((17, 17), (8, 8)).patch_in(Window(3, 18, 6, 6), (32, 32), (224, 224))
         Patch(top=40, left=160, height=32, width=32)
@@ -140,8 +146,8 @@ class ReceptiveField:
         return Patch(top, left, *patch_size)
 
     def pixels(self, window: Window) -> Patch:
-        """The pixels that the features of a window see: s*(k - 1) + r per axis. They may pass the border: into
-        padding, or, of bands, on to the left edge."""
+        """The pixels that the features of a window see: s*(k - 1) + r per axis. They may pass the border of the image:
+        into the padding, or, with bands, around to the left edge."""
         top, left = (
             a * s - o for a, s, o in zip((window.top, window.left), self.stride, self.offset, strict=True)
         )
@@ -159,7 +165,8 @@ class ReceptiveField:
         return seen
 
     def crop(self, window: Window, image_size: Size) -> tuple[Patch, Window]:
-        """The smallest crop whose own map holds the features of a window as the image's map does, and where in it.
+        """The smallest crop whose own map has the same features as the image's map in a window, and that window in the
+        crop's map.
 
         It contains what they see, so far as that lies in the image; it begins on a multiple of the stride, for a
         padded network subsamples from there, and at a border of the image it ends with it, for there is the padding

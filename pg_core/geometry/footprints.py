@@ -1,4 +1,4 @@
-"""The features that a patch can touch, for every place that it may have in the image (theory §2 and §7).
+"""The features that a patch can corrupt, for every placement in the image (theory §2 and §7).
 
 Placements of a patch share few footprints: 193x193 placements of 32x32 pixels on 224x224 have 25x25 under BagNet-17.
 They are the product of spans of rows and spans of columns. Not here: what is proved about them, see
@@ -52,7 +52,8 @@ class Footprints:
 
     @classmethod
     def centred(cls, field: ReceptiveField, side: int, image_size: Size) -> "Footprints":
-        """The squares of this side around every pixel of the image, by that pixel; what passes the border is cut off.
+        """The squares of this side (pixels) around every pixel of the image, by that pixel; what passes the border is
+        cut off. Raises ValueError for a side below 1.
 
         Pixel a is the middle of [a - (side - 1)//2, a + side//2], so that each square lies in the next larger one.
         """
@@ -79,16 +80,16 @@ class Footprints:
 
     @property
     def shape(self) -> Size:
-        """Distinct spans of rows and of columns."""
+        """The numbers of distinct spans of rows and of columns."""
         return len(self.rows), len(self.columns)
 
     def alike(self, other: "Footprints") -> bool:
-        """Whether the distinct footprints are the same, though placements may have others of them."""
+        """Whether both have the same distinct footprints; which placement has which of them may differ."""
         return np.array_equal(self.rows, other.rows) and np.array_equal(self.columns, other.columns)
 
     @property
     def placements(self) -> Size:
-        """Pixel rows and columns of placements."""
+        """The numbers of placements along pixel rows and columns."""
         return len(self.row_of), len(self.column_of)
 
     @property
@@ -118,7 +119,7 @@ class Footprints:
         return bands[..., self.columns[:, 1]] - bands[..., self.columns[:, 0]]
 
     def shared_sums(self, windows: Windows, values: Float64[np.ndarray, "*batch rows columns"]) -> PairValues:
-        """SUM(M ⊙ F ⊙ values) for each footprint F and each window M; of ones, how many cells they share."""
+        """SUM(M ⊙ F ⊙ values) for each footprint F and each window M; of a map of ones, how many cells they share."""
         (down, across), (height, width) = windows.shape, windows.window_size
         top, bottom = _intersections(self.rows, np.arange(down), height)
         table = self._integral(values)

@@ -12,8 +12,8 @@ from pg_core.io.parameters import coerce_fields
 class PatchPositions:
     """All placements of a patch on an image, by the row and column of its top left pixel.
 
-    Where all rows are alike, as to column bands that see the whole height of the image, there is one row of positions,
-    which stands for all; columns likewise.
+    Where all rows are alike, as for column bands, which see the whole height of the image, there is one row of
+    positions, which stands for all; columns likewise. Raises ValueError for a patch that does not fit into the image.
 
     >>> PatchPositions((32, 32), (5, 5)).shape
     (28, 28)
@@ -41,14 +41,15 @@ class PatchPositions:
 
     @property
     def field(self) -> ReceptiveField:
-        """What makes positions windows: a map of single pixels, or of whole rows or columns that are alike."""
+        """The receptive field under which positions are windows: single pixels, or whole rows or columns that are
+        alike."""
         rows, columns = self.image_size
         size = rows if self.rows_alike else 1, columns if self.columns_alike else 1
         return ReceptiveField(size, size)
 
     @property
     def windows(self) -> Windows:
-        """The positions as windows of that map."""
+        """The positions as windows of the map of that receptive field."""
         return Windows(self.field.map_size(self.image_size), self.field.window_size(self.patch_size))
 
     def extent(self, row: int, column: int) -> Patch:
@@ -59,7 +60,8 @@ class PatchPositions:
         return Patch(top, left, tall, wide)
 
     def patch(self, row: int, column: int) -> Patch:
-        """The patch at a position; where all rows or columns are alike, the first of them."""
+        """The patch at a position; where all rows or columns are alike, the first of them. Raises IndexError for
+        another position."""
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
             raise IndexError(
                 f"expected a position within {self.shape[0]}x{self.shape[1]}, got ({row}, {column})"
@@ -71,8 +73,8 @@ class PatchPositions:
         return self.patch(*divmod(index, self.shape[1]))
 
     def containing(self, patch: Patch) -> Patch | None:
-        """The first position whose patch contains this one, so far as its rows and columns are not all alike; None for
-        a patch that is larger along the others."""
+        """The first position whose patch contains this one; rows or columns that are all alike do not count. None for
+        a patch that is larger than `patch_size` along an axis that counts."""
         alike = self.rows_alike, self.columns_alike
         if any(p > k and not same for p, k, same in zip(patch.size, self.patch_size, alike, strict=True)):
             return None

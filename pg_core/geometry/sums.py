@@ -1,6 +1,6 @@
-"""Sums over boxes of a map by its integral image, and what two windows of a line or of a ring share.
+"""Sums over boxes of a map by its integral image, and the cells that two windows share, on a line or on a ring.
 
-The arithmetic behind `pg_core.geometry`, which gives it its meaning.
+What they mean is in `pg_core.geometry.windows` and `pg_core.geometry.footprints`.
 """
 
 import numpy as np

@@ -52,7 +52,7 @@ class Windows:
         return self.window_size == self.map_size
 
     def window(self, row: int, column: int) -> Window:
-        """The window at a position."""
+        """The window at a position; raises IndexError for another position."""
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
             raise IndexError(
                 f"expected a window position within {self.shape[0]}x{self.shape[1]}, got ({row}, {column})"
@@ -64,7 +64,8 @@ class Windows:
         return self.window(*divmod(index, self.shape[1]))
 
     def containing(self, footprint: Window) -> Window:
-        """The first window (lowest row, then column) that contains a footprint of at most its size."""
+        """The first window (lowest row, then column) that contains a footprint; raises ValueError for a footprint
+        larger than a window."""
         if footprint.height > self.window_size[0] or footprint.width > self.window_size[1]:
             raise ValueError(f"expected a footprint within {self.window_size}, got {footprint.size}")
         top = max(0, footprint.bottom - self.window_size[0])

@@ -157,7 +157,7 @@ def append(path: Path, line: bytes) -> None:
 
 
 def cannot_be_written(what: str, error: OSError) -> str:
-    """The sentence about what an error of the system says."""
+    """The sentence that says why a file cannot be written, and the cure, for an error of the system."""
     reason = _REASONS.get(error.errno or 0) or f"{error.strerror or 'no reason is known'}: name another place"
     return f"{what}: cannot be written, {reason}"
 

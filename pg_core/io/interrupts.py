@@ -14,8 +14,8 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Meanwhile SIGTERM raises KeyboardInterrupt as Ctrl-C does; only the first of them, so that a second one does not
-    cut short what cleans up."""
+    """Within the block SIGTERM raises KeyboardInterrupt as Ctrl-C does; only the first of them does, so that a second
+    one does not cut short the cleaning up."""
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -31,7 +31,8 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def put_off() -> Iterator[Callable[[], bool]]:
-    """Put off the first interrupt to the end of this, and say whether one came; the second one is let through."""
+    """Put off the first interrupt to the end of the block; the function that is given says whether one came. A second
+    one is let through."""
     came = False
     before = {own: signal.getsignal(own) for own in _ENDING}
 

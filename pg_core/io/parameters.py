@@ -1,4 +1,4 @@
-"""Parameters as a caller gives them, made what they are declared to be, or refused: "expected ..., got ...".
+"""Parameters as a caller gives them, converted to their declared types, or refused: "expected ..., got ...".
 
 A word becomes the member of its enumeration, so that comparisons by `is` hold; a number of numpy, one of Python. Not
 here: the range of a number, which its own class checks; arrays, see `pg_core.evidence.arrays`.
@@ -24,10 +24,10 @@ _SHOWN = 60
 
 
 def coerce_fields(parameters: object) -> None:
-    """Make the fields of a frozen dataclass what they are declared to be; for the first line of its `__post_init__`.
+    """Convert the fields of a frozen dataclass to their declared types; for the first line of its `__post_init__`.
 
     Members of enumerations, whole numbers, numbers, truth values and sizes, or None where that is declared too; other
-    fields stay as they are. Raises ValueError for a value that is no such thing.
+    fields stay as they are. Raises ValueError for a value that cannot be converted.
     """
     for name, (kind, coerced) in _coercions(cast(Any, type(parameters))).items():
         given = getattr(parameters, name)
@@ -75,7 +75,7 @@ def non_negative(value: object, name: str) -> float:
 
 
 def shown(value: object) -> str:
-    """What came, as an error shows it: the beginning of what is long."""
+    """The refused value as an error shows it: its repr, of which no more than the first 60 characters."""
     try:
         text = repr(value)
     except Exception:  # of a number with too many digits, or of what is not ours

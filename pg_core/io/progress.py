@@ -1,4 +1,4 @@
-"""How far long work has come, and how long it will take."""
+"""The progress of long work, and the time that is left."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Whoever wants to know is called with this."""
+"""A function that is told the progress."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Pace:
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds.
 
-    >>> duration(3725)
+    >>> duration(3725.0)
     '1:02:05'
     """
     minutes, rest = divmod(round(seconds), 60)

@@ -22,17 +22,17 @@ __all__ = ["CIFAR10", "IMAGENETTE", "MODELS", "TRAINED", "Description", "imagene
 def load_model(name: str, device: str | None = None, weights: str | Path | None = None) -> "Network":
     """A network ready to use, on cuda, else mps, else cpu, unless a device is named.
 
-    weights is the checkpoint of a network that needs one, and no other. Raises ValueError for an unknown name
-    and CheckpointError (a ValueError) for weights that do not fit.
+    weights is the checkpoint of a network that needs one; the others have their own. Raises ValueError for an unknown
+    name or device, and CheckpointError (a ValueError) for weights that do not fit.
     """
     if name not in MODELS:
         raise ValueError(f"expected a model out of {', '.join(MODELS)}, got {name!r}")
     description = MODELS[name]
     if description.needs_checkpoint != (weights is not None):
         needs = (
-            "needs weights, the file of a checkpoint"
+            "needs weights: name the file of its checkpoint"
             if description.needs_checkpoint
-            else "has its own weights"
+            else "has its own weights: name none"
         )
         raise ValueError(f"{name} {needs}")
     from pg_core.networks.arithmetic import certifying

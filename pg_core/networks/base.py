@@ -1,6 +1,6 @@
 """The one interface of the networks: an image in, a map of local logits out, each from a few pixels.
 
-Not here: torch, see `pg_core.networks.network`; anything with local logits can take part.
+Not here: torch, see `pg_core.networks.network`; anything with local logits can be a network.
 """
 
 from enum import StrEnum
@@ -45,16 +45,16 @@ class Part(StrEnum):
 
 @runtime_checkable
 class LocalModel(Protocol):
-    """A classifier whose every guarantee rests on locality: logits[y, i, j] depend on the pixels of
-    `receptive_field` at (i, j) alone, bit for bit the same in each call with the same pixels.
+    """A classifier whose every guarantee rests on locality: logits[y, i, j] depend on the pixels of `receptive_field`
+    at (i, j) alone, bit for bit the same in each call with the same pixels.
 
-    A network may say besides where it computes, by a property `device` in words: evaluations keep it, and keep local
-    logits of one device apart from those of another. Without it they say null.
+    A network may have a property `device`, which says in words where it computes: evaluations record it (null without
+    it), and keep the local logits of different devices apart.
     """
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name by which people and results know it."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class LocalModel(Protocol):
 
     @property
     def receptive_field(self) -> ReceptiveField:
-        """What a location sees."""
+        """The pixels that a cell sees."""
 
     @property
     def evidence(self) -> EvidenceType:

@@ -1,4 +1,4 @@
-"""The networks by name, described without torch: what each sees, and what its classes are called."""
+"""The networks by name, described without torch: their images, receptive fields and classes."""
 
 import csv
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ LEFT_OUT = tuple(
 
 
 def unpacked(content: object) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a checkpoint under plain names, and in words where they were and what they were called.
+    """The tensors of a checkpoint under plain names, and in words where in it they were and how they were named.
 
     Raises ValueError, one sentence, where there are none or where two tensors would have one name.
     """

@@ -1,9 +1,9 @@
-"""A person's own network out of its file, and which files may come from whom.
+"""A person's own network from its file, and which files may come from whom.
 
 Two kinds of file are *programs*: torch.export's (.pt2), of which `torch.export.load` unpickles a part, and
-TorchScript's (.ts, .torchscript), whose operators can read and write files. Whoever loads one runs it, so they are
-for the operator's own disk. Plain weights (.pth, .pt, .tar, .safetensors) hold no code, and may come from anyone:
-they are the base of a tile ensemble, an architecture of torchvision or timm.
+TorchScript's (.ts, .torchscript), whose operators can read and write files. Whoever loads one runs it, so they are for
+the operator's own disk. Plain weights (.pth, .pt, .tar, .safetensors) hold no code, and may come from anyone: they are
+the base of a tile ensemble, an architecture of torchvision or timm.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ MAX_PARAMETERS = 100_000_000
 
 
 def bases() -> tuple[str, ...]:
-    """The classifiers there are: torchvision's, and timm's where it is installed."""
+    """The names of the classifiers that can be the base of tiles: torchvision's, and timm's where it is installed."""
     from torchvision import models
 
     names = [f"torchvision/{name}" for name in models.list_models(module=models)]
@@ -44,9 +44,9 @@ def bases() -> tuple[str, ...]:
 
 
 def load_own(own: OwnNetwork, path: Path) -> Network:
-    """The network out of its file, on the CPU. A program is run: the file must be the operator's own.
+    """The network from its file, on the CPU. A program is run: the file must be the operator's own.
 
-    Raises CheckpointError for another file than the one described, or one that does not fit what is said of it.
+    Raises CheckpointError for another file than the one described, or one that does not fit its description.
     """
     digest = sha256_of(admitted(path))
     if digest != own.sha256:
@@ -75,7 +75,7 @@ def load_own(own: OwnNetwork, path: Path) -> Network:
 
 
 def sha256_of(path: Path) -> str:
-    """Of the content of a file."""
+    """The SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -98,7 +98,8 @@ class _Weightless(TorchFunctionMode):
 
 
 def sketch(base: str, classes: int) -> nn.Module:
-    """A classifier without memory for its weights."""
+    """A classifier of `classes` classes without memory for its weights; raises CheckpointError if it cannot be
+    built."""
     with _Weightless():
         return _build(base, classes)
 

@@ -21,7 +21,7 @@ LocalLogits = Float32[np.ndarray, "classes rows columns"]
 
 
 class Differentiable(LocalModel, Protocol):
-    """A network that can say what its local logits react to."""
+    """A network with gradients of its local logits by the pixels."""
 
     def gradient(self, pixels: Pixels, row: int, column: int) -> Float32[np.ndarray, "height width"] | None:
         """The largest derivative of a cell's local logits by each pixel; None where it cannot be had."""
@@ -29,7 +29,8 @@ class Differentiable(LocalModel, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Locality:
-    """What the test found: `problem` is one sentence, empty if all held; `notes` are what a person may want to know.
+    """The result of the test: `problem` is one sentence, empty if all held; `notes` are sentences for the person who
+    tests.
 
     `compared` counts local logits that had to stay the same and did, bit for bit.
     """

@@ -1,4 +1,4 @@
-"""A torch network as a `LocalModel`, and the door through which hostile checkpoints come (never a pickle)."""
+"""A torch network as a `LocalModel`, and the reading of checkpoints, which may be hostile (no pickled code is run)."""
 
 import json
 import re
@@ -38,7 +38,7 @@ class CheckpointError(ValueError):
 class Network(nn.Module):
     """A torch network with local logits: pixels in [0, 1] in, normalised inside.
 
-    Several threads may ask at once; they are served one after the other. A copy serves its own.
+    Several threads may use it; they wait for one another, but not for those that use a copy.
     """
 
     mean: Tensor
@@ -92,7 +92,7 @@ class Network(nn.Module):
     def normalised(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """What the body was trained on."""
+        """Pixels less the mean, over the deviation, as the body was trained on."""
         return (pixels - self.mean) / self.deviation
 
     def local_logits(
@@ -121,7 +121,7 @@ class Network(nn.Module):
     def window(
         self, images: Float[Tensor, "batch 3 height width"], window: Window
     ) -> Float[Tensor, "batch classes rows columns"]:
-        """Local logits of a window of images, from no other pixels than it sees."""
+        """Local logits of a window of images, computed from the pixels that it sees and no others."""
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
         return self(images[..., *crop.slices].contiguous())[..., at.top : at.bottom, at.left : at.right]
 
@@ -166,12 +166,13 @@ class Network(nn.Module):
 
 
 class PlacedNetwork(Network):
-    """A network whose body is told where a crop of an image begins: what it says depends on the place too."""
+    """A network whose body is given the pixel at which a crop of an image begins, since its weights depend on the
+    location."""
 
     def window(
         self, images: Float[Tensor, "batch 3 height width"], window: Window
     ) -> Float[Tensor, "batch classes rows columns"]:
-        """Local logits of a window of images, from no other pixels than it sees."""
+        """Local logits of a window of images, computed from the pixels that it sees and no others."""
         crop, at = self.receptive_field.crop(window, (images.shape[-2], images.shape[-1]))
         inside = self.normalised(images[..., *crop.slices].contiguous())
         return self.body(inside, crop.top, crop.left)[..., at.top : at.bottom, at.left : at.right]
@@ -211,13 +212,14 @@ def _check_size(size: int, name: str) -> None:
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint, under plain keys. The file may be hostile: no code in it is run.
 
-    The conventions that are read are those of `pg_core.networks.conventions`; at most `MAX_BYTES`, unpacked.
+    The conventions that are read are those of `pg_core.networks.conventions`; at most `MAX_BYTES`, unpacked. Raises
+    CheckpointError for anything else.
     """
     return read_convention(path)[0]
 
 
 def read_convention(path: Path) -> tuple[State, str]:
-    """The same, and in words where in the file the tensors were and what they are called."""
+    """The same, and in words where in the file the tensors were and how they are named."""
     try:
         packed = _entries(admitted(path))
         _check_size(sum(packed.values()), path.name)
@@ -246,7 +248,7 @@ def plain_state(content: object, source: str) -> tuple[State, str]:
     unusable = [key for key, value in state.items() if not _computable(value)]
     if unusable:
         raise CheckpointError(
-            f"{source}: expected dense tensors of real numbers, but not so {listed(unusable[:1])}"
+            f"{source}: expected dense tensors of real numbers, got another kind in {listed(unusable[:1])}"
         )
     return state, convention
 
@@ -321,7 +323,7 @@ def _computable(value: Tensor) -> bool:
 
 
 def load_state(module: nn.Module, state: State, source: str) -> None:
-    """Fill a module with the tensors of a checkpoint; the error names what does not fit."""
+    """Fill a module with the tensors of a checkpoint; raises CheckpointError, which names what does not fit."""
     check_state(module, state, source)
     module.load_state_dict(dict(state), strict=False)
 

@@ -1,7 +1,7 @@
 """A person's own network as they describe it, and the card that keeps the description beside its file.
 
-Not here: torch. `pg_core.networks.loading` makes a network of it, and `pg_core.networks.locality` tests what is said
-here.
+Not here: torch. `pg_core.networks.loading` makes a network of it, and `pg_core.networks.locality` tests the receptive
+field that is stated here.
 """
 
 import json
@@ -43,7 +43,7 @@ MAX_CARD_BYTES = 16 * 2**20
 
 
 class Format(StrEnum):
-    """What is in the file."""
+    """What a network's file is."""
 
     EXPORTED = "exported"
     """A program saved by torch.export.save: normalised images [1, 3, H, W] to local logits [1, C, rows, columns]."""
@@ -66,10 +66,10 @@ SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class OwnNetwork:
-    """What a person says of their network. `file` is its name without a folder, `base` the classifier of `TILES`,
-    'torchvision/resnet18' or 'timm/resnet18', which sees each tile resized to `side` pixels.
+    """A person's description of their network. `file` is the file's name without a folder, `base` the classifier of
+    `TILES`, 'torchvision/resnet18' or 'timm/resnet18', which sees each tile resized to `side` pixels.
 
-    Raises ValueError, one sentence, for what cannot be.
+    Raises ValueError, one sentence, for values that cannot be.
     """
 
     title: str
@@ -129,18 +129,20 @@ class OwnNetwork:
             if not 1 <= self.side <= MAX_SIDE:
                 raise ValueError(f"expected tiles resized to 1 to {MAX_SIDE} pixels, got {self.side}")
             if max(self.receptive_field.offset) or self.receptive_field.wrapping:
-                raise ValueError("expected tiles without padding that do not wrap around")
+                raise ValueError(
+                    f"expected tiles without padding that do not wrap around, got {self.receptive_field}"
+                )
 
     @property
     def format(self) -> Format:
-        """What the name of the file says that it is."""
+        """The format of the file, by its suffix."""
         found = format_of(self.file)
         assert found is not None
         return found
 
     @property
     def description(self) -> Description:
-        """As the networks of `MODELS` are described."""
+        """The network in the form in which those of `MODELS` are described."""
         return Description(
             f"own-{self.sha256[:12]}",
             self.title,
@@ -154,7 +156,7 @@ class OwnNetwork:
 
 
 def format_of(file: str) -> Format | None:
-    """What a file of this name is; None for the name of no network."""
+    """The format of a file by its suffix; None for a suffix that no format has."""
     return SUFFIXES.get(Path(file).suffix.lower())
 
 
@@ -174,7 +176,7 @@ def card_in(path: Path) -> OwnNetwork:
     except UnreadableError as error:
         raise ValueError(error.reason) from error
     if len(content) > MAX_CARD_BYTES:
-        raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB")
+        raise ValueError(f"{_NO_CARD}: expected at most {MAX_CARD_BYTES // 2**20} MB, got more")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -183,7 +185,7 @@ def card_in(path: Path) -> OwnNetwork:
 
 
 def read_card(text: str) -> OwnNetwork:
-    """The network of such a text; raises ValueError that says what is wrong with it."""
+    """The network of the text of a card; raises ValueError that says what is wrong with it."""
     try:
         content = _object(_json(text), "the card", [entry.name for entry in fields(OwnNetwork)])
         field = _object(

@@ -1,4 +1,4 @@
-"""What the pickle in a checkpoint asks to be made, looked through before torch makes it.
+"""The objects that the pickle in a checkpoint asks for, checked before torch makes them.
 
 `torch.load(weights_only=True)` runs no code, but it makes what it allows however much memory that takes: an array of
 bytes as long as a number says, a text whose encoding is encoded again, thirty times over. Such a file has a hundred

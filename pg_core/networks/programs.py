@@ -1,7 +1,7 @@
-"""Programs of torch.export and TorchScript: loaded, and the one door through which what they say comes in.
+"""Programs of torch.export and TorchScript: loaded, run, and their outputs checked.
 
 Whoever loads a program runs it, so it is for the operator's own disk. It may take other images than described, raise
-whatever it likes and give back anything: each becomes a CheckpointError of one line, with the cure.
+any error and return anything: each becomes a CheckpointError of one line, with the cure.
 """
 
 import logging
@@ -25,9 +25,9 @@ _LONGEST = 160
 
 
 class Program(nn.Module):
-    """A loaded program as it is: it takes no part in `eval`, `to` and the like, which programs refuse.
+    """A loaded program: `eval`, `to` and the like do not reach it, since programs refuse them.
 
-    Images are given to it in `dtype`, the type of its weights; what it answers is checked.
+    Images are given to it in `dtype`, the type of its weights; its output is checked.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class Program(nn.Module):
         raise TypeError(f"{self._file}: a program is neither copied nor pickled; load it again from its file")
 
     def forward(self, images: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 classes rows columns"]:
-        """What the program says of normalised images; raises CheckpointError if it fails or that is no map."""
+        """The local logits of normalised images; raises CheckpointError if the program fails or returns no map of
+        finite logits."""
         try:
             logits = self._run[0](images.to(self._dtype))
         except Exception as error:  # whatever a person's program raises
@@ -111,7 +112,7 @@ class ProgramNetwork(Network):
 
 def load_program(own: OwnNetwork, path: Path) -> Program:
     """The program in a file, after a run on a blank image. Raises CheckpointError if it is none, takes other images
-    than described, or answers with something else than local logits of the classes."""
+    than described, or returns anything but local logits of the classes."""
     shape = (1, 3, *own.image_size)
     if own.format is Format.EXPORTED:
         run, dtypes = _exported(own.file, path, own.image_size)
@@ -130,7 +131,8 @@ def load_program(own: OwnNetwork, path: Path) -> Program:
 
 
 def reason(error: Exception) -> str:
-    """Why foreign code failed, in a few words: TorchScript puts a trace before them."""
+    """Why foreign code failed, in a few words: the last line of its error, since TorchScript puts a trace before
+    it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[-1] if lines else type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,4 +1,4 @@
-"""Networks trained here: weights in assets/weights, each beside a card that says what they are.
+"""Networks trained here: weights in assets/weights, each beside a card that describes them.
 
 The card's SHA-256 is checked before a byte of the weights is used. Torch is imported only then.
 """
@@ -26,8 +26,8 @@ _NAME = re.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What shipped weights are: all that loading needs. `path` is the card's file, with the whole story; what was
-    measured with them is in assets/results."""
+    """What loading needs of the card of shipped weights. `path` is the card's file, which also tells how they were
+    trained; what was measured with them is in assets/results."""
 
     path: Path
     network: Architecture
@@ -40,7 +40,7 @@ class Card:
 
 
 def read_card(name: str, folder: Path = WEIGHTS) -> Card:
-    """The card of a shipped network; raises CheckpointError if it is missing or says something else."""
+    """The card of a shipped network; raises CheckpointError if it is missing or no such card."""
     from pg_core.networks.network import CheckpointError
 
     path = folder / f"{name}.json"
@@ -74,7 +74,7 @@ def write(
     story: Mapping[str, object],
     folder: Path = WEIGHTS,
 ) -> Card:
-    """Write tensors in float16, and their card; `story` is what else the card tells, such as data and command.
+    """Write tensors in float16, and their card; `story` are further entries of the card, such as data and command.
 
     Both are on the disk before either takes its name, first the weights: a run that is killed in between leaves
     weights that `read_weights` refuses. Raises ValueError for a name with a folder in it, FileError if a file cannot

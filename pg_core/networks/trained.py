@@ -12,7 +12,7 @@ _SIGNED = (0.5, 0.5, 0.5)
 
 
 def loaded(card: Card, classes: int) -> nn.Module:
-    """The part with weights, with those of a card; raises CheckpointError if they do not fit."""
+    """The trained module of a card, with its weights; raises CheckpointError if they do not fit."""
     base = card.network.untrained(classes)
     load_state(base, read_weights(card), card.weights.name)
     return base

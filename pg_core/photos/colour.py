@@ -1,4 +1,4 @@
-"""Embedded colour profiles: what a camera, a screen or a press means by its numbers, in sRGB, which networks learn on.
+"""Embedded colour profiles, converted to sRGB, on which networks are trained.
 
 Not here: how alpha, palettes and 16 bits are read, see `pg_core.photos.read`.
 """
@@ -21,16 +21,17 @@ _ROUNDING = 2
 
 def to_srgb(photo: Image.Image, profile: object) -> Image.Image:
     """A photo of 8 bits, grey (L), RGB or CMYK, in sRGB: RGB, or the photo itself where there is nothing to convert.
+    Raises ValueError for another mode.
 
     That is so without a profile, with one that is sRGB in effect, and with one that is broken, huge or made for other
     pixels. The intent is relative colorimetric, with the black points matched: a colour that sRGB holds stays what it
     is, and the black of a press becomes black. (Perceptual would move all colours, each profile in its own way.)
 
     None of the 71,394 photos that networks are trained and measured on here has a profile; of the samples `rocket` has
-    one (Adobe RGB). Of 200 photos of ImageNette that no
-    training has seen, declared to be Display P3 and converted, 3 defended predictions and 2 certificates changed (one
-    lost, one won; network `imagenette`, 32x32 patches, T = 0): clean accuracy 93.5 % without, 94.0 % with the
-    conversion, certified accuracy 84.5 % both times (`tests/benchmarks/bench_colour.py`).
+    one (Adobe RGB). Of 200 photos of ImageNette that no training has seen, declared to be Display P3 and converted, 3
+    defended predictions and 2 certificates changed (one lost, one won; network `imagenette`, 32x32 patches, T = 0):
+    clean accuracy 93.5 % without, 94.0 % with the conversion, certified accuracy 84.5 % both times
+    (`tests/benchmarks/bench_colour.py`).
     """
     if photo.mode not in _SPACES:
         raise ValueError(f"expected a photo of mode L, RGB or CMYK, got {photo.mode}")

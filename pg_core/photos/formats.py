@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, and a photo in it whose pixels are not decoded yet.
+"""The format of a file by its first bytes, and the photo in it before its pixels are decoded.
 
 The decoders get the pixels, the transparency and nothing else: Pillow warns of much that stands beside them, such as
 broken EXIF, and whoever silences warnings in one thread does so in all. Not here: which formats a photo may have, and
@@ -124,7 +124,7 @@ class Declared:
 
 
 def declared_size(kind: str, data: bytes) -> Declared | None:
-    """What is in the header of a WebP file, whose decoder takes memory when it is opened; None for other formats,
+    """The size in the header of a WebP file, whose decoder takes memory when it is opened; None for other formats,
     which are opened first."""
     if kind != "WebP":
         return None

@@ -1,4 +1,5 @@
-"""Which part of a photo a network sees, and what of it a patch on the original photo can touch (theory §1).
+"""Which part of a photo a network sees, and how many pixels of the network's image a patch on the original photo can
+touch (theory §1).
 
 Not here: the pixels, see `pg_core.photos.read`.
 """
@@ -31,8 +32,8 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a person wants a network to see of a photo: how it is made to fit, and the first row and column of a crop
-    in whole pixels of the photo, None for its middle. In words: usual, centre, pad, or TOP,LEFT.
+    """The part of a photo that a person wants a network to see: how it is made to fit, and the first row and column of
+    a crop in whole pixels of the photo, None for its middle. In words: usual, centre, pad, or TOP,LEFT.
 
     >>> View.named("12,30")
     View(fit=<Fit.CROP: 'crop'>, top_left=(12, 30))
@@ -50,7 +51,7 @@ class View:
 
     @classmethod
     def named(cls, value: object) -> "View":
-        """The view that a value is, or that these words say; raises ValueError for anything else."""
+        """The view itself, or that of these words; raises ValueError for anything else."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str) and value.isascii():
@@ -102,7 +103,7 @@ class Framing:
 
     @property
     def content(self) -> Box:
-        """Where the photo lies in the network's image: all over it, unless it lies in the middle between bars."""
+        """The pixels of the network's image that the photo fills: all of them, or the middle between bars."""
         if self.view.fit is not Fit.PAD:
             return Box(0, 0, *self.image_size)
         scale = min(m / n for n, m in zip(self.photo_size, self.image_size, strict=True))
@@ -133,8 +134,9 @@ class Framing:
         return rows, columns
 
     def sentence(self) -> str | None:
-        """What has to be said of the photo where the network sees it between bars, or cut where a person chose, or
-        much cut or much enlarged: more than a quarter cut away, or more than two pixels for one along an axis.
+        """The sentence about the framing that a person has to read, or None: where the photo is seen between bars, or
+        cut where a person chose, or much cut or enlarged (more than a quarter cut away, or more than two pixels for
+        one along an axis).
 
         >>> frame((100, 100), (224, 224)).sentence()
         'The network sees this photo enlarged 2.6 times (224x224 pixels made of 88x88).'
@@ -219,7 +221,8 @@ class Threat:
 
 
 def square(share: float, image_size: Size) -> Size:
-    """The square patch that covers at least a share in (0, 1] of an image, a rectangle where none fits.
+    """The square patch (height, width) that covers at least a share in (0, 1] of an image, a rectangle where none
+    fits. Raises ValueError for another share.
 
     >>> square(0.02, (224, 224))
     (32, 32)

@@ -1,6 +1,6 @@
-"""What a network saw of an image: its local logits, and an estimate of their error.
+"""The local features of an image: its local logits by a network, and an estimate of their error.
 
-The network runs once for an image; a patch on it costs only the crop that the patch touches.
+The network runs once for an image; for a patch on it, it runs again on the crop that the patch touches.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -32,11 +32,11 @@ _NOISE: MutableMapping[LocalModel, dict[str | None, float]] = WeakKeyDictionary(
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LocalFeatures:
-    """What a network saw of one image. delta is the error of a local logit that certificates must survive, across
-    shapes, batches, crops and devices. It is *estimated*: `SAFETY` times the largest difference between an image and
-    some of its cells, computed alone, of this image and of noise (theory §5, Numerics). Certificates rest on another
-    contract, which holds bit for bit: equal shapes give equal bits. evidence is the type that certifies best with this
-    network."""
+    """The local features of one image by a network. delta is the error of a local logit that certificates must
+    survive, across shapes, batches, crops and devices. It is *estimated*: `SAFETY` times the largest difference
+    between an image and some of its cells, computed alone, of this image and of noise (theory §5, Numerics).
+    Certificates rest on another property, which holds bit for bit: inputs of equal shapes give equal bits. evidence is
+    the type that certifies best with this network."""
 
     model: str
     classes: tuple[str, ...]
@@ -63,12 +63,12 @@ class LocalFeatures:
 def extract(
     image: Image.Image | Path | str | bytes | FramedPhoto, model: LocalModel, view: View | str = USUAL
 ) -> LocalFeatures:
-    """Run the network on a photo, the photo in a file or in the bytes of one, or on what it sees of one already; view
-    says which part of a photo it is to see.
+    """Run the network on a photo (the photo itself, the path or the bytes of its file, or a photo that is framed
+    already); view says which part of it the network sees.
 
-    Raises ImageError for a file that is no photo and for an image that no such file holds (`images.upright_rgb`), and
-    ValueError for a network whose local logits are not finite, for what a network of another image size sees, and for
-    a view of what is outside the photo.
+    Raises ImageError for a file that is no photo and for an image that no such file can hold
+    (`pg_core.photos.read.upright_rgb`), and ValueError for local logits that are not finite, for a photo framed for
+    another image size, and for a view outside the photo.
     """
     if not isinstance(image, FramedPhoto):
         image = framed(image, model.image_size, model.part, view)
@@ -93,8 +93,9 @@ def update(features: LocalFeatures, model: LocalModel, patch: Patch, contents: P
     """The features of the image with a patch on it, from a run on the crop that the patch touches alone: the footprint
     of k features depends on s*(k - 1) + r pixels per axis (theory §2).
 
-    A crop has another shape, so that its local logits are not those of `extract` of the patched image to the bit.
-    Their difference is what delta estimates; it is not known to stay within delta.
+    A crop has another shape, so that its local logits may differ in the last bits from those of `extract` on the
+    patched image; delta is an estimate of this difference, not a bound. Raises ValueError as
+    `pg_core.photos.patches.paste`.
     """
     pixels = paste(features.pixels, patch, contents)
     footprint = features.receptive_field.footprint(patch, features.map_size)

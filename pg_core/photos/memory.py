@@ -1,4 +1,4 @@
-"""Memory that several threads share, so that all of them together take no more than there is."""
+"""A budget of memory that several threads share, so that all of them together take no more than there is."""
 
 import ctypes
 import os
@@ -10,8 +10,8 @@ _LIBRARY = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 class SharedMemory:
-    """So many bytes, of which each thread takes what its work needs, and waits while that is not free. Who comes first
-    is served first, or small work would keep large work waiting for ever."""
+    """A budget of `total` bytes, of which each thread takes what its work needs, and waits until that is free. Threads
+    are served in the order in which they come, or small work would keep large work waiting for ever."""
 
     def __init__(self, total: int) -> None:
         self._free = total
@@ -20,7 +20,7 @@ class SharedMemory:
 
     @contextmanager
     def taken(self, needed: int) -> Iterator[None]:
-        """Meanwhile so many bytes, of at most all there are, are taken."""
+        """Take `needed` bytes, at most the total, for the time of the block."""
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._free >= needed)
             self._free -= needed

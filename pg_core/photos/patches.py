@@ -1,6 +1,6 @@
-"""Patches on pixels: what a person can put into the rectangle, and how it gets onto the image.
+"""The contents of a patch that a person can choose, and how they are pasted on an image.
 
-Not here: optimised contents (theory §12).
+Not here: optimised contents, see `pg_core.attacks` (theory §12).
 """
 
 import numpy as np
@@ -61,7 +61,8 @@ def _blocks(
 
 
 def paste(pixels: Pixels, patch: Patch, contents: PatchPixels) -> Pixels:
-    """A copy of the image with the contents in place of the patch's pixels."""
+    """A copy of the image with the contents in place of the patch's pixels. Raises ValueError for contents of another
+    size, and for a patch that is not inside the image."""
     for values in (pixels, contents):
         check_pixels(values)
     if contents.shape[1:] != patch.size:

@@ -1,9 +1,9 @@
-"""Photos, hostile ones included, as the pixels that a network sees; and patches pasted on them.
+"""Photos, hostile ones included, as the pixels that a network sees.
 
 The photo is turned upright, cropped or laid between bars, and resized once, so that what a patch on the *original*
 photo touches after resizing is known exactly (`pg_core.photos.framing`). A photo may take `MAX_DECODED_BYTES` to be
-decoded: two of the largest are at once, or many small ones, and others wait. Not here: data sets of photos, how a
-format is told (`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
+decoded: two of the largest are decoded at once, or many small ones, while others wait. Not here: data sets of photos,
+how a format is told (`pg_core.photos.formats`), and upright sRGB (`pg_core.photos.upright`).
 """
 
 import math
@@ -63,7 +63,7 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramedPhoto:
-    """What a network sees of a photo, and which part of it that is."""
+    """The pixels that a network sees of a photo, and which part of the photo they are."""
 
     framing: Framing
     pixels: Pixels
@@ -75,9 +75,9 @@ def framed(
     part: Part = Part.MIDDLE,
     view: View | str = USUAL,
 ) -> FramedPhoto:
-    """What a network of this image size sees of a photo, of the photo in a file, or in the bytes of one, without the
-    memory for all of it in RGB. Raises ImageError as `decode` and `upright_rgb` do, and ValueError for a view of what
-    is outside the photo."""
+    """What a network of this image size sees of a photo, given as such, as the path or as the bytes of its file,
+    without the memory for all of it in RGB. Raises ImageError as `decode` and `upright_rgb` do, and ValueError for a
+    view outside the photo."""
     with _upright(photo) as upright:
         framing = frame(upright.size, image_size, part, view)
         return FramedPhoto(framing, _pixels(upright, framing))
@@ -92,7 +92,8 @@ class Reduced(NamedTuple):
 
 
 def reduced(photo: Image.Image | Path | str | bytes) -> Reduced:
-    """A photo with a longer side of at most `REDUCED` pixels, as it is where it is small."""
+    """A photo with a longer side of at most `REDUCED` pixels, as it is where it is small. Raises ImageError as
+    `decode` and `upright_rgb` do."""
     with _upright(photo) as upright:
         height, width = upright.size
         factor = min(1.0, REDUCED / max(height, width))
@@ -119,7 +120,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def read(path: str | Path) -> Image.Image:
-    """The photo in a file; raises ImageError if it is none."""
+    """The photo in a file, as `decode` returns it; raises ImageError if it is none."""
     with _upright(Path(path)) as photo:
         return photo.whole()
 
@@ -136,13 +137,14 @@ def upright_rgb(photo: Image.Image) -> Image.Image:
 def to_pixels(
     photo: Image.Image, image_size: Size, part: Part = Part.MIDDLE, view: View | str = USUAL
 ) -> Pixels:
-    """What a network of this image size sees of an RGB photo, however small."""
+    """What a network of this image size sees of an RGB photo, however small. Raises ValueError for a view outside the
+    photo."""
     upright = UprightPhoto(photo)
     return _pixels(upright, frame(upright.size, image_size, part, view))
 
 
 def to_photo(pixels: Pixels) -> Image.Image:
-    """Pixels as an 8-bit image."""
+    """Pixels [3, height, width] in [0, 1] as an 8-bit RGB image."""
     return Image.fromarray(np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""A decoded photo, of which upright sRGB is made a few rows at a time: the whole of a large one takes too much memory.
+"""A decoded photo, converted to upright sRGB a few rows at a time, for the whole of a large one takes too much memory.
 
 Not here: how a file is decoded, see `pg_core.photos.formats`, and which part of a photo a network sees, see
 `pg_core.photos.read`.

@@ -1,7 +1,7 @@
 """An analysis as one figure for a paper or for slides: photo, evidence, margins, and what is proved, in a caption.
 
-It may show any malicious window, and a patch on the photo, of which nothing is proved: the certificate is about the
-photo without it. The same input gives the same bytes. Drawn by matplotlib, which is loaded when it is needed.
+It may show any malicious window, and a patch on the photo; the certificate is about the photo without the patch. The
+same input gives the same bytes. Drawn by matplotlib, which is loaded when it is needed.
 """
 
 import io
@@ -44,7 +44,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patched:
-    """The photo of an analysis with a patch on it: where the patch is, and what is said of the photo with it."""
+    """The photo of an analysis with a patch on it: where the patch is, and the predictions for the photo with it."""
 
     patch: Patch
     answer: Answer
@@ -128,7 +128,7 @@ def _settings() -> Iterator[None]:
 
 
 def form_of(path: Path) -> Format:
-    """The format of a file by its name; raises ValueError for another."""
+    """The format of a file by its suffix; raises ValueError for any other suffix."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in list(Format):
         raise ValueError(f"expected a file that ends in .pdf, .svg or .png, got {path.name}")
@@ -136,8 +136,8 @@ def form_of(path: Path) -> Format:
 
 
 def caption(analysis: Analysis, at: Box | None = None, patched: Patched | None = None) -> str:
-    """What is proved, against whom, by which defence, and where it is weakest; enough to do it again. And what is
-    drawn: a malicious window, by default the worst, and a patch if there is one."""
+    """What is proved, against whom, by which defence, and where the margin is smallest, with all that is needed to
+    repeat it; and what is drawn: a malicious window, by default the worst, and a patch if there is one."""
     features, certificate = analysis.features, analysis.certificate
     what = places(certificate).capitalize()
     framing, threat = features.framing, analysis.threat

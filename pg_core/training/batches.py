@@ -1,7 +1,8 @@
-"""What a step of training looks at, from the seed and the step alone, so that no state can be lost.
+"""The batch of a training step, drawn from the seed and the step alone, so that a run that goes on sees the same
+batches.
 
-Photos are varied by a few lines of ours: the transforms of torchvision.transforms.v2 draw from torch's one generator,
-which the threads of a step would share, and its functions cut to [0, 1] after each of the changes of colour.
+Photos are augmented by a few lines of ours: the transforms of torchvision.transforms.v2 draw from torch's one
+generator, which the threads of a step would share, and its functions clip to [0, 1] after each change of colour.
 """
 
 from functools import lru_cache
@@ -26,7 +27,7 @@ _SMALL = 64
 def batch(
     photos: tuple[LabelledPhoto, ...], image_size: Size, recipe: Recipe, step: int, shard: int
 ) -> tuple[tuple[Tensor, ...], Int[Tensor, "photos"]]:
-    """A shard's inputs for the network in a step, and which of the photos they are."""
+    """The inputs of the network for one shard of a step, and the indices of its photos."""
     epoch, place = divmod(step, max(1, len(photos) // recipe.photos_per_step))
     order = np.random.default_rng([recipe.seed, epoch]).permutation(len(photos))
     share = recipe.photos_per_step // recipe.shards
@@ -38,8 +39,8 @@ def batch(
 
 
 def moved(pixels: Pixels, shift: int, generator: np.random.Generator, zoom: int = 0) -> Pixels:
-    """A photo moved by up to `shift` pixels each way, of which up to `zoom` pixels more or less are shown; what comes
-    in mirrors what was there."""
+    """A photo translated by up to `shift` pixels each way and scaled so that up to `zoom` pixels more or fewer are
+    shown; beyond its border it is mirrored."""
     height, width = pixels.shape[1:]
     more = int(generator.integers(-zoom, zoom + 1)) if zoom else 0
     top, left = generator.integers(0, 2 * shift - more + 1, 2)
@@ -68,7 +69,7 @@ def signed(pixels: Float[np.ndarray, "batch 3 height width"]) -> Float[Tensor, "
 
 
 def pixels_of(path: Path, image_size: Size) -> Pixels:
-    """A photo of the size that the network sees, in [0, 1]."""
+    """A photo at the size that the network sees, in [0, 1]; raises ImageError for a file that is no photo."""
     if max(image_size) > _SMALL:
         return framed_in_folder(path, image_size).pixels
     return _kept(path, image_size).transpose(2, 0, 1).astype(np.float32) / np.float32(255)

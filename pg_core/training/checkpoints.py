@@ -1,4 +1,5 @@
-"""What a training run that was stopped goes on from: its state after some step, and what it began with."""
+"""Checkpoints of a training run: its state after a step, from which a run that was stopped goes on, and what it began
+with."""
 
 import hashlib
 import zipfile
@@ -26,7 +27,7 @@ _HASHED_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What decides the result of a training run beside its recipe: the SHA-256 of all photos (names, contents and
+    """What decides the result of a training run besides its recipe: the SHA-256 of all photos (names, contents and
     labels; how many are held out is in the recipe), of the weights it begins with and of its teacher's, and the size
     of its images."""
 
@@ -39,8 +40,8 @@ class Origin:
         coerce_fields(self)
 
     def check(self, now: "Origin", name: str) -> None:
-        """Raise ValueError, which says what is another one and the cure, unless a run that begins with `now` goes on
-        from the checkpoint of this name."""
+        """Raise ValueError, which says what differs and the cure, unless a run with the origin `now` can go on from
+        the checkpoint of this name."""
         for entry in fields(Origin):
             if getattr(self, entry.name) != getattr(now, entry.name):
                 raise ValueError(f"{name}: {_OTHER[entry.name]}, or {ANEW}")
@@ -57,7 +58,7 @@ _OTHER = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A training run up to some step."""
+    """The state of a training run after a step."""
 
     recipe: Recipe
     origin: Origin
@@ -74,7 +75,7 @@ def origin_of(
     image_size: Size,
     report: Report | None = None,
 ) -> Origin:
-    """What a run begins with. It reads every photo, and says how far it has come where there are many; raises
+    """The origin of a run. Every photo is read, and report is told the progress where there are many; raises
     ImageError for one that cannot be read."""
     pace, lines = Pace(len(photos)), []
     for done, photo in enumerate(photos, 1):
@@ -105,8 +106,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """The content of a checkpoint; tensors, numbers and words only, so no code in a hostile file is run.
 
-    Raises CheckpointError for a file of another kind, a damaged one, and one that does not say what it began with, as
-    those of earlier versions.
+    Raises CheckpointError for a file of another kind, a damaged one, and one without an origin, as those of earlier
+    versions.
     """
     path = Path(path)
     try:

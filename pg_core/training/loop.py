@@ -1,6 +1,6 @@
-"""Training for provable robustness, after [PG] appendix A (theory §8), on what the certificate sums up.
+"""Training for provable robustness, after [PG] appendix A (theory §8): losses of the sums that the certificate bounds.
 
-What a step looks at and makes small is in `pg_core.training.studies`, what a run that was stopped goes on from in
+The batch and the loss of each network are in `pg_core.training.studies`, the state of a run that was stopped in
 `pg_core.training.checkpoints`.
 """
 
@@ -59,8 +59,8 @@ def starting_point(
 def split(
     photos: tuple[LabelledPhoto, ...], held_out: int
 ) -> tuple[tuple[LabelledPhoto, ...], tuple[LabelledPhoto, ...]]:
-    """The photos to train on, and those to choose between networks with: `held_out` photos drawn once for
-    all from the *training* photos, whatever the seed of the recipe."""
+    """The photos to train on, and those held out to choose between networks: `held_out` photos drawn once for all from
+    the *training* photos, whatever the seed of the recipe. Raises ValueError for a number outside [0, photos)."""
     if not 0 <= held_out < len(photos):
         raise ValueError(f"expected 0 <= held_out < {len(photos)} photos, got {held_out}")
     order = np.random.default_rng(12345).permutation(len(photos))
@@ -79,15 +79,15 @@ def train(
     last_step: int | None = None,
     teacher: nn.Module | None = None,
 ) -> nn.Module:
-    """Train a network, pixels in [-1, 1] in, logits of parts or maps of local logits out, but for its weights
-    without a gradient; its averaged weights.
+    """Train the weights of a network that require a gradient, and return it with the moving average of its weights. It
+    takes pixels in [-1, 1] and gives logits of parts or maps of local logits.
 
-    Photos held out by the recipe are not looked at. The checkpoint is written every two minutes, at the end and at an
+    Photos held out by the recipe are not used. The checkpoint is written every two minutes, at the end and at an
     interrupt, which waits for the end of a step; where it exists, training goes on from it, to the same result.
-    `last_step` stops before the end. A `teacher`, logits of whole photos in [-1, 1], is asked once for each photo
-    before the first step; one for tiles, logits of tiles, sees those that the network sees.
-    Raises CheckpointError for a checkpoint that does not fit, ValueError for one of another recipe or `Origin`,
-    FileError if it cannot be written; the text of a KeyboardInterrupt says which step is kept.
+    `last_step` stops before the end. A `teacher`, from photos in [-1, 1] to logits, runs once on each photo before the
+    first step; one for tiles runs on the tiles of each batch. Raises CheckpointError for a checkpoint that does not
+    fit, ValueError for one of another recipe or `Origin`, FileError if it cannot be written; the text of a
+    KeyboardInterrupt says which step is kept.
     """
     path = Path(checkpoint)
     chosen, _ = split(photos, recipe.held_out)

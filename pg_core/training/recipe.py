@@ -1,4 +1,4 @@
-"""How a network is trained, as a value that a command line can show; each network has its own in
+"""How a network is trained, as a value whose fields are options of the command line; each network has its own in
 `pg_core.training.studies`. Not here: the steps, see `pg_core.training.loop`."""
 
 from abc import ABC, abstractmethod
@@ -14,25 +14,26 @@ from pg_core.networks.base import Pixels
 from pg_core.networks.bodies.architectures import Architecture
 
 Targets = Int[Tensor, "photos"] | Float[Tensor, "photos classes"]
-"""What a cross-entropy wants: a class, or probabilities of all."""
+"""The targets of a cross-entropy: indices of classes, or probabilities of all classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe(ABC):
-    """What all training has in common, with defaults for images of 32x32 pixels.
+    """The settings that all training has in common, with defaults for images of 32x32 pixels.
 
-    Two runs with equal recipes, photos and machine end in equal weights.
-    The rate rises for `warmup` steps, stays at `peak_rate`, and falls to 0 over the last part `decay` of the steps.
-    A `relative` rate is in units of the root mean square of each tensor at the beginning (folded batch normalisation
-    leaves some a hundred times larger than others). Large matrices follow their momentum made `orthogonal` (Muon,
-    Jordan 2024), all other weights AdamW. `weight_decay` is of matrices alone; gradients are cut to a norm of
-    `largest_gradient`. The result is the moving average of the weights. `shards` threads share a step.
-    With a teacher `teacher_share` of what the loss wants is its answer, the rest the label.
-    With `bfloat16` matrix products are rounded to it on a CPU too, as they always are on CUDA.
+    Two runs with equal recipes, photos and machine end in equal weights. The rate rises for `warmup` steps, stays at
+    `peak_rate`, and falls to 0 over the last part `decay` of the steps. A `relative` rate is in units of the root mean
+    square of each tensor at the beginning (folded batch normalisation leaves some a hundred times larger than others).
+    Large matrices follow their momentum made `orthogonal` (Muon, Jordan 2024), all other weights AdamW. `weight_decay`
+    is of matrices alone; gradients are clipped to a norm of `largest_gradient`. The result is the exponential moving
+    average of the weights, with the decay `averaging`. `shards` threads share a step. With a teacher (knowledge
+    distillation) its probabilities are the share `teacher_share` of the targets, in [0, 1], and the label is the rest.
+    With `bfloat16` matrix products are rounded to it on a CPU too, as they always are on CUDA. Raises ValueError for
+    values out of range.
     """
 
     teaches_parts: ClassVar[bool] = False
-    """Whether a teacher is asked for the parts that the network sees, in each step, and not once for each photo."""
+    """Whether a teacher runs on the parts that the network sees, in each step, and not once on each photo."""
     photos_per_step: int = 128
     steps: int = 6750
     peak_rate: float = 1.5e-3
@@ -64,13 +65,13 @@ class Recipe(ABC):
         return self.peak_rate * min(1.0, (step + 1) / self.warmup, falling)
 
     def begin(self, network: Architecture, classes: int) -> nn.Module:
-        """What is trained, before the first step: random weights of the seed."""
+        """The network to be trained, before the first step: random weights of the seed."""
         torch.manual_seed(self.seed)
         return network.untrained(classes)
 
     @abstractmethod
     def inputs(self, images: list[Pixels], step: int, generator: np.random.Generator) -> tuple[Tensor, ...]:
-        """What the network is given of some photos in a step, all that is random from the generator."""
+        """The inputs of the network for some photos in a step; all that is random is drawn from the generator."""
 
     @abstractmethod
     def loss(
@@ -80,17 +81,18 @@ class Recipe(ABC):
         targets: Targets,
         part_targets: Float[Tensor, "parts classes"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The loss of what the network says of them.
+        """The loss of the logits of the network for these photos.
 
-        Masks and adversaries take from the labels. What the cross-entropies want are the labels too, or with a teacher
-        probabilities (knowledge distillation, Hinton et al. 2015): of photos, or of all their parts, photo by photo.
+        Masks and adversaries act on the labels. The targets of the cross-entropies are the labels too, or with a
+        teacher probabilities (knowledge distillation, Hinton et al. 2015): of photos, or of all their parts, photo by
+        photo.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A network, how it is trained unless options say otherwise, the name of its weights, whose classes it has, and
-    the study whose network may teach it."""
+    """A network, its recipe unless options say otherwise, the name of its weights, the data set whose classes it has,
+    and the study whose network may be its teacher."""
 
     network: Architecture
     recipe: Recipe

@@ -1,8 +1,7 @@
-"""What a teacher says of what another network is trained on: of whole photos, or of the very same tiles.
+"""Knowledge distillation (Hinton et al. 2015): the targets that a teacher gives, for whole photos or for tiles.
 
-A network of small parts learns the training photos by heart long before it has understood them all. What another one
-thinks tells it more than the label does, and where there is nothing to be learnt (knowledge distillation, Hinton et
-al. 2015).
+A network that sees small parts overfits the training photos early; the probabilities of a teacher tell it more than
+the label, also about parts in which the class cannot be seen.
 """
 
 import numpy as np
@@ -23,8 +22,8 @@ _PHOTOS_AT_ONCE = 250
 def taught_tiles(
     teacher: nn.Module, tiles: Float[Tensor, "tiles 3 side side"], labels: Int[Tensor, "photos"], share: float
 ) -> Float[Tensor, "tiles classes"]:
-    """What training wants of a batch's tiles, photo by photo: `share` of the teacher's probabilities for the tile, and
-    the rest for the label of its photo."""
+    """The targets of a batch's tiles, photo by photo: the teacher's probabilities for the tile, weighted by `share`,
+    and the label of its photo, weighted by the rest."""
     probabilities = teacher(tiles).softmax(dim=1)
     of_photo = F.one_hot(labels, probabilities.shape[1]).to(probabilities.dtype)
     return of_photo.repeat_interleave(len(tiles) // len(labels), dim=0).lerp(probabilities, share)
@@ -38,8 +37,8 @@ def taught(
     share: float,
     report: Report | None = None,
 ) -> Float[Tensor, "photos classes"]:
-    """What training wants: `share` of the teacher's probabilities, its logits the mean of those for a photo and its
-    mirror image, and the rest for the label."""
+    """The targets of photos: the teacher's probabilities, from the mean of its logits for a photo and its mirror
+    image, weighted by `share` in [0, 1], and the label, weighted by the rest."""
     device = next(teacher.parameters()).device
     targets, pace = [], Pace(len(photos))
     for first in range(0, len(photos), _PHOTOS_AT_ONCE):

@@ -89,9 +89,12 @@ def strings(value):
 
 
 def unwanted(text):
-    """What Streamlit would make of a text; formulas are the page's own where no name stands beside them."""
-    foreign = "evil" in text
-    return (part for part in constructs(text) if foreign or not part.startswith("$"))
+    """What Streamlit would make of a text; formulas are the page's own where nothing of a name is in them."""
+    return (
+        part
+        for part in constructs(text)
+        if not part.startswith("$") or "evil" in part or part.strip("$ ") == "x"
+    )
 
 
 def texts(app):

@@ -41,6 +41,7 @@ from pg_core.defences.registry import build, defence_spec
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.spec import DefenceConfig
 from pg_core.defences.undefended import Undefended
+from pg_core.evaluation.bracket import AttackedPhoto, State
 from pg_core.evaluation.outcomes import CaseResult
 from pg_core.evaluation.published import read
 from pg_core.evaluation.results import Setting
@@ -106,6 +107,7 @@ def examples():
         ),
         MODELS["tiles"],
         OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
+        AttackedPhoto("cat/a.jpg", None, 0, State.OPEN, 1),
         CaseResult(0, Verdict.CERTIFIED, 0.0),
         Placed(Finding.CERTIFIED, 0.0),
         Setting((8, 8), "masking", 0.0, Claim.LABEL, "all of it"),

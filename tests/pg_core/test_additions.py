@@ -179,10 +179,10 @@ def test_a_defence_and_its_setting_are_measured_over_the_folders_of_a_data_set(c
 
 def test_a_setting_out_of_its_range_is_a_usage_error_in_a_sentence(capsys, folder):
     for words, cure in (
-        (("--toy-handicap", "10"), "expected a whole number of [0, 9] for toy_handicap, got 10"),
-        (("--toy-handicap", "1.5"), "expected a whole number of [0, 9] for toy_handicap, got '1.5'"),
-        (("--masks-per-axis", "99999"), "expected a whole number of [2, 16] for masks_per_axis, got 99999"),
-        (("--alert-threshold", "nan"), "expected a number of [0, 1] for alert_threshold, got nan"),
+        (("--toy-handicap", "10"), "expected a whole number in [0, 9] for toy_handicap, got 10"),
+        (("--toy-handicap", "1.5"), "expected a whole number in [0, 9] for toy_handicap, got '1.5'"),
+        (("--masks-per-axis", "99999"), "expected a whole number in [2, 16] for masks_per_axis, got 99999"),
+        (("--alert-threshold", "nan"), "expected a number in [0, 1] for alert_threshold, got nan"),
         (
             ("--evidence", "magic"),
             "expected one of logits, confidence, prediction, sharpened, toy for evidence",

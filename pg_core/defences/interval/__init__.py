@@ -1,1 +1,1 @@
-"""Interval bounds ([IBP]): a certificate of pixels by a small network that is computed on intervals."""
+"""Interval bound propagation ([IBP]): a certificate for pixels, by a small network that is computed on intervals."""

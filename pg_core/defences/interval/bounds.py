@@ -1,8 +1,9 @@
-"""Interval bounds against patches ([IBP], Chiang et al. 2020), for small networks on small images (theory §9).
+"""Interval bound propagation against patches ([IBP], Chiang et al. 2020), for small networks on small images (theory
+§9, Interval bounds).
 
 The pixels of the patch may be anything in [0, 1]; intervals are carried through convolutions and ReLUs to the last
-layer, which is merged with the difference of two classes. Networks are arrays here. Not here: their
-training, see `pg_core.training.loop`.
+layer, which is merged with the difference of two classes. Networks are arrays here. Not here: their training, see
+`pg_core.training.studies.interval`.
 """
 
 import math
@@ -32,7 +33,7 @@ _VALUES_AT_A_TIME = 2**22
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Convolution:
-    """Without padding; a ReLU follows."""
+    """A convolution without padding; a ReLU follows."""
 
     weights: Float64[np.ndarray, "outputs channels kernel_rows kernel_columns"]
     bias: Float64[np.ndarray, "outputs"]
@@ -41,7 +42,7 @@ class Convolution:
     def __call__(
         self, values: Activations
     ) -> Float64[np.ndarray, "*batch outputs output_rows output_columns"]:
-        """Before the ReLU."""
+        """The output before the ReLU."""
         return _convolved(values, self.weights, self.stride) + self.bias[:, None, None]
 
 
@@ -53,14 +54,14 @@ class Dense:
     bias: Float64[np.ndarray, "outputs"]
 
     def __call__(self, values: Float64[np.ndarray, "*batch inputs"]) -> Float64[np.ndarray, "*batch outputs"]:
-        """Before the ReLU."""
+        """The output before the ReLU."""
         return values @ self.weights.T + self.bias
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Layers:
-    """A network on pixels in [0, 1] as arrays: convolutions, then at least one linear layer. It is what its name
-    says; two with one name are taken for one."""
+    """A network on pixels in [0, 1] as arrays: convolutions, then at least one linear layer. `name` has to identify
+    the weights: settings and caches know the network by it."""
 
     name: str
     image_size: Size
@@ -73,13 +74,13 @@ class Layers:
 
     @property
     def channels(self) -> int:
-        """Of its images."""
+        """The number of channels of its images."""
         if self.convolutions:
             return self.convolutions[0].weights.shape[1]
         return self.dense[0].weights.shape[1] // math.prod(self.image_size)
 
     def __call__(self, pixels: Images) -> Scores:
-        """Logits, in float64."""
+        """Logits, in float64, of pixels in [0, 1]."""
         values = np.asarray(pixels, np.float64)
         for convolution in self.convolutions:
             values = np.maximum(convolution(values), 0.0)
@@ -95,10 +96,12 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class IntervalBounds:
-    """The plain prediction of a network, certified by intervals at every placement of a patch (pixels).
+    """The undefended prediction of a network, certified by intervals at every placement of a patch of `patch_size`
+    pixels.
 
     Prediction and certificate are about the network in float64, its `Layers`; the float32 network that they were made
-    of rounds otherwise, and nothing is claimed about it.
+    of rounds otherwise, and nothing is claimed about it. Raises ValueError for a patch that does not fit into the
+    image.
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
@@ -124,9 +127,10 @@ class IntervalBounds:
         return Prediction(first_largest(logits), logits)
 
     def certify(self, pixels: Images, label: Labels | int | None = None, delta: float = 0.0) -> Certificate:
-        """lower is the least lead of the label over its rival, the class over which it is least; upper is 0.
+        """lower bounds the difference of the logits of label and rival from below, for the rival with the least bound;
+        upper is 0.
 
-        The tolerance covers an error of delta in every pixel, and what float64 loses.
+        The tolerance covers an error of delta in every pixel, and the rounding of float64.
         """
         predicted = self.predict(pixels).label
         labels = labels_of(predicted, label, self.network.classes)
@@ -155,7 +159,7 @@ class IntervalBounds:
         if pixels.shape[-3] != self.network.channels:
             raise ValueError(f"expected images of {self.network.channels} channels, got {pixels.shape[-3]}")
         if not ((pixels >= 0) & (pixels <= 1)).all():
-            raise ValueError("expected pixels in [0, 1]")
+            raise ValueError(f"expected pixels in [0, 1], got {pixels.min():g} to {pixels.max():g}")
         return pixels
 
 

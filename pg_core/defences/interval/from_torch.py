@@ -11,8 +11,8 @@ from pg_core.networks.network import Network
 
 
 def layers_of(model: LocalModel) -> Layers:
-    """The layers, on pixels in [0, 1]; raises ValueError, one sentence, for a network that is not made of
-    convolutions without padding, ReLUs and a linear layer."""
+    """The layers, on pixels in [0, 1]; raises ValueError, one sentence, for a network whose body is no
+    `LocalIntervalNet`."""
     if not isinstance(model, Network) or not isinstance(model.body, LocalIntervalNet):
         raise ValueError(
             "interval bounds need a small network that was trained for them, and this one was not"

@@ -1,8 +1,8 @@
-"""Two rounds of masks, as in PatchCleanser ([PC]), on evidence instead of pixels (theory §9).
+"""Double masking, as in PatchCleanser ([PC]), on evidence instead of pixels (theory §9, Double masking on features).
 
-A network with a small receptive field need not run again for a mask: what it hides is taken from the sums of the
-evidence, so that every window of Equation 1 can be a mask. PatchCURE ([CURE]) masks features likewise. The
-certificate of each window, and that it is never less than that of robust masking at T = 0, are derived.
+A network with a small receptive field need not run again for a mask: the masked evidence is subtracted from the sums,
+so that every window of Equation 1 can be a mask. PatchCURE ([CURE]) masks features likewise. The certificate of each
+window, and that it is never less than that of robust masking at T = 0, are derived.
 """
 
 import math
@@ -33,7 +33,7 @@ class FeatureMasking:
     Without window i a class has SUM(û_c ⊙ (1 - i)), and the class with most is predicted, the lowest one on ties;
     without two windows likewise. If all single masks agree, that is the class; else that of the first disagreer with
     the majority whose class every second mask leaves; else the majority's. window_size is k in features; clip_high is
-    c_h > 0; wrapping is for maps of column bands.
+    c_h > 0; wrapping is for maps of column bands. Raises ValueError for values out of range.
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
@@ -55,7 +55,7 @@ class FeatureMasking:
         return f"double masking on features by all {height}x{width}{wraps} windows, {self.evidence}{clipped}"
 
     def predict(self, local_logits: LocalLogits) -> DoubleMasking:
-        """What the two rounds say; the second one only looks at the disagreers."""
+        """The prediction of both rounds; the second masks are tried on the disagreers only."""
         return self.mask(self.clipped(local_logits))
 
     def clipped(self, local_logits: LocalLogits) -> EvidenceMap:
@@ -83,12 +83,12 @@ class FeatureMasking:
         """lower is the label's lead over its rival outside the malicious window w, upper the most of this lead that a
         second mask takes; the rival is the class for which their difference is least.
 
-        Certified iff, for all masks j and classes c != y, SUM((û_y - û_c) ⊙ (1 - w) ⊙ (1 - j)) > 0. Then the mask w
-        stands for y, whatever w holds, and contradicts as second mask every disagreer that stands for another class.
-        Robust masking at T = 0 asks the label to lose two windows and the rival one; here both lose the same two, so
-        the margin is never smaller. It is exact in feature space for logits without a finite c_h only: where it is
-        negative, enough of a rival in every cell of w wins every mask but w, which j contradicts. With a finite range
-        a window of negative margin may have no witness, and is not known.
+        Certified iff, for all masks j and classes c != y, SUM((û_y - û_c) ⊙ (1 - w) ⊙ (1 - j)) > 0. Then, whatever w
+        holds, the mask w predicts y under every second mask, and as a second mask it contradicts every disagreer of
+        another class. Robust masking at T = 0 asks the label to lose two windows and the rival one; here both lose the
+        same two, so the margin is never smaller. The margin is exact in feature space only for logits without a finite
+        c_h: where it is negative, enough evidence of a rival in every cell of w wins under every mask but w, which j
+        contradicts. With a finite range a window of negative margin may have no witness; it is open.
         """
         evidence = self.clipped(local_logits)
         prediction = self.mask(evidence)
@@ -111,8 +111,8 @@ class FeatureMasking:
         )
 
     def attacked(self, evidence: EvidenceMap, rival: int, window: Window) -> EvidenceMap:
-        """One map in which a malicious window has as much for a rival in every cell as evidence can have, and nothing
-        for the others."""
+        """One map in which a malicious window has the largest value of evidence for a rival in every cell, and none
+        for the other classes."""
         windows = self._windows(evidence)
         inside = cells(window, windows.map_size)
         attacked = evidence.copy()
@@ -124,8 +124,8 @@ class FeatureMasking:
     def attacked_prediction(
         self, evidence: EvidenceMap, label: int, rival: int, window: Window
     ) -> DoubleMasking | None:
-        """What the two rounds say of one map that is attacked so: a witness, unless it is the label. None then;
-        without a finite c_h it is one wherever the margin is negative, else it may not be."""
+        """The prediction of both rounds on one map that is attacked so: a witness if it is not the label, else None.
+        Without a finite c_h it is a witness wherever the margin is negative."""
         said = self.mask(self.attacked(evidence, rival, window))
         return None if said.label == label else said
 
@@ -137,8 +137,8 @@ class FeatureMasking:
 def second_round(
     evidence: Float64[np.ndarray, "classes rows columns"], windows: Windows, masks: Int[np.ndarray, "masks"]
 ) -> Int[np.ndarray, "masks windows"]:
-    """p_ij of theory §9, for some first masks i (flat positions in W) and every second mask j: the class with most of
-    one map's evidence outside both, the lowest one on ties."""
+    """p_ij of theory §9, for the first masks i given by their flat positions in W and every second mask j: the class
+    with most evidence of one map outside both, the lowest one on ties."""
     held = windows.holding(Window(0, 0, *windows.map_size))[masks].reshape(-1, 1, *windows.map_size)
     left = np.where(held, 0.0, evidence)
     outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)

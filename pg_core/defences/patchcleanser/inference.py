@@ -1,4 +1,4 @@
-"""What a classifier says of an image under every pair of masks: the table that PatchCleanser decides by.
+"""The logits of a classifier under every pair of masks: the table from which PatchCleanser predicts.
 
 The classifier is anything that takes images to logits; it runs once for each of the pairs, in batches. A mask is a
 grey rectangle, under which nothing of the image, patch or not, is left.
@@ -14,7 +14,7 @@ from pg_core.io.progress import Pace, Report
 from pg_core.networks.base import LocalModel, Pixels, check_pixels
 
 Classifier = Callable[[Float32[np.ndarray, "batch 3 height width"]], Float[np.ndarray, "batch classes"]]
-"""Logits of images in [0, 1]; each image's the same, up to delta, in any batch."""
+"""From images in [0, 1] to logits, which may not depend on the batch by more than delta."""
 
 GREY = np.float32(0.5)
 
@@ -26,9 +26,10 @@ def two_mask_predictions(
     batch: int = 32,
     report: Report | None = None,
 ) -> Float32[np.ndarray, "classes masks masks"]:
-    """Logits under masks i and j, those under mask i alone on the diagonal: count * (count + 1)/2 images.
+    """Logits under masks i and j, those under mask i alone on the diagonal: count * (count + 1)/2 masked images, of
+    which `batch` are classified at a time.
 
-    Raises ValueError for an image of another size than the masks are for.
+    Raises ValueError for an image of another size than the masks are for, and a batch below 1.
     """
     check_pixels(pixels)
     if pixels.shape[1:] != masks.image_size:

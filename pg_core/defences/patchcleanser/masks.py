@@ -1,7 +1,8 @@
-"""Masks of pixels of which one hides the patch, wherever it is: the mask set of PatchCleanser (theory §9).
+"""The mask set of PatchCleanser: masks of pixels, one of which covers the patch wherever it is (theory §9,
+PatchCleanser).
 
-From [PC] section 3.4 (Xiang, Mahloujifar, Mittal 2022). Not here: what is seen under
-the masks, see `pg_core.defences.patchcleanser.inference`.
+From [PC] section 3.4 (Xiang, Mahloujifar, Mittal 2022). Not here: predictions under the masks, see
+`pg_core.defences.patchcleanser.inference`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pg_core.io.parameters import coerce_fields
 
 @dataclass(frozen=True, slots=True)
 class MaskSet:
-    """At most `per_axis` x `per_axis` equal masks, as small as they can be to contain every placement of a patch.
+    """At most `per_axis` x `per_axis` masks of one size, the smallest for which each placement of a patch lies in one
+    of them. Raises ValueError for a patch that does not fit into the image, and per_axis < 1.
 
     >>> masks = MaskSet((224, 224), (32, 32))
     >>> masks.stride, masks.mask_size, masks.starts(0)
@@ -51,7 +53,7 @@ class MaskSet:
 
     @property
     def shape(self) -> Size:
-        """Masks down and across."""
+        """The numbers of masks along rows and along columns."""
         return len(self.starts(0)), len(self.starts(1))
 
     @property
@@ -69,12 +71,12 @@ class MaskSet:
         return (*range(0, last, self.stride[axis]), last)
 
     def at(self, index: int) -> Patch:
-        """The mask of a number, in row-major order."""
+        """The mask with this index, in row-major order."""
         row, column = divmod(index, self.shape[1])
         return Patch(self.starts(0)[row], self.starts(1)[column], *self.mask_size)
 
     def covers(self, axis: int) -> Bool[np.ndarray, "placements masks"]:
-        """Whether the span of each mask along an axis contains that of the patch at each place."""
+        """Whether the span of each mask along an axis contains that of the patch at each placement."""
         place, start = np.arange(self.positions.shape[axis])[:, None], np.array(self.starts(axis))
         end = start + self.mask_size[axis]
         return (start <= place) & (place + self.patch_size[axis] <= end)

@@ -1,7 +1,7 @@
-"""PatchCleanser ([PC]): two rounds of masks on pixels, with any classifier (theory §9).
+"""PatchCleanser ([PC]): double masking on pixels, with any classifier (theory §9, PatchCleanser).
 
 It is given a table of logits under every pair of masks, with single masks on its diagonal, and never sees the
-classifier: `pg_core.defences.patchcleanser.inference` fills the table. The certificate of each location is derived.
+classifier: `pg_core.defences.patchcleanser.inference` fills the table. The certificate of each placement is derived.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ TwoMaskPredictions = Float[np.ndarray, "*batch classes masks masks"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DoubleMasking(Prediction):
-    """What the two rounds saw. `scores` are the masks that predict each class in the first round; `one_mask` are their
-    predictions, `majority` the class of most. `disagreer` is the mask that decided against it because all its
-    two-mask predictions are its own, -1 if there is none. On features the masks are `windows`."""
+    """The results of both rounds. `scores` counts the masks that predict each class in the first round; `one_mask` are
+    their predictions, `majority` the class of most. `disagreer` is the index of the mask that decided against the
+    majority because all its two-mask predictions are its own, -1 if there is none. On features the masks are
+    `windows`."""
 
     one_mask: Int[np.ndarray, "*batch masks"]
     majority: Labels
@@ -38,7 +39,7 @@ class DoubleMasking(Prediction):
 class PatchCleanser:
     """The prediction of two rounds of masks; one of them hides the patch. The lowest class wins ties.
 
-    By the local rule each place of the patch is certified on its own, by the published one all or none.
+    By the local rule each placement of the patch is certified on its own, by the published one all or none.
     """
 
     claim: ClassVar[Claim] = Claim.LABEL
@@ -65,9 +66,10 @@ class PatchCleanser:
     ) -> Certificate:
         """lower is the least logit of the label, upper the largest of its rival, where the two are closest.
 
-        A place of the patch is safe if some mask i covers it such that the label leads under (i, j) for every mask
-        j: i stands for the label, and contradicts, as second mask, every disagreer. The margin is the least lead under
-        i, for the best such i. Published: the label leads under all pairs. A tie is no lead.
+        A placement of the patch is certified if some mask i covers it such that the label leads under (i, j) for every
+        mask j: then all two-mask predictions of i are the label, and i as second mask contradicts every disagreer of
+        another class. The margin is the least lead under i, for the best such i. Published: the label leads under all
+        pairs. A tie is no lead.
         """
         logits = self._checked(two_mask_predictions)
         prediction = self._predicted(logits)
@@ -120,7 +122,9 @@ class PatchCleanser:
             )
         logits = np.asarray(two_mask_predictions, np.float64)
         if not (logits == logits.swapaxes(-2, -1)).all():
-            raise ValueError("expected a symmetric table, for a pair of masks has no order")
+            raise ValueError(
+                "expected a symmetric table, for a pair of masks has no order, got one that is not symmetric"
+            )
         return logits
 
     def _predicted(self, logits: Float64[np.ndarray, "*batch classes masks masks"]) -> DoubleMasking:
@@ -147,7 +151,7 @@ MASKS_PER_AXIS = Parameter(
 
 
 def mask_set(config: DefenceConfig) -> MaskSet:
-    """The masks that the network is run under."""
+    """The masks under which the network runs, for a configuration."""
     return MaskSet(config.image_size, config.patch_size, config[MASKS_PER_AXIS])
 
 

@@ -1,8 +1,8 @@
 """Double masking on features line by line (theory §9), with the numbers of one map: prediction and certificate.
 
-A trace is a tuple of values taken from what the defence saw and did. Of the second round a prediction keeps the mask
-that decided and no more, so what each second mask leaves is added up again, in the defence's own sums. Not here: how a
-step is drawn and said.
+A trace is a tuple of values taken from prediction and certificate. Of the second round a prediction keeps only the
+mask that decided, so that the evidence outside each second mask is summed again, as the defence does. Not here: how a
+step is drawn and worded.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ FEATURE_CERTIFICATE = tuple(FeatureLine)[len(FEATURE_PREDICTION) :]
 
 @dataclass(frozen=True, slots=True)
 class FeatureStep:
-    """One line as it is run: the class that it is about or that it found, numbers by their letters, the mask i or the
+    """One line as it is run: the class that it is about or that it found, numbers by their symbols, the mask i or the
     malicious window w, the second mask j that contradicts i or takes most, and the verdict of the last line."""
 
     line: FeatureLine
@@ -64,12 +64,12 @@ class FeatureStep:
         coerce_fields(self)
 
     def number(self, letters: str) -> float:
-        """What the step found under these letters; KeyError if it found no such thing."""
+        """The number of the step under this symbol; raises KeyError if it has none."""
         return dict(self.numbers)[letters]
 
 
 def trace_feature_prediction(evidence: OneMap, prediction: DoubleMasking) -> tuple[FeatureStep, ...]:
-    """The two rounds on one map: what each single mask leaves, in row-major order; then the disagreers until one
+    """The two rounds on one map: the class of each single mask, in row-major order; then the disagreers until one
     stands, the first and that one line by line.
 
     evidence is the û that `FeatureMasking.mask` made the prediction of. Raises ValueError for a prediction on pixels.

@@ -1,7 +1,7 @@
-"""Small maps of one class to try [PG] Figure 5 on, and one on which the published bound is wrong (theory §5).
+"""Small maps of one class on which to try [PG] Figure 5, and one on which the published bound is wrong (theory §5).
 
 A board is benign evidence, a malicious window and what the adversary puts into it; Algorithm 1 runs on it as on any
-map. Not here: drawings, see `app.plots.cases`.
+map. Not here: drawings.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,8 @@ Rows = tuple[tuple[float, ...], ...]
 class Board:
     """One class on a small map: benign evidence, and the content of the malicious window at a corner (row, column).
 
-    The benign evidence below the window is kept, and comes back when the window moves on.
+    The benign evidence under the window is kept, and comes back when the window moves. Raises ValueError for rows of
+    different lengths, evidence outside [0, `CEILING`], a window larger than the map, and T outside [0, 1).
     """
 
     values: Rows
@@ -75,24 +76,24 @@ class Board:
 
     @property
     def masking(self) -> Masking:
-        """What Algorithm 1 does to the attacked evidence."""
+        """The result of Algorithm 1 on the attacked evidence."""
         return self.defence.mask(self.attacked)
 
     @property
     def evidence(self) -> CaseEvidence:
-        """The case of Figure 5 that this is, with its numbers."""
+        """The case of Figure 5 that the board shows, with its numbers."""
         (known,) = cases(self.defence, self.benign, self.masking, self.window)
         return known
 
     def lower(self, bound: Bound) -> float:
-        """What the class keeps at least under any content of the window, `published` or `sound`."""
+        """The lower bound of the class under any content of the window, `published` or `sound`."""
         against_nothing = np.concatenate([self.benign, np.zeros_like(self.benign)])
         defence = replace(self.defence, bound=bound)
         certificate = defence.certify_masking(defence.mask(against_nothing), 0)
         return float(certificate.lower[self.corner])
 
     def painted(self, places: Iterable[tuple[int, int]], value: float) -> "Board":
-        """With this evidence in these cells: of the adversary inside the window, benign outside."""
+        """The board with this evidence in these cells: part of the content inside the window, benign outside."""
         values, content = np.array(self.values), np.array(self.content)
         window = self.window
         for row, column in places:
@@ -103,12 +104,12 @@ class Board:
         return replace(self, values=_rows(values), content=_rows(content))
 
     def moved(self, row: int, column: int) -> "Board":
-        """With the window, and what is in it, at another place, or as near to it as the map allows."""
+        """The board with the window and its content at another position, or as near to it as the map allows."""
         rows, columns = self.windows.shape
         return replace(self, corner=(min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)))
 
     def resized(self, map_size: Size, window_size: Size) -> "Board":
-        """Another size of map and window, with zeros where there was nothing; what is cut off is lost."""
+        """The board with another size of map and window, with zeros in new cells; what is cut off is lost."""
         fitted = Windows(map_size, window_size).window_size
         resized = replace(
             self,
@@ -120,7 +121,7 @@ class Board:
 
 
 def mirrored(board: Board) -> Board:
-    """A rival for a board: its evidence mirrored and half as much, with nothing in the window."""
+    """A rival for a board: its evidence mirrored left to right and halved, with nothing in the window."""
     halved = np.array(board.values)[:, ::-1] / 2
     return replace(board, values=_rows(halved), content=_rows(np.zeros(_size(board.content))))
 

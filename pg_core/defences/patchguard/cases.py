@@ -73,10 +73,11 @@ class CaseEvidence:
 def cases(
     defence: RobustMasking, benign: EvidenceMap, attacked: Masking, window: Window
 ) -> tuple[CaseEvidence, ...]:
-    """The case of every class of one map: its benign evidence, and what Algorithm 1 made of the attacked evidence.
+    """The case of every class of one map: from its benign evidence, and the result of Algorithm 1 on the attacked
+    evidence.
 
-    A window smaller than those of W stands for a patch that cannot fill one; then what contains it is case III, if
-    it holds more. Raises ValueError if the window is larger, passes the border, or is not all that was attacked.
+    A window smaller than those of W stands for a patch that cannot fill one; a detected window that contains it and is
+    larger is case III. Raises ValueError if the window is larger, passes the border, or is not all that was attacked.
     """
     windows, evidence = attacked.windows, attacked.evidence
     inside = (0 <= window.top <= windows.map_size[0] - window.height) and (

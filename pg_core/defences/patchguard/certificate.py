@@ -1,6 +1,6 @@
 """The provable analysis of robust masking: [PG] Algorithm 2 on evidence and its windows (theory §5, §6).
 
-Not here: the prediction, see `pg_core.defences.patchguard.masking`; the programs behind the tight bound, see
+Not here: the prediction, see `pg_core.defences.patchguard.masking`; the linear programs of the tight bound, see
 `pg_core.defences.patchguard.tight`.
 """
 
@@ -75,8 +75,9 @@ def certify_windows(
 ) -> MaskingCertificate:
     """Bounds on the scores of label and rival under any content of each window, by the plain bounds of theory §5.
 
-    outside is what each class has outside each window; the tolerance (of the whole batch) is that of the evidence, and
-    the certificate's is larger where its bounds round or jump. What is TIGHT is as SOUND here: see `sharpened`.
+    outside is the evidence of each class outside each window; the tolerance (of the whole batch) is that of the
+    evidence, and the certificate's is larger where its bounds round or jump. The bound TIGHT is that of SOUND here:
+    see `sharpened`.
     """
     bound = member(Bound, bound)
     upper, rival = _most_of_rivals(outside, labels, threshold)
@@ -130,7 +131,7 @@ def sharpened(
     whole: bool,
     tolerance: Tolerance,
 ) -> MaskingCertificate:
-    """The certificate with what the adversary attains in the windows that the plain bounds refuse (theory §6).
+    """The certificate with the tight bounds in the windows that the plain bounds do not certify (theory §6).
 
     top is the largest value of evidence, and whole says that it takes no value between 0 and that; the tolerance is
     the one that the certificate was made with.

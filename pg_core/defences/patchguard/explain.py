@@ -1,7 +1,7 @@
-"""Why a malicious window fails: how both bounds of [PG] Algorithm 2 come about from all evidence of a class, and
-what a witness does at each failing window (theory §4 to §6).
+"""Why a malicious window fails: how both bounds of [PG] Algorithm 2 come about from all evidence of a class, and what
+a witness does at each failing window (theory §4 to §6).
 
-Not here: the bounds themselves, see `pg_core.defences.patchguard.masking`, and the words about them.
+Not here: the bounds themselves, see `pg_core.defences.patchguard.certificate`, and the words about them.
 """
 
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ class Failure:
 def diagnose(
     defence: RobustMasking, masking: Masking, certificate: MaskingCertificate, window: Window
 ) -> Diagnosis:
-    """How the bounds of one map at a malicious window come about, in the numbers of its certificate."""
+    """How the bounds of one map at a malicious window come about; the numbers are those of its certificate."""
     at = window.top, window.left
     margin = float(certificate.margin[at])
     return Diagnosis(

@@ -23,10 +23,10 @@ from pg_core.io.parameters import coerce_fields, shown
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Masking(Prediction):
-    """What Algorithm 1 saw and did, with or without *batch.
+    """The result of Algorithm 1 with its intermediate values, with or without *batch.
 
-    `detected` is the flat position in W of the window removed from each class, -1 where none passes T; `scores`
-    are the evidence that is left.
+    `detected` is the flat position in W of the window removed from each class, -1 where none passes T; `scores` are
+    the sums of the evidence that is left; `window_sums` those of the evidence in each window.
     """
 
     windows: Windows
@@ -47,7 +47,7 @@ class Masking(Prediction):
 
 @runtime_checkable
 class ForPatches(Protocol):
-    """What `RobustMasking.for_patch` asks of a network."""
+    """The properties of a network that `RobustMasking.for_patch` uses."""
 
     @property
     def receptive_field(self) -> ReceptiveField: ...
@@ -60,8 +60,9 @@ class ForPatches(Protocol):
 class RobustMasking:
     """PatchGuard's defence: for each class, remove the window with suspiciously much evidence.
 
-    window_size is k in features (`ReceptiveField.window_size` gives it for a patch); threshold is T in [0,
-    1); clip_high is c_h > 0, and c_l = 0, which the proof needs; wrapping is for maps of column bands (Mask-DS).
+    window_size is k in features (`ReceptiveField.window_size` gives it for a patch); threshold is T in [0, 1);
+    clip_high is c_h > 0, and c_l = 0, which the proof needs; wrapping is for maps of column bands (Mask-DS). Raises
+    ValueError for values out of range.
     """
 
     window_size: Size
@@ -129,15 +130,16 @@ class RobustMasking:
     ) -> MaskingCertificate:
         """[PG] Algorithm 2: bounds on the scores under any content of each malicious window.
 
-        label defaults to the defended prediction; delta is the largest error of a local logit that the
-        network's arithmetic makes (theory §5, Numerics), 0 for exact maps.
+        label defaults to the defended prediction; delta >= 0 is the largest error of a local logit by the network's
+        arithmetic (theory §5, Numerics), 0 for exact maps.
         """
         return self.certify_masking(self.predict(local_logits), label, self.tolerance(local_logits, delta))
 
     def certify_masking(
         self, masking: Masking, label: Labels | int | None = None, tolerance: Tolerance = EXACT
     ) -> MaskingCertificate:
-        """The same for what Algorithm 1 has seen already, with the tolerance that `tolerance` gives."""
+        """The same for a result of `predict` or `mask`, with the tolerance that `tolerance` gives; raises ValueError
+        for anything else."""
         if not isinstance(masking, Masking):
             raise ValueError(f"expected what `predict` or `mask` gave, got {type(masking).__name__}")
         if not isinstance(tolerance, Tolerance):

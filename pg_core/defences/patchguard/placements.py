@@ -1,8 +1,8 @@
-"""What robust masking proves for each place that a patch may have, and not only for each window (theory §7).
+"""What robust masking proves for each placement of a patch, and not only for each window (theory §7).
 
 The footprint F of a placement may be smaller or larger than the masks M of Algorithm 1, so the bounds are those of
-masks that need not fit. The upper ones are derived: published nowhere we know of. Not here: patches of other
-shapes than rectangles.
+masks that need not fit. The upper ones are derived: published nowhere we know of. Not here: patches of other shapes
+than rectangles.
 """
 
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ class Placements:
         return self._expanded(self.margin, self.benign)
 
     def at(self, top: int, left: int) -> Placed:
-        """What is known of one placement."""
+        """What is known of one placement, by the pixel row and column of the patch's top left."""
         row, column = int(self.footprints.row_of[top]), int(self.footprints.column_of[left])
         if min(row, column) < 0:
             unseen = Finding.UNSEEN if self.prediction == self.label else Finding.NOT_CERTIFIED
@@ -109,7 +109,7 @@ class Placements:
 
     @property
     def counts(self) -> dict[Finding, int]:
-        """Placements of each finding."""
+        """The number of placements of each finding."""
         found = self.finding_map
         return {finding: int((found == finding.value).sum()) for finding in Finding}
 
@@ -195,7 +195,7 @@ def largest_patches(
     of the image is cut off, so that a side may be larger than any square that fits there; see `largest_inside`.
 
     A certificate of a square is one of every patch inside it, for the same defence: such a patch touches some of the
-    same pixels and no others, so whatever it holds, the square could hold too. (A defence fitted to another patch is
+    same pixels and no others, so whatever it holds, the square could hold too. (A defence built for another patch is
     another defence, and may prove more or less.) Sides are tried from 1 up to the first that is certified nowhere; at
     T = 0, where the bounds are attained, no larger one is. At T > 0 the side is proved, and a larger one may be safe.
     """

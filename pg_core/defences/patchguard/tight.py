@@ -1,6 +1,7 @@
-"""What one class can keep at most, and the label at least, of what surrounds a malicious window (theory §6).
+"""The tight bounds: the largest score of a rival and the least score of the label under any content of a malicious
+window (theory §6).
 
-Both are attained in feature space. Derived: published nowhere we know of. Not here: the content of the
+Both are attained in feature space, but for votes. Derived: published nowhere we know of. Not here: the content of the
 window for several classes at once, see `pg_core.defences.patchguard.witness`.
 """
 
@@ -67,12 +68,12 @@ class Surroundings:
 def straddling(
     around: Surroundings, top: float, doubt: float = 0.0
 ) -> tuple[Float64[np.ndarray, "overlapping"], Float64[np.ndarray, "overlapping cells"]]:
-    """The windows w' overlapping w that the adversary can have detected for the label: the benign evidence q1
-    that each takes along, and its cells of w (0 or 1).
+    """The windows w' overlapping w that the adversary can have detected for the label: the benign evidence q1 that
+    each takes along, and its cells of w (0 or 1).
 
-    With SUM(a) = x in w' ∩ w and nothing else in w, w' passes T as soon as q1 + x > T(t + x). Then the largest
-    window is removed, which holds q1 + x or more, and t - q1 or less is left. More of x only helps, so `top` in
-    every cell of w' ∩ w decides (theory §6, At T > 0). A window counts also if it fails by no more than `doubt`.
+    With SUM(a) = x in w' ∩ w and nothing else in w, w' passes T as soon as q1 + x > T(t + x). Then the largest window
+    is removed, which holds q1 + x or more, and t - q1 or less is left. More of x only helps, so `top` in every cell of
+    w' ∩ w decides (theory §6, At T > 0). A window counts also if it misses this by at most `doubt` >= 0.
     """
     overlapping = around.held.any(axis=1)
     taken, held = around.benign[overlapping], around.held[overlapping]
@@ -82,8 +83,8 @@ def straddling(
 
 
 def least_kept(around: Surroundings, top: float, doubt: float = 0.0) -> float:
-    """The least that the label keeps under contents of [0, top] in each cell of w, where m <= T t: t - q1 for the
-    best straddling window that can be detected, t - m_o if the range is wide enough for all."""
+    """The least score of the label under contents of [0, top] in each cell of w, where m <= T t: t - q1 for the best
+    straddling window that can be detected, t - m_o if the range is wide enough for all."""
     # More of x cannot undo a detection by rounding where 1 - T of a step of the grid is over half a unit in the
     # last place of any sum (`scale`); closer to T = 1, rounding counts as doubt.
     rounding = 0.0 if around.threshold < 0.75 else 2.0**-50 * (around.outside + around.held.shape[1] * top)
@@ -92,12 +93,13 @@ def least_kept(around: Surroundings, top: float, doubt: float = 0.0) -> float:
 
 
 def most_kept(around: Surroundings, top: float, whole: bool = False, doubt: float = 0.0) -> float:
-    """The most that a wrong class keeps under contents of [0, top] in each cell of w: max(t, t + e*).
+    """The largest score of a wrong class under contents of [0, top] in each cell of w, or an upper bound for `whole`
+    contents: max(t, t + e*).
 
-    e* is the most evidence that w can hold while no window passes T (Case IV): SUM(a) under, for all w' in W,
-    SUM(w' ⊙ (v + a)) <= T(t + SUM(a)) + doubt. `whole` contents are 0 or top, as votes are. The bound is
-    evaluated from the multipliers of the program by weak duality, so that the tolerance of the solver cannot
-    make it too small; it is never above t/(1 - T).
+    e* is the most evidence that w can hold while no window passes T (Case IV): SUM(a) under, for all w' in W, SUM(w' ⊙
+    (v + a)) <= T(t + SUM(a)) + doubt. `whole` contents are 0 or top, as votes are. The bound is evaluated from the
+    multipliers of the program by weak duality, so that the tolerance of the solver cannot make it too small; it is
+    never above t/(1 - T).
     """
     plain = around.outside / (1 - around.threshold)
     if not whole and cornered_content(around, top) is not None:
@@ -122,8 +124,8 @@ def cornered_content(around: Surroundings, top: float) -> Cells | None:
 
 
 def hidden_content(around: Surroundings, top: float, target: float) -> Cells | None:
-    """What w may hold for a rival so that no window passes T (Case IV) and it keeps more than the target, with as
-    much slack in both as can be; None if there is no such content."""
+    """A content of w for a rival with which no window passes T (Case IV) and its score is above the target, with as
+    much slack in both as possible; None if there is no such content."""
     solved = _contents(around, top, target, np.zeros(around.held.shape[1]), 0.0, True)
     return None if solved is None else solved[1]
 
@@ -131,12 +133,12 @@ def hidden_content(around: Surroundings, top: float, target: float) -> Cells | N
 def shared_contents(
     around: Surroundings, top: float, target: float, shared: Cells, needed: float
 ) -> Iterator[tuple[Cells, Cells]]:
-    """What w may hold for the label and for a rival, at most 1 in each cell together: for the label `needed` in all
-    in the shared cells, so that a straddling window is detected; for the rival, whose surroundings these are, what
-    keeps it above the target.
+    """Contents of w for the label and for a rival that sum to at most 1 in each cell: the label has `needed` in total
+    in the shared cells, so that a straddling window is detected; the rival, whose surroundings these are, has a score
+    above the target.
 
-    It does so if it hides, or if even the largest window does not take too much, detected or not. Nothing else
-    helps, so that with `straddling` these programs decide whether such contents exist.
+    It has if no window passes T, or if the largest window leaves enough even when it is detected. Nothing else helps,
+    so that with `straddling` these programs decide whether such contents exist.
     """
     for hiding in (False, True):
         solved = _contents(around, top, target, shared, needed, hiding)

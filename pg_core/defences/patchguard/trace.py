@@ -1,7 +1,7 @@
-"""[PG] Algorithms 1 and 2 line by line, with the numbers of one map, for those who want to watch them run.
+"""[PG] Algorithms 1 and 2 line by line, with the numbers of one map.
 
-A trace is a tuple of values taken from what the algorithms saw and did; it computes no result of its own. It leaves
-out how a step is drawn and said.
+A trace is a tuple of values taken from the results of the algorithms; it computes no result of its own. Not here: how
+a step is drawn and worded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,8 +54,8 @@ def algorithm_2(bound: Bound) -> tuple[Line, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line as it is run: for which class and malicious window, if the line is about one, what it found by its
-    letters, the window that it found (w* or w'), and the verdict of the last line."""
+    """One line as it is run: its class and malicious window, if it is about one, its numbers by their symbols, the
+    window that it found (w* or w'), and the verdict of the last line."""
 
     line: Line
     label: int | None
@@ -68,7 +68,7 @@ class Step:
         coerce_fields(self)
 
     def number(self, letters: str) -> float:
-        """What the step found under these letters; KeyError if it found no such thing."""
+        """The number of the step under this symbol; raises KeyError if it has none."""
         return dict(self.numbers)[letters]
 
 

@@ -1,8 +1,8 @@
-"""The attack in feature space that a failing window admits: theory §6 (derived), tried on [PG] Algorithm 1.
+"""Attacks in feature space on windows that are not certified: theory §6 (derived), run through [PG] Algorithm 1.
 
-A witness equals the benign evidence outside one malicious window and is legal evidence inside it: logits in [0,
-c_h], confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, as they are or sharpened, or votes. It leaves
-out whether pixels can bring it about.
+A witness equals the benign evidence outside one malicious window and is legal evidence inside it: logits in [0, c_h],
+confidences in [0, min(1, c_h)] that sum to at most 1 in a cell, as they are or sharpened, or votes. Not here: whether
+pixels attain it, see `pg_core.attacks`.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class WindowStatus(StrEnum):
 class Witness:
     """Evidence that differs from the benign one in a malicious window only, and is not predicted as the label.
 
-    `masking` is what Algorithm 1 saw and did; its evidence is the witness, its label the wrong prediction.
+    `masking` is the result of Algorithm 1 on it; its evidence is the witness, its label the wrong prediction.
     """
 
     window: Window
@@ -82,10 +82,10 @@ def find_witness(
 ) -> Witness | None:
     """A witness against the label of one map at a malicious window, for one rival or the first that has one.
 
-    At T = 0 there is one wherever the margin is negative, and where it is zero if the tie rule favours a rival.
-    At T > 0 the same holds of the tight bound within the precision of the solver for logits. Votes are whole and may
-    not attain it; of confidence and sharpened evidence label and rival may want the same cells, and a witness of
-    sharpened evidence may not be found. Raises ValueError for a rival that is the label.
+    At T = 0 there is one wherever the margin is negative, and where it is zero if the tie rule favours a rival. At T >
+    0 the same holds of the tight bound within the precision of the solver for logits. Votes are whole and may not
+    attain it; with confidence and sharpened evidence label and rival may need the same cells, and a witness of
+    sharpened evidence may be missed. Raises ValueError for a rival that is the label.
     """
     if label == rival:
         raise ValueError(f"expected a rival other than the label, got {rival} for both")
@@ -101,8 +101,8 @@ def find_witness(
 def find_contents(
     defence: RobustMasking, masking: Masking, label: int, window: Window, rival: int | None = None
 ) -> tuple[int, tuple[Cells, Cells]] | None:
-    """The rival, or the first of all (the strongest first, the lowest on ties), and contents of w for the label and
-    for it with which Algorithm 1 leaves it ahead; the other classes have nothing in w."""
+    """The rival, or the first of all (the strongest first, the lowest on ties), and contents of w for label and rival
+    with which Algorithm 1 scores the rival higher; the other classes have nothing in w. None if none were found."""
     windows, threshold = masking.windows, defence.threshold
     own = Surroundings.of(masking.evidence[label], windows, window, threshold)
     options = _options(defence, own)
@@ -135,7 +135,7 @@ def duel(
 def window_status(
     defence: RobustMasking, masking: Masking, certificate: Certificate, window: Window
 ) -> tuple[WindowStatus, Witness | None]:
-    """What is known of one malicious window of one map, with the witness that is its counterexample."""
+    """What is known of one malicious window of one map, with its witness if it has a counterexample."""
     at = window.top, window.left
     if certificate.proved[at]:
         return WindowStatus.CERTIFIED, None

@@ -1,5 +1,5 @@
-"""What a network trained here is made of, as a value that its card keeps. Not here: layers, each in a module beside
-this one with their own architecture, which is imported when a card names it, and torch with it."""
+"""The architecture of a network trained here, as a value that its card keeps. Not here: layers, each in a module
+beside this one with their own architecture, which is imported when a card names it, and torch with it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Architecture(ABC):
-    """Whole numbers of which a network is built. `kind` is its name in `ARCHITECTURES`, `placed` the kind of network
-    that it becomes, which says how a window of its map is computed."""
+    """The whole numbers from which a network is built. `kind` is its name in `ARCHITECTURES`, `placed` the class of
+    network that it becomes, which determines how a window of its map is computed."""
 
     kind: ClassVar[str]
     placed: ClassVar[type["Network"]]
@@ -26,7 +26,7 @@ class Architecture(ABC):
     @property
     @abstractmethod
     def receptive_field(self) -> ReceptiveField:
-        """What a local logit sees."""
+        """The pixels that a local logit sees."""
 
     @property
     @abstractmethod
@@ -35,10 +35,11 @@ class Architecture(ABC):
 
     @abstractmethod
     def untrained(self, classes: int) -> "nn.Module":
-        """The part with weights, as random as torch makes it; images in [-1, 1]."""
+        """The module that is trained, with the random weights that torch gives it; it takes images in [-1, 1]."""
 
     def local(self, base: "nn.Module", classes: int) -> "nn.Module":
-        """Local logits of images in [-1, 1] out of what was trained."""
+        """The module that gives local logits of images in [-1, 1], from the trained one. Raises TypeError for a
+        network without local logits."""
         return base
 
 

@@ -1,7 +1,7 @@
 """BagNet (Brendel and Bethge 2019), a ResNet-50 whose receptive field is 9, 17 or 33 pixels, stride 8.
 
-The architecture of the published checkpoints: no padding anywhere; a bottleneck whose 3x3 convolution shrinks
-the map crops its shortcut at the bottom and on the right. Classified at each location instead of on average.
+The architecture of the published checkpoints: no padding anywhere; a bottleneck whose 3x3 convolution shrinks the map
+crops its shortcut at the bottom and on the right. The linear layer is applied at each location, not to their mean.
 """
 
 from jaxtyping import Float

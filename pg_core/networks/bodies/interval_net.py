@@ -1,8 +1,8 @@
-"""A network for interval bounds ([IBP], Chiang et al. 2020): made local, and with intervals that cannot grow.
+"""A network for interval bounds ([IBP], Chiang et al. 2020) with local features in [0, 1].
 
-A convolution without padding, layers at each location alone, and a linear layer on all locations. What a location
-passes on to that lies in [0, 1], so the intervals of a patch, which double with every layer of random weights, end
-there: a location that is lost costs no more than it can say. `pg_core.defences.interval.bounds` certifies.
+A convolution without padding, layers at each location alone, and a linear layer on all locations. The features that
+this takes are cut to [0, 1]: however wide the intervals become in the layers before, a location that sees the patch
+costs the label no more than the range of its features. `pg_core.defences.interval.bounds` certifies.
 """
 
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class Interval(SmallMap):
 
 
 class IntervalNet(nn.Module):
-    """Logits, and in training how far an adversary gets. `image_side`, `field` and `stride` are in pixels; `blocks`
-    layers of `width` channels and one of `narrow` follow the convolution."""
+    """Differences of logits, clean and, for training, under the worst patch. `image_side`, `field` and `stride` are in
+    pixels; `blocks` layers of `width` channels and one of `narrow` follow the convolution."""
 
     def __init__(
         self, image_side: int, field: int, stride: int, classes: int, width: int, blocks: int, narrow: int
@@ -60,7 +60,7 @@ class IntervalNet(nn.Module):
     def features(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch narrow rows columns"]:
-        """What each location says, in [0, 1]."""
+        """The features of each location, in [0, 1]."""
         values = shifted(images.permute(0, 2, 3, 1), (self.field, self.field), self.stride)
         for layer in self.linear:
             values = F.relu(layer(values))
@@ -72,9 +72,10 @@ class IntervalNet(nn.Module):
         patch: Int[Tensor, ""],
         grown: Float[Tensor, ""],
     ) -> Float[Tensor, "batch 2 classes classes"]:
-        """By how much the logit of each class (third axis) exceeds that of each class (fourth axis): without a patch,
-        and at least, where a patch of `patch` x `patch` pixels moves all that its worst window of locations says by
-        the share `grown` of the way to the worst in [0, 1]. Intervals are never wider."""
+        """Differences of logits: of each class (third axis) over each other class (fourth axis); first without a
+        patch, then their least values under a patch of `patch` x `patch` pixels, which moves the contributions of its
+        worst window by the share `grown` in [0, 1] of the way to their least values. Interval bounds are never wider
+        than at `grown` = 1."""
         says = self.features(images)
         local = torch.einsum("bkij,ckij->bcij", says, self.evidence)
         leads = local[:, :, None] - local[:, None]
@@ -87,7 +88,7 @@ class IntervalNet(nn.Module):
 
 
 class LocalIntervalNet(nn.Module):
-    """Local logits whose mean are the logits of an `IntervalNet`: what each location adds to them."""
+    """Local logits whose mean is the logits of an `IntervalNet`: the contribution of each location."""
 
     def __init__(self, base: IntervalNet) -> None:
         super().__init__()
@@ -96,8 +97,8 @@ class LocalIntervalNet(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], top: int = 0, left: int = 0
     ) -> Float[Tensor, "batch classes rows columns"]:
-        """Local logits of images in [-1, 1], or of crops of them that begin at the pixel (top, left): what is said is
-        weighed for each location in its own way."""
+        """Local logits of images in [-1, 1], or of crops of them that begin at the pixel (top, left), since each
+        location has weights of its own."""
         says = self.base.features(images)
         row, column = top // self.base.stride, left // self.base.stride
         own = self.base.evidence[..., row : row + says.shape[2], column : column + says.shape[3]]

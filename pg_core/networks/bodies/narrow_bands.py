@@ -1,8 +1,8 @@
 """Column bands for small images, after [DS] (Levine and Feizi 2020), by a network that is given the band alone.
 
 A network on a 32x4 band costs a fraction of one on the 32x32 image that is blank outside of it ([DS], and
-`pg_core.networks.bodies.bands`). It is told in which column the band begins, which is local: no two bands share one.
-Convolutions along the rows are matrix products of shifted copies: on a CPU that is several times faster to train.
+`pg_core.networks.bodies.bands`). It is given the column in which the band begins, which keeps it local. Convolutions
+along the rows are matrix products of shifted copies: on a CPU that is several times faster to train.
 """
 
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ class BandClassifier(nn.Module):
 
 
 class NarrowBands(nn.Module):
-    """Logits of each band of `width` columns, from a base that sees a band and knows where it begins."""
+    """Logits of each band of `width` columns, from a base that takes a band and the column in which it begins."""
 
     def __init__(self, base: nn.Module, width: int) -> None:
         super().__init__()

@@ -1,10 +1,9 @@
-"""A network for small images that sees a few pixels and then thinks about each location alone.
+"""A network for small images with a small receptive field, and 1x1 layers at each location.
 
 Two convolutions without padding, then residual blocks of 1x1 layers, as in a BagNet (Brendel and Bethge 2019) that
 leaves its 3x3 layers at the beginning. All are matrix products, of shifted copies where a convolution is one, which
-run at the full speed of a processor. Each location knows where it is, which is local: what is learned for a place is
-added before the blocks, so that sky counts above and road below. The stride is that of the second convolution, so a
-map can be finer or coarser than in training.
+run at the full speed of a processor. Each location has a learned position embedding, added before the blocks, which
+keeps it local. The stride is that of the second convolution, so a map can be finer or coarser than in training.
 """
 
 from dataclasses import dataclass
@@ -92,9 +91,9 @@ class PointwiseNet(nn.Module):
 def shifted(
     values: Float[Tensor, "batch height width channels"], size: Size, stride: int
 ) -> Float[Tensor, "batch rows columns inputs"]:
-    """What a convolution of `size` cells sees at each of its places: its inputs side by side.
+    """The inputs of a convolution of `size` cells at each of its locations, side by side (im2col).
 
-    Raises ValueError if there is no place for it.
+    Raises ValueError if the map is smaller than `size`.
     """
     if min(_places(values.shape, size, stride)) < 1:
         height, width = values.shape[1:3]

@@ -36,7 +36,7 @@ class ResNet50(nn.Module):
         return self.fc(self.features(images).permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
 
     def features(self, images: Float[Tensor, "batch channels height width"]) -> Tensor:
-        """What the linear layer sees, [batch, 2048, rows, columns]."""
+        """The features that the linear layer takes, [batch, 2048, rows, columns]."""
         values = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage in range(1, 5):
             values = getattr(self, f"layer{stage}")(values)

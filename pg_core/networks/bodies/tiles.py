@@ -55,10 +55,10 @@ class SquareTiles(Architecture):
 
 
 class Tiles(nn.Module):
-    """Local logits of every tile; the logit of a group of classes is the logarithm of their summed odds.
+    """Local logits of every tile; the logit of a group of classes is the log-sum-exp of their logits.
 
-    base maps [batch, 3, side, side] to class logits; groups are indices of its classes, so that a group's
-    confidence is the sum of its classes' confidences (over the classes that some group names).
+    base maps [batch, 3, side, side] to class logits; groups are indices of its classes, so that a group's confidence
+    is the sum of its classes' confidences (over the classes that some group names).
     """
 
     members: Tensor

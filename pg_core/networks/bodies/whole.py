@@ -1,4 +1,5 @@
-"""A network that sees whole small images: no part of its answer can be masked, but it teaches those that see less."""
+"""A network whose receptive field is the whole of a small image: nothing can be certified, but it is the teacher of
+networks with small receptive fields (knowledge distillation)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +14,7 @@ from pg_core.networks.network import Network
 
 @dataclass(frozen=True, slots=True)
 class Whole(Architecture):
-    """One answer for a whole 32x32 image by a ResNet (He et al. 2016) of one block a stage whose first layers keep all
+    """Logits of a whole 32x32 image, by a ResNet (He et al. 2016) of one block a stage whose first layers keep all
     pixels: a 3x3 convolution of stride 1 and no pooling. Nothing to certify, but a teacher."""
 
     kind: ClassVar[str] = "whole"

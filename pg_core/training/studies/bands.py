@@ -1,4 +1,4 @@
-"""Bands of columns, each classified on its own."""
+"""Column bands, each classified on its own (Mask-DS, de-randomized smoothing)."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ from pg_core.training.studies.parts import PartsRecipe
 
 @dataclass(frozen=True, slots=True)
 class BandRecipe(PartsRecipe):
-    """Bands of `width` columns that wrap around the right edge, evenly spread but for up to `jitter` columns; a photo
-    is mirrored at random and moved by up to `shift` pixels."""
+    """Bands of `width` columns that wrap around the right edge, evenly spread but for up to `jitter` columns; photos
+    are mirrored at random and translated by up to `shift` pixels."""
 
     parts_per_photo: int = 4
     sharpness: float = 2.0

@@ -17,10 +17,11 @@ from pg_core.training.recipe import Recipe, Study, Targets
 @dataclass(frozen=True, slots=True)
 class IntervalRecipe(Recipe):
     """A network whose intervals under patches of `patch` x `patch` pixels leave the label in front ([IBP], Chiang et
-    al. 2020), on photos mirrored at random and moved by up to `shift` pixels.
+    al. 2020), on photos mirrored at random and translated by up to `shift` pixels.
 
-    The adversary's reach grows from nothing to all of it in the first `growth` steps; `share` is that of the worst
-    patch in the loss, the rest is that of no patch.
+    The adversary's reach grows from 0 to 1 in the first `growth` steps; the loss is the cross-entropy under the worst
+    patch, weighted by `share` in [0, 1], and that without a patch, weighted by the rest. Raises ValueError for values
+    out of range.
     """
 
     steps: int = 10000
@@ -38,7 +39,7 @@ class IntervalRecipe(Recipe):
             )
 
     def grown(self, step: int) -> float:
-        """The adversary's reach in a step, counted from 0."""
+        """The adversary's reach in a step, counted from 0, in [0, 1]."""
         return min(1.0, step / self.growth)
 
     def inputs(self, images: list[Pixels], step: int, generator: np.random.Generator) -> tuple[Tensor, ...]:
@@ -62,8 +63,8 @@ def interval_loss(
     targets: Targets,
     share: float,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of logits as far as the label's least leads allow: those under the worst patch, where each class
-    gets as near to the label as it gets anywhere, count `share`; those without a patch the rest."""
+    """Cross-entropy of the differences between the label's logit and each class's: their least values under the worst
+    patch for each class have the weight `share`, those without a patch the rest."""
     clean, worst = leads[torch.arange(len(labels)), :, labels].unbind(dim=1)
     return (1 - share) * F.cross_entropy(-clean, targets) + share * F.cross_entropy(-worst, targets)
 

@@ -1,4 +1,5 @@
-"""What tiles and bands have in common: parts of a photo, classified one by one, of which the label loses its best.
+"""What tiles and bands have in common: parts of a photo, classified one by one, of which the label loses those with
+most evidence.
 
 This is the lower bound of theory §5 for parts instead of windows.
 """
@@ -21,9 +22,9 @@ class PartsRecipe(Recipe):
 
     `dropped` of a photo's parts do not count for the label, those with most evidence, which is their confidence to the
     `power` (3 for sharpened evidence); `sharpness` is the power of a photo's mean evidence in the loss, `part_weight`
-    the share of the parts' own cross-entropy. For each photo what is cropped
-    is up to `zoom` pixels smaller or larger, and its brightness, contrast and saturation change by factors of up to
-    1 + `colour`: what the certificate counts on has to hold without either.
+    the share of the parts' own cross-entropy. For each photo the cropped parts are up to `zoom` pixels smaller or
+    larger, and its brightness, contrast and saturation change by factors of up to 1 + `colour`: evidence should depend
+    on neither. Raises ValueError for values out of range.
     """
 
     parts_per_photo: int = 8
@@ -47,7 +48,7 @@ class PartsRecipe(Recipe):
 
     @property
     def most_zoom(self) -> int:
-        """Above it nothing would be left, or there would not be enough around the photo."""
+        """The largest `zoom` for which something is left of a part, and the photo has enough pixels around it."""
         return 0
 
     def loss(
@@ -73,8 +74,9 @@ def masked_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the photos' evidence, the label without its `dropped` best parts.
 
-    The evidence of a class is the mean of its confidences to the `power`; its share in the loss is that to the power
-    `sharpness`. The label loses as in the lower bound of theory §5, the other classes nothing, as in the upper bound.
+    The evidence of a class is the mean of its confidences to the `power`; the probabilities of the loss are
+    proportional to it to the power `sharpness`. The label loses as in the lower bound of theory §5, the other classes
+    nothing, as in the upper bound.
     """
     photos, parts, _ = part_logits.shape
     confidence = part_logits.softmax(dim=-1) ** power

@@ -17,11 +17,11 @@ from pg_core.training.recipe import Recipe, Study, Targets
 
 @dataclass(frozen=True, slots=True)
 class MapRecipe(Recipe):
-    """A fully convolutional network on whole photos, mirrored at random and moved by up to `shift` pixels.
+    """A fully convolutional network on whole photos, mirrored at random and translated by up to `shift` pixels.
 
     `training_stride` is the distance of the local logits in training, whatever it is later, from a random corner:
-    coarse maps see more photos in the same time. The label loses its best window of `window` x `window` locations
-    and then the best one left, the other classes what they have in the first. `scale` multiplies the mean evidence;
+    coarse maps allow more photos in the same time. The label loses its best window of `window` x `window` locations
+    and then the best one left, the other classes their evidence in the first. `scale` multiplies the mean evidence;
     `clean_weight` is the share of the loss of all evidence, without any loss of windows.
     """
 
@@ -37,7 +37,7 @@ class MapRecipe(Recipe):
     shift: int = 4
 
     def begin(self, network: Architecture, classes: int) -> nn.Module:
-        """Random weights, which make coarser maps while they are trained."""
+        """Random weights of the seed, for maps of the training stride."""
         coarse = replace(network, stride=self.training_stride) if isinstance(network, Pointwise) else network
         return Recipe.begin(self, coarse, classes)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A study as a command line lists it: the module whose `STUDY` it is, and what its network is."""
+    """A study as the command line lists it: the module whose `STUDY` it is, and its network in a sentence."""
 
     module: str
     sentence: str
@@ -39,12 +39,12 @@ STUDIES: dict[str, Listed] = {
 
 
 def study(name: str) -> "Study":
-    """The study of this name."""
+    """The study of this name; raises KeyError for any other."""
     found: Study = import_module(STUDIES[name].module).STUDY
     return found
 
 
 def recipes() -> Mapping[str, type["Recipe"]]:
-    """The kinds of recipes by the names that checkpoints give them."""
+    """The types of recipes by their names in checkpoints."""
     kinds = (type(study(name).recipe) for name in STUDIES)
     return {kind.__name__: kind for kind in kinds}

@@ -56,8 +56,8 @@ class TileRecipe(PartsRecipe):
 
 
 def tile_classifier(classes: tuple[int, ...], lite: int = 0, frozen_blocks: int = 3) -> EfficientNetLite:
-    """Where training begins: the pretrained EfficientNet-Lite with batch normalisation folded and a head for
-    some of ImageNet's classes; its first layers, whose backward pass costs most, stay as they are."""
+    """The network before training: the pretrained EfficientNet-Lite with batch normalisation folded and a head for
+    these classes (ImageNet's indices); its first layers, whose backward pass costs most, are frozen."""
     network = pretrained(LITES[lite])
     head = nn.Linear(network._fc.in_features, len(classes))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Whole photos, of which nothing can be masked: a teacher for the other networks."""
+"""Whole photos: a network without a certificate, the teacher of the others (knowledge distillation)."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ from pg_core.training.recipe import Recipe, Study, Targets
 
 @dataclass(frozen=True, slots=True)
 class WholeRecipe(Recipe):
-    """A network that sees whole photos, mirrored at random, moved by up to `shift` pixels and grey in a square of
-    `erased` x `erased` pixels, which may reach outside (DeVries and Taylor 2017)."""
+    """A network that sees whole photos, mirrored at random, translated by up to `shift` pixels and grey in a square of
+    `erased` x `erased` pixels, which may reach outside (Cutout, DeVries and Taylor 2017)."""
 
     steps: int = 2600
     peak_rate: float = 2e-3

@@ -100,7 +100,7 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(features):
     photo = Image.new("RGB", (64, 48))
     with pytest.raises(ValueError, match=r"^expected a network for a photo, got a configuration"):
         compare(photo, config_of(features))
-    with pytest.raises(ValueError, match=r"^expected what tiles saw, got what colours did"):
+    with pytest.raises(ValueError, match=r"^expected local features of tiles, got those of colours"):
         compare(features, "tiles")
     with pytest.raises(ValueError, match=r"^expected one of threshold, .*, got 'magic'"):
         compare(photo, Colours(), settings={"magic": 1})

@@ -1,6 +1,5 @@
 """Votes of bands and blocks: the certificate is the literal one, exact in feature space, and counts strided bands."""
 
-import doctest
 import math
 from dataclasses import replace
 
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_core.defences import smoothing as module
 from pg_core.defences.base import Rule, Verdict
 from pg_core.defences.smoothing import Smoothing
 from tests.reference import smoothing as literal
@@ -48,10 +46,6 @@ def spelt_out(defence, local_logits):
 def position(defence, at):
     """Where in the certificate a placement stands: an axis without ends has one position."""
     return tuple(min(i, n - 1) for i, n in zip(at, defence.positions.shape, strict=True))
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
 
 
 @given(scenes())

@@ -1,6 +1,5 @@
 """Footprints of all placements of a patch: those that see its pixels, and the sums over them and over the masks."""
 
-import doctest
 import math
 
 import numpy as np
@@ -9,16 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.geometry import Patch, ReceptiveField, Windows, cells
-from pg_core.geometry import footprints as module
 from pg_core.geometry.footprints import Footprints
 from tests import reference
 from tests.pg_core.defences.patchguard.test_placements import UNIT, footprints_on
 from tests.pg_core.geometry.test_geometry import cells_of, scenes
 from tests.reference.placements import placements as literal_placements
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
 
 
 @settings(max_examples=50)

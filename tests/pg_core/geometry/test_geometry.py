@@ -1,14 +1,11 @@
 """Every index and every window sum is that of the literal loops over pixels and windows."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pg_core import geometry
 from pg_core.evidence.grid import clip
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Patch, ReceptiveField, Window, Windows, cells
@@ -43,10 +40,6 @@ def maps_with_windows(draw):
 
 def cells_of(window):
     return {(i, j) for i in range(window.top, window.bottom) for j in range(window.left, window.right)}
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(geometry).failed == 0
 
 
 # --- Equation 1 -------------------------------------------------------------------------------------------

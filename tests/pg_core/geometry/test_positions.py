@@ -1,7 +1,5 @@
 """Placements of a patch: each is one rectangle of pixels inside the image, and a certificate says what it is about."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,17 +7,12 @@ from hypothesis import strategies as st
 
 from pg_core.defences.base import Certificate, Claim
 from pg_core.geometry import Patch, PatchPositions, Windows
-from pg_core.geometry import positions as module
 
 
 def certificate(positions):
     zero, label = np.zeros(positions.shape), np.array(0)
     rival = np.ones(positions.shape, np.int64)
     return Certificate(Claim.LABEL, positions, label, label, zero + 1, zero, rival, zero)
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
 
 
 @given(st.data())

@@ -1,6 +1,5 @@
 """What is printed and kept is JSON: no NaN, no Infinity; and what comes in hostile is refused in a sentence."""
 
-import doctest
 import json
 import math
 import zipfile
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg_core.__main__ import main
-from pg_core.io import json as schema
 from pg_core.io.json import as_json, from_json
 
 NUMBERS = st.floats(allow_nan=False) | st.integers() | st.text() | st.none() | st.booleans()
@@ -44,10 +42,6 @@ def certify(capsys, tmp_path):
         return code, captured.out, captured.err
 
     return call
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(schema).failed == 0
 
 
 @given(CONTENTS)

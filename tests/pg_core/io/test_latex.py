@@ -1,18 +1,12 @@
 """Every sign that LaTeX would take for its own is escaped, and a table has a line for each row."""
 
-import doctest
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_core.io import latex
 from pg_core.io.latex import escaped, table, tabular
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(latex).failed == 0
 
 
 @pytest.mark.parametrize("sign", "%&_#${}")

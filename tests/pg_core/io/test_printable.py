@@ -1,6 +1,5 @@
 """What a terminal would obey and XML forbids is visible; everything else stays as it is."""
 
-import doctest
 import html
 from xml.etree import ElementTree
 
@@ -9,15 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg_core.__main__ import main
-from pg_core.io import printable as module
 from pg_core.io.printable import printable
 
 HOSTILE = "red\x1b[31m\x9b0m\x07\u202egpj\u2066.exe\r\n\ud800"
 anything = st.text(st.characters(exclude_categories=()))
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
 
 
 @given(anything)

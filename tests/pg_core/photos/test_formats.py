@@ -1,6 +1,5 @@
 """Photos as people have them: told by content, turned upright once, and refused in a sentence that says the cure."""
 
-import doctest
 import gzip
 import io
 import struct
@@ -14,9 +13,6 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from pg_core.evaluation import results
-from pg_core.photos import formats
-from pg_core.photos import read as images
 from pg_core.photos.colour import to_srgb
 from pg_core.photos.formats import kind_of
 from pg_core.photos.inference import extract
@@ -328,8 +324,3 @@ def test_an_image_given_in_python_is_turned_upright_by_what_it_says():
     photo = smooth(24, 32)
     photo.getexif()[0x0112] = 3
     assert np.array_equal(upright_rgb(photo), np.asarray(smooth(24, 32))[::-1, ::-1])
-
-
-@pytest.mark.parametrize("module", [formats, images, results])
-def test_the_examples_in_docstrings_hold(module):
-    assert doctest.testmod(module).failed == 0

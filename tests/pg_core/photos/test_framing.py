@@ -1,6 +1,5 @@
 """How much of a photo the network sees, and what has to be said where that is little of it, or little in it."""
 
-import doctest
 import hashlib
 import json
 import math
@@ -16,7 +15,6 @@ from pg_core import __version__, certify, sample_path
 from pg_core.__main__ import main
 from pg_core.geometry import Box
 from pg_core.networks.base import Part
-from pg_core.photos import framing as module
 from pg_core.photos.framing import USUAL, Fit, Space, Threat, View, frame
 from pg_core.photos.read import BAR, to_pixels
 from tests.colours import Colours
@@ -113,10 +111,6 @@ def test_the_command_line_says_what_share_of_the_photo_is_seen(capsys, tmp_path)
         picture.convert("RGB").resize((448, 448)).save(square)
     assert main(["certify", str(square), *options]) == 0
     assert "The network sees" not in capsys.readouterr().out
-
-
-def test_the_examples_are_right():
-    assert doctest.testmod(module).failed == 0
 
 
 sides = st.integers(16, 90)

@@ -255,7 +255,7 @@ def test_the_command_writes_the_figure_of_the_certificate(run, tmp_path):
         (
             ("red.png", "-o", "a.pdf", "--threshold", "1"),
             2,
-            "expected a number of [0, 0.99] for threshold, got 1.0",
+            "expected a number in [0, 0.99] for threshold, got 1.0",
         ),
         (("red.png", "-o", "a.pdf", "--network", "x.json", "--model", "tiles"), 2, "--network goes without"),
     ],

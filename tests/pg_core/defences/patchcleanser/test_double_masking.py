@@ -1,6 +1,5 @@
 """Two rounds of masks: prediction and certificates are the literal ones, and no adversary breaks a safe place."""
 
-import doctest
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.defences.base import Rule, Verdict
-from pg_core.defences.patchcleanser import masks as module
 from pg_core.defences.patchcleanser.inference import GREY, mean_logits, two_mask_predictions
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
@@ -49,10 +47,6 @@ def predictions(logits):
 
 def sets(masks):
     return literal.masks(masks.image_size, masks.patch_size, masks.per_axis)
-
-
-def test_the_docstring_examples_are_true():
-    assert doctest.testmod(module).failed == 0
 
 
 @given(mask_sets(12, 7))
