@@ -112,6 +112,8 @@ def test_a_small_patch_in_a_corner_of_the_photo_has_a_handle_that_can_be_taken(o
     page.locator(".pg-patch").focus()
     page.keyboard.press(corner)
     settle(page)
+    # Not below the bar of pages, from where a finger would scroll it.
+    page.locator(".pg-handle").evaluate("handle => handle.scrollIntoView({ block: 'center' })")
     x, y = middle(page, ".pg-handle")
     assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).className", [x, y]) == "pg-handle"
 
