@@ -24,9 +24,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 @asynccontextmanager
 async def lifespan(server: st.App) -> AsyncIterator[None]:
-    """Begin when the server does; a server that ends does not wait for it."""
+    """Begin when the server does; a server that ends does not wait for it, and tidies up."""
     Thread(target=warm, name="warming", daemon=True).start()
     yield
+    # Uvicorn ends by the very signal that stopped it, after which nothing runs that waits for the exit.
+    from app.components.component import remove_modules
+
+    remove_modules()
 
 
 def warm() -> None:

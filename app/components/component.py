@@ -50,12 +50,18 @@ def serve_modules() -> Path:
     with _serving:
         if not _served or not all((_served[-1] / name).is_file() for name in _MODULES):
             folder = Path(tempfile.mkdtemp(prefix="patchguard-"))
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            atexit.register(remove_modules)
             for name, code in _MODULES.items():
                 (folder / name).write_bytes(code)
             declare_component(_MODULES_NAME, folder)
             _served.append(folder)
         return _served[-1]
+
+
+def remove_modules() -> None:
+    """Delete the folders, at the end of the server."""
+    while _served:
+        shutil.rmtree(_served.pop(), ignore_errors=True)
 
 
 @cache

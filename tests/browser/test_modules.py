@@ -1,10 +1,12 @@
 """The modules of the components in a real Chromium: what the server hands out of them, and how they come and go."""
 
+import signal
+
 import pytest
 from playwright.sync_api import expect
 
 from app.components.component import MODULES_URL
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, start_server
 from tests.browser.test_figure5 import cell, wait_for_board
 
 pytestmark = pytest.mark.browser
@@ -73,3 +75,20 @@ def test_a_module_that_does_not_come_is_named_with_the_cure(open_page):
     page.unroute("**/board.js")
     page.reload()
     wait_for_board(page)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_stopped_leaves_no_file_of_the_modules(chromium, tmp_path, monkeypatch, stop):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process, url = start_server(tmp_path / "log.txt")
+    try:
+        page = chromium.new_page()
+        page.goto(f"{url}/about")
+        expect(page.locator(".pg-bar")).to_be_attached()
+        page.close()
+        assert list(tmp_path.glob("patchguard-*"))
+        process.send_signal(stop)
+        process.wait(60)
+    finally:
+        process.kill()
+    assert not list(tmp_path.glob("patchguard-*"))

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from app.components.component import serve_modules, version
+from app.components.component import remove_modules, serve_modules, version
 from tests.browser.conftest import ROOT
 
 SOURCES = {path.name: path.read_bytes() for path in (ROOT / "app" / "components").glob("*.js")}
@@ -42,3 +42,10 @@ def test_modules_that_were_tidied_away_are_served_from_a_new_folder(tidy):
     after = serve_modules()
     assert after != before
     assert {path.name: path.read_bytes() for path in after.iterdir()} == SOURCES
+
+
+def test_nothing_of_the_modules_is_left_when_the_server_ends_and_they_are_served_again_if_asked_for():
+    before = serve_modules()
+    remove_modules()
+    assert not before.exists()
+    assert serve_modules().is_dir()
