@@ -12,10 +12,11 @@ from pg_core.__main__ import main
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.base import ALERT, Claim
 from pg_core.evaluation.attacked import attack_photos
-from pg_core.evaluation.bracket import Bracket, Budget, State, read_bracket
-from pg_core.evaluation.results import Setting
+from pg_core.evaluation.bracket import Bracket, Budget, State, read_bracket, read_brackets
+from pg_core.evaluation.results import Setting, read_all
 from pg_core.evaluation.run import evaluate, evaluation_cases
 from pg_core.io.json import as_json
+from pg_core.networks.shipped import read_card
 from pg_core.photos.inference import update
 from pg_core.photos.patches import paste
 
@@ -149,6 +150,27 @@ def test_a_bracket_is_read_as_it_was_written_and_refused_where_it_contradicts_it
         path.write_text(json.dumps(content | wrong))
         with pytest.raises(ValueError, match=r"bracket\.json: "):
             read_bracket(path)
+
+
+@pytest.mark.parametrize("name", sorted(read_brackets()))
+def test_a_shipped_bracket_is_of_the_shipped_weights_and_agrees_with_what_was_evaluated(name):
+    found = read_brackets()[name]
+    network, n = found.configuration.model, found.n
+    assert found.configuration.weights_sha256 == read_card(network).sha256
+    assert n >= (200 if network == "imagenette" else 500)
+    assert found.certified is None or found.certified.count <= found.attacked.count <= found.clean.count
+    compared = 0
+    for evaluation in read_all().values():
+        if evaluation.configuration.model != network or evaluation.folder != found.folder:
+            continue
+        for run in evaluation.runs:
+            if run.setting == found.setting and run.certified is not None and found.certified is not None:
+                # The first photos of the same folder: within what chance allows, and never more than there are.
+                low, high = found.certified.interval
+                assert low - 0.02 <= run.certified.share <= high + 0.02
+                assert found.certified.count <= run.certified.count
+                compared += 1
+    assert compared or found.certified is None
 
 
 def test_nothing_is_certified_without_a_defence(bracket):
