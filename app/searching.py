@@ -104,14 +104,16 @@ def panel(
         refused = _proved_here(subject, place)
     about = searches.current()
     running = searches.unfinished()
-    button.button(
+    # Not by a callback: its arguments would be those of the run before, without what was chosen just now.
+    if button.button(
         "Search for pixels",
         key="search-start",
-        on_click=searches.start,
-        args=(subject.chosen, subject.label, subject.clean, order(attacked, searches.target(subject.clean))),
         disabled=refused is not None or (about is not None and running and about[0] == subject.key),
         width="stretch",
-    )
+    ):
+        wanted = order(attacked, searches.target(subject.clean))
+        searches.start(subject.chosen, subject.label, subject.clean, wanted)
+        st.rerun()
     if refused is not None:
         st.caption(refused)
     if running:

@@ -70,14 +70,15 @@ def _paint(subject: Subject, place: Patch) -> None:
     tries = game.tries(subject.key)
     left = game.MOST_TRIES - len(tries)
     paint, again = st.columns(2)
-    paint.button(
+    # Not by a callback: its arguments would be those of the run before, without what was painted just now.
+    if paint.button(
         f"Try it ({left} left)" if left else "No tries left",
         key="attack-try",
-        on_click=game.attempt,
-        args=(chosen, subject.label, clean, subject.key, place),
         disabled=not left,
         width="stretch",
-    )
+    ):
+        game.attempt(chosen, subject.label, clean, subject.key, place)
+        st.rerun()
     again.button("New game", key="attack-new", on_click=game.begin, args=(subject.key,), width="stretch")
     if not tries:
         return
