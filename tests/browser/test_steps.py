@@ -18,6 +18,8 @@ def test_the_step_through_goes_to_its_end_by_buttons_and_keys(open_page):
     page = open_page(path="steps")
     expect(page.get_by_text("Step 1 of 17")).to_be_visible()
     expect(current_line(page)).to_have_text("for each class y:")
+    # Streamlit drops a click on a fragment that the whole page is about to run anew.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.get_by_role("button", name="Next").click()
     expect(current_line(page)).to_have_text("ûy ← clip(uy, 0, ch)")
     page.keyboard.press("Alt+n")
