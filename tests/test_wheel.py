@@ -78,7 +78,8 @@ def test_the_wheel_has_the_library_with_each_asset_that_it_reads_and_nothing_els
         if path.suffix == ".py" or path.name in ("py.typed", "theory.md")
     ]
     shipped = [f"weights/{name}{suffix}" for name in TRAINED for suffix in (".json", ".safetensors")]
-    measured = [f"results/{path.name}" for path in (ROOT / "assets" / "results").iterdir()]
+    results = (ROOT / "assets" / "results").rglob("*.*")
+    measured = [path.relative_to(ROOT / "assets").as_posix() for path in results]
     expected = {path.relative_to(ROOT).as_posix(): path for path in code} | {
         f"{IN_THE_WHEEL}/{name}": ROOT / "assets" / name
         for name in ("imagenet_classes.csv", *shipped, *measured)
