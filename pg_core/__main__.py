@@ -29,6 +29,9 @@ class _Parser(argparse.ArgumentParser):
 
 def console() -> NoReturn:
     """What `python -m pg_core` and the script `patchguard` run: `main`, which Ctrl-C ends, and then its exit code."""
+    # Threads of OpenMP spin while they wait for each other: where other work has the cores, an attack took ten times
+    # as long. It reads this when torch is loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with interruptible():
         code = main()
         if code == _INTERRUPTED:
