@@ -57,7 +57,9 @@ def _check(options: argparse.Namespace) -> Iterator[str]:
         raise ValueError(f"{printable(options.proof.name)} cannot be read: {error}") from error
     except checker.RefusedError as error:
         raise ValueError(f"{printable(options.proof.name)} is refused: {error}") from error
-    yield from proof.lines()
+    yield f"proved: {proof.words}"
+    yield f"level: arithmetic, from the evidence to the verdict, at {proof.windows.count} windows, exactly"
+    yield f"on trust: that this network says this of this photo; {', '.join(proof.trusted)}"
     if photo_file is None:
         return
     from pg_core.proofs.inference import compared

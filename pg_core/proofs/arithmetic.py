@@ -192,9 +192,8 @@ def _clipped(
     top, step = map(Fraction, scale(features.map_size, kind, clip_high))
     delta, moved = Fraction(features.delta), Fraction(0)
     if delta and kind.whole:
-        moved = Fraction(
-            float(Tolerance.of_evidence(features.local_logits, kind, clip_high, features.delta, 1).error)
-        )
+        tolerance = Tolerance.of_evidence(features.local_logits, kind, clip_high, features.delta, 1.0)
+        moved = Fraction(float(tolerance.error))
     elif delta:
         moved = features.map_size[0] * features.map_size[1] * (min(delta, top) + step)
     clipped = None if np.isinf(clip_high) else Fraction(clip_high)

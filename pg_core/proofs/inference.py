@@ -14,6 +14,7 @@ import numpy as np
 
 from pg_core.defences.bounded import SLOPE, BoundedEvidence
 from pg_core.evidence.grid import clip
+from pg_core.evidence.types import EvidenceType
 from pg_core.io.parameters import shown
 from pg_core.networks.network import Network
 from pg_core.photos.inference import LocalFeatures, extract
@@ -54,7 +55,7 @@ def _evidence_compared(predicate: Any, features: LocalFeatures) -> str:  # noqa:
         again, allowed = BoundedEvidence((1, 1)).squash(features.local_logits), SLOPE * float(delta)
     else:
         clip_high = float("inf") if evidence["clip_high"] is None else float(Fraction(evidence["clip_high"]))
-        again, allowed = clip(features.local_logits, kind, clip_high), float(delta)
+        again, allowed = clip(features.local_logits, EvidenceType.named(kind), clip_high), float(delta)
     differences = np.abs(said - again)
     if kind == "prediction":
         flipped, most = (

@@ -21,9 +21,19 @@ from pg_core.geometry import times
 from pg_core.photos.framing import Space
 from pg_core.proofs.arithmetic import Arithmetic, Grid, Number, arithmetic
 
-STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "urn:patchguard-explorer:certificate:v1"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_CERTIFICATE = "urn:patchguard-explorer:certificate:v1"
 _EXACT_IN_JSON = 2**53
-_TRUSTED = ("subject", "network", "framing", "pixels_sha256", "made_with")
+_TRUSTED = (
+    "subject",
+    "network",
+    "framing",
+    "pixels_sha256",
+    "made_with",
+    "evidence.type",
+    "evidence.clip_high",
+    "tolerance.delta",
+)
 
 Json = dict[str, object]
 
@@ -113,12 +123,12 @@ def prove(analysis: Analysis, subject: Subject) -> Json:
         "trusted": trusted,
     }
     return {
-        "_type": STATEMENT,
+        "_type": _STATEMENT,
         "subject": [
             {"name": subject.photo, "digest": {"sha256": subject.photo_sha256}},
             {"name": f"weights of {features.model}", "digest": {"sha256": subject.weights_sha256}},
         ],
-        "predicateType": PREDICATE,
+        "predicateType": _CERTIFICATE,
         "predicate": predicate,
     }
 

@@ -65,7 +65,7 @@ def drawn_analysis(random):
     whole = random.random() < 0.4
     local_logits = random.integers(-1, 3, shape) * 1.0 if whole else random.uniform(-1, 2, shape)
     local_logits[random.integers(classes)] += random.choice([0.0, 1.0, 2.0, 4.0])
-    delta = float(random.choice([0.0, 1e-6, 0.01]))
+    delta = float(random.choice([0.0, 1e-6, 0.01, 0.1]))
     features = features_of(local_logits, wrapping, delta)
     patch = (1, int(random.integers(1, 3))) if wrapping else tuple(map(int, random.integers(1, 3, 2)))
     defence = drawn_defence(random, features.receptive_field.window_size(patch), wrapping)
