@@ -70,7 +70,7 @@ class Arithmetic:
     upper: list[Number]
     rival: list[int]
     other: list[int]
-    verdict: Verdict
+    verdict: str
     witnesses: list[WitnessContents]
 
 

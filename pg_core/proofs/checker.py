@@ -245,12 +245,12 @@ class Proof:
         return changed
 
     def masked(self, maps: list[Rows]) -> int:
-        """Theory §3, robust masking: each class loses its largest window if that holds more than T of its evidence."""
+        """Robust masking (theory §3): each class loses its largest window if that holds more than T of it all."""
         held = [(max(self.windows.sums(rows)), sum(map(sum, rows))) for rows in maps]
         return first([every - most if most > self.part * every else every for most, every in held])
 
     def masked_bounds(self) -> Iterator[Position]:
-        """Theory §5: the sound bounds and their tolerance."""
+        """The sound bounds and their tolerance (theory §5)."""
         windows, part, left = self.windows, self.part, self.windows.outside(self.maps)
         rivals = [self.strongest(each) for each in left]
         uppers = [each[rival] / (1 - part) for each, rival in zip(left, rivals, strict=True)]
@@ -267,7 +267,7 @@ class Proof:
             yield lower, upper, rival, first(rest), surely - upper > tolerance
 
     def twice_masked(self, maps: list[Rows]) -> int:
-        """Theory §9, double masking on features: the majority, or the first disagreer that no second window denies."""
+        """Two rounds (theory §9): the majority, or the first disagreer that no second window denies."""
         one = list(map(first, self.windows.outside(maps)))
         majority = first([one.count(c) for c in range(len(maps))])
         for at, label in enumerate(one):
@@ -293,7 +293,7 @@ class Proof:
             yield lower, lower - margin, rival, other, margin > 2 * self.error
 
     def mean(self, maps: list[Rows]) -> int:
-        """Theory §9, bounded evidence: nothing is masked."""
+        """Bounded evidence (theory §9): nothing is masked."""
         return first([sum(map(sum, rows)) for rows in maps])
 
     def mean_bounds(self) -> Iterator[Position]:

@@ -169,7 +169,7 @@ def _evidence(grid: Grid) -> Json:
 
 def _words(analysis: Analysis, found: Arithmetic) -> str:
     """The claim in one sentence."""
-    if found.verdict is not Verdict.CERTIFIED:
+    if found.verdict != Verdict.CERTIFIED:
         return f"Nothing is claimed: {found.verdict}."
     image = "original photo" if analysis.threat.space is Space.PHOTO else "image that the network sees"
     patch = times(analysis.threat.patch_size)

@@ -1,4 +1,4 @@
-"""Many certificate files and many changes of them: the checker has to agree with the library, and to take no false one.
+"""Many certificate files, and many changes of them: the checker agrees with the library, and takes no false one.
 
     python -m tests.endurance.proofs [proofs] [changes of each]
 

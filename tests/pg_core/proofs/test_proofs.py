@@ -137,14 +137,14 @@ def test_windows_that_do_not_wrap_around_are_refused_on_a_ring():
     """The bound of the published code of Mask-DS is larger than the sound one somewhere, at T > 0."""
     for seed in range(200):
         random = np.random.default_rng(seed)
-        local_logits = random.integers(0, 9, (2, 1, 7)) * 1.0
+        local_logits = random.integers(0, 9, (2, 1, 9)) * 1.0
         local_logits[0] += 2
         features = features_of(local_logits, wrapping=True)
-        defence = RobustMasking((1, 3), 0.5, wrapping=True)
-        statement = statement_of(examine(features, defence, Threat((1, 2)), "class 0"))
+        defence = RobustMasking((1, 2), 0.75, wrapping=True)
+        statement = statement_of(examine(features, defence, Threat((1, 1)), "class 0"))
         predicate = statement["predicate"]
         û, W = literal.evidence_of(predicate), literal.windows_of(predicate)
-        lower = [reference.mask_ds_published_lower_bound(û[0], n, W, Fraction(1, 2)) for n in range(len(W))]
+        lower = [reference.mask_ds_published_lower_bound(û[0], n, W, Fraction(3, 4)) for n in range(len(W))]
         larger = [a > Fraction(b) for a, b in zip(lower, predicate["windows"]["lower"], strict=True)]
         if any(larger):
             predicate["windows"]["lower"] = [written(value) for value in lower]
