@@ -52,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     # Here, where an interrupt is caught: they take long to import.
-    from pg_core.commands import attack, certify, evaluate, figure, train
+    from pg_core.commands import attack, certify, check, evaluate, figure, prove, train
 
     parser = _Parser(
         prog=_SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m pg_core",
         description="Provable robustness against adversarial patches (PatchGuard).",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (certify, figure, attack, evaluate, train):
+    for command in (certify, figure, attack, prove, check, evaluate, train):
         command.add(commands)
     return parser.parse_args(arguments)
 

@@ -39,15 +39,7 @@ class Examined:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options that `analysed` reads, but for `photo`."""
-    command.add_argument("--model", choices=MODELS, metavar="NAME", help="default: tiles")
-    command.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a published network")
-    command.add_argument(
-        "--network",
-        type=Path,
-        metavar="CARD.json",
-        help="your own network instead: its card, beside its file; a .pt2 or .ts file is run, so it must be your own",
-    )
-    command.add_argument("--device", metavar="NAME", help="cuda, mps or cpu; default: the first there is")
+    add_network_options(command)
     command.add_argument(
         "--patch-size",
         type=values.patch_size,
@@ -86,6 +78,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--label", metavar="NAME", help="class to certify, name or index; default: the defended prediction"
     )
+
+
+def add_network_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that `network` reads."""
+    command.add_argument("--model", choices=MODELS, metavar="NAME", help="default: tiles")
+    command.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a published network")
+    command.add_argument(
+        "--network",
+        type=Path,
+        metavar="CARD.json",
+        help="your own network instead: its card, beside its file; a .pt2 or .ts file is run, so it must be your own",
+    )
+    command.add_argument("--device", metavar="NAME", help="cuda, mps or cpu; default: the first there is")
 
 
 def check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
