@@ -22,7 +22,13 @@ def weakest(analysis: Analysis, count: int | None = None) -> tuple[Patch, ...]:
         )
         for at in order[uncertain[order]]
     )
-    return tuple(dict.fromkeys(places))[:count]
+    # A window of a ring that only a patch around the edge of the image would reach has none of its own.
+    return tuple(dict.fromkeys(place for place in places if not _proved(analysis, place)))[:count]
+
+
+def _proved(analysis: Analysis, place: Patch) -> bool:
+    at = analysis.position(place)
+    return at is not None and bool(analysis.certificate.proved[at.top, at.left])
 
 
 def _outside(analysis: Analysis) -> Float64[np.ndarray, "rows columns"]:

@@ -1,9 +1,24 @@
 """Where an attack begins: every uncertain position once, the weakest first, and none that is proved."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pg_core import FeatureMasking, MaskSet, PatchCleanser, RobustMasking, Undefended, Windows, examine
+from pg_core import (
+    FeatureMasking,
+    MaskSet,
+    PatchCleanser,
+    RobustMasking,
+    Undefended,
+    Windows,
+    build,
+    configure,
+    examine,
+    extract,
+    load_model,
+    sample_path,
+)
 from pg_core.attacks.places import weakest
 from tests.pg_core.attacks.test_pixels import FIELD, seen, toy
 
@@ -32,6 +47,24 @@ def test_each_uncertain_position_has_a_place_and_margins_grow(defence):
         assert margins == sorted(margins)
         tried += len(margins)
     assert tried > 0
+
+
+def test_on_a_ring_no_place_is_attacked_that_is_proved():
+    """The window around the edge holds most of the label, but no patch reaches it, and the nearest place is proved."""
+    model = load_model("cifar10-bands", "cpu")
+    defence = build("mask-ds", configure(model, (5, 5)))
+    features = extract(sample_path("chelsea"), model)
+    logits = np.zeros_like(features.local_logits)
+    logits[3, :, [28, 29, 30, 31, 0, 1, 2, 3, 12, 13, 14, 15]] = 20.0
+    analysis = examine(replace(features, local_logits=logits), defence)
+    proved = analysis.certificate.proved
+    around = analysis.certificate.windows.window(0, 28)
+    assert not proved[0, 28]
+    nearest = analysis.position(analysis.patch_in(around, (5, 5)))
+    assert (nearest.left, proved[0, nearest.left]) == (24, True)
+    places = [analysis.position(place) for place in weakest(analysis)]
+    assert places
+    assert not any(proved[place.top, place.left] for place in places)
 
 
 def test_without_a_defence_the_first_place_leaves_the_label_least_outside():
