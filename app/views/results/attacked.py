@@ -32,10 +32,8 @@ def bars(brackets: list[Bracket]) -> go.Figure:
                 x=shares,
                 y=names,
                 orientation="h",
-                marker={
-                    "color": colour,
-                    "pattern": {"shape": pattern, "fgcolor": "#ffffff", "solidity": 0.35},
-                },
+                # The colour of a pattern is that of its lines; what lies between them is the page's.
+                marker={"color": colour, "pattern": {"shape": pattern}},
                 customdata=[
                     f"{count} of {bracket.n} photos" for count, bracket in zip(counts, brackets, strict=True)
                 ],
