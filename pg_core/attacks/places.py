@@ -16,14 +16,16 @@ def weakest(analysis: Analysis, count: int | None = None) -> tuple[Patch, ...]:
     order = np.lexsort((_outside(analysis).ravel(), certificate.margin.ravel()))
     size = analysis.threat.on_network(analysis.features.framing)
     uncertain = ~(certificate.proved | certificate.undecided).ravel()
-    places = (
-        analysis.patch_in(
-            box_at(certificate.positions, *divmod(int(at), certificate.positions.shape[1])), size
-        )
-        for at in order[uncertain[order]]
-    )
-    # A window of a ring that only a patch around the edge of the image would reach has none of its own.
-    return tuple(dict.fromkeys(place for place in places if not _proved(analysis, place)))[:count]
+    found: dict[Patch, None] = {}
+    for index in order[uncertain[order]].tolist():
+        if len(found) == count:
+            break
+        at = box_at(certificate.positions, *divmod(index, certificate.positions.shape[1]))
+        place = analysis.patch_in(at, size)
+        # A window of a ring that only a patch around the edge of the image would reach has none of its own.
+        if not _proved(analysis, place):
+            found[place] = None
+    return tuple(found)
 
 
 def _proved(analysis: Analysis, place: Patch) -> bool:

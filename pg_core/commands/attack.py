@@ -131,7 +131,8 @@ def _attack(options: argparse.Namespace) -> Iterator[str]:
 
     if options.output is not None:
         files.prepare(options.output)
-    analysis, model = photo.analysed_with_network(options)
+    examined = photo.examined(options)
+    analysis, model = examined.analysis, examined.network
     target = None
     if options.target is not None:
         target = analysis.classes.index(photo.class_name(options.target, analysis.classes))

@@ -105,12 +105,6 @@ def analysed(options: argparse.Namespace) -> Analysis:
     return examined(options).analysis
 
 
-def analysed_with_network(options: argparse.Namespace) -> "tuple[Analysis, Network]":
-    """The same, with the network."""
-    found = examined(options)
-    return found.analysis, found.network
-
-
 def examined(options: argparse.Namespace) -> Examined:
     """The same, with the network and the SHA-256 of the photo's file."""
     try:
