@@ -5,12 +5,13 @@
 
 const NAME = 'patchguard-photos', STORE = 'photos';
 const RECENT = 16;                                  // files of the uploader that wait for Python to name them
-const PATIENCE = 5000;                              // ms until a file that the uploader has not taken is handed over again
+const PATIENCE = 5000, TRIES = 3;                   // ms until a file that the uploader has not taken is handed over again
 
 export default function createAlbum(root) {
   root.innerHTML = '<button type="button">Choose a photo</button><button type="button">Take a photo</button>';
   const album = { known: [], missing: [], failed: '' };
   const recent = [], asked = new Map();             // whether each photo that is asked for was found, by its SHA-256
+  const askedAs = new WeakMap(), tries = new WeakMap();  // of a file: its SHA-256, and how often it was handed over
   let data = null, component = null, reported = '', gone = false, database = null, queue = Promise.resolve();
 
   const report = () => {
@@ -20,8 +21,8 @@ export default function createAlbum(root) {
     component.setStateValue('report', message);
   };
   const input = (key = data.uploader) => document.querySelector(`.st-key-${key} input[type=file]`);
-  const handOver = (files) => {
-    const target = input();
+  const handOver = (files, key) => {
+    const target = input(key);
     if (!target || !files.length) return;
     const held = new DataTransfer();
     for (const file of files) held.items.add(file);
@@ -60,27 +61,31 @@ export default function createAlbum(root) {
     const all = await done(database.transaction(STORE).objectStore(STORE).getAll());
     return all.sort((one, other) => other.at - one.at);
   }
-  const chips = () => document.querySelectorAll(`.st-key-${data.uploader} [data-testid=stFileChip]`).length;
-  // Hand files over until the uploader has taken them. It asks Python for an address first, and a run that begins just
-  // then drops the answer: it would wait for ever.
-  function insist(files, before) {
-    for (const digest of files.keys()) if (![data.ask, data.askSticker].includes(digest)) files.delete(digest);
-    if (gone || !files.size || chips() > before) return;
-    handOver([...files.values()]);
-    setTimeout(() => insist(files, before), PATIENCE);
+  // Files that an uploader was given are handed over again until it shows them. It asks Python for an address first, and
+  // a run that begins just then drops the answer: it would wait for ever.
+  function insist(files, key) {
+    const chips = () => [...document.querySelectorAll(`.st-key-${key} [data-testid=stFileChip]`)], before = new Set(chips());
+    setTimeout(() => {
+      if (gone || !chips().every((chip) => before.has(chip))) return;
+      const left = files.filter((file) => [undefined, data.ask, data.askSticker].includes(askedAs.get(file)));
+      for (const file of left) tries.set(file, (tries.get(file) ?? 1) + 1);
+      handOver(left.filter((file) => tries.get(file) <= TRIES), key);
+    }, PATIENCE);
   }
   // Hand over what is asked for and is among these, once; and say what is not.
   function answer(here) {
-    const wanted = [data.ask, data.askSticker].filter(Boolean), files = new Map();
+    const wanted = [data.ask, data.askSticker].filter(Boolean), files = [];
     for (const digest of asked.keys()) if (!wanted.includes(digest)) asked.delete(digest);
     for (const digest of wanted.filter((one) => !asked.has(one))) {
       const found = here.find((photo) => photo.digest === digest);
       const file = found ? new File([found.bytes], found.name) : digest === data.ask && copyInLink();
       asked.set(digest, Boolean(file));
-      if (file) files.set(digest, file);
+      if (!file) continue;
+      askedAs.set(file, digest);
+      files.push(file);
     }
     album.missing = wanted.filter((digest) => !asked.get(digest));
-    if (files.size) insist(files, chips());
+    handOver(files);
     report();
   }
   const failed = (error) => {                       // a private window, or a full disk: the page works without
@@ -88,18 +93,20 @@ export default function createAlbum(root) {
     answer([]);
   };
 
-  const remember = (files) => {
+  const given = (files, key) => {
     recent.push(...files);
     recent.splice(0, recent.length - RECENT);
+    insist([...files], key);
   };
+  const uploaderOf = (part) => [data.uploader, data.stickerUploader].find((key) => part.closest?.(`.st-key-${key}`));
 
   const listeners = {
     change: (event) => {
-      if (event.target === input(data.stickerUploader)) remember(event.target.files);
-      if (event.target !== input()) return;
+      const key = event.target.type === 'file' && uploaderOf(event.target);
+      if (!key) return;
       // Rows of files that the uploader refused by itself go with the next one.
-      for (const button of document.querySelectorAll(`.st-key-${data.uploader} [aria-invalid=true] button`)) button.click();
-      remember(event.target.files);
+      for (const button of document.querySelectorAll(`.st-key-${key} [aria-invalid=true] button`)) button.click();
+      given(event.target.files, key);
     },
     dragover: (event) => {
       if (!carriesFiles(event.dataTransfer)) return;
@@ -112,7 +119,8 @@ export default function createAlbum(root) {
       const files = [...event.dataTransfer?.files ?? []];
       if (!files.length) return;
       if (event.target.closest?.('[data-testid=stFileUploader]')) {
-        remember(files);                            // another uploader, or ours, takes it by itself
+        const key = uploaderOf(event.target);       // another uploader, or ours, takes it by itself
+        if (key) given(files, key);
         return;
       }
       event.preventDefault();

@@ -176,6 +176,29 @@ def test_bad_files_are_refused_in_a_sentence_and_nothing_else_is_lost(open_page,
     expect(verdict(page)).to_contain_text("espresso")
 
 
+def test_a_file_that_is_lost_on_its_way_is_handed_over_again(open_page):
+    page = open_page()
+    wait_for_panels(page)
+    lose = "document.body.addEventListener('change', (event) => event.stopPropagation(), {capture: true, once: true})"
+    page.evaluate(lose)
+    upload(page, "lost.png", png(Image.open(sample_path("coffee"))))
+    expect(verdict(page)).to_contain_text("espresso")
+    choose(page, "Contents", "sticker")
+    choose(page, "Cut out of", "your own picture")
+    expect(page.get_by_text("Until a picture is uploaded")).to_be_visible()
+    page.evaluate(lose)
+    page.evaluate("window.given = 0, document.addEventListener('change', () => window.given += 1, true)")
+    upload(page, "sticker.png", png(Image.open(sample_path("rocket"))), nth=1)
+    expect(page.get_by_text("Until a picture is uploaded")).to_have_count(0)
+    for nth in (1, 0):
+        upload(page, f"{nth}.png", png(Image.open(sample_path("chelsea")).rotate(90)), nth)
+        expect(page.get_by_text(f"{nth}.png").filter(visible=True).first).to_be_visible()
+    page.wait_for_timeout(12_000)
+    assert (
+        page.evaluate("window.given") == 4
+    )  # two by the test and one for the lost; what was taken is given once
+
+
 def test_a_simulated_patch_changes_the_undefended_answer_and_not_the_defended_one(open_page):
     page = open_page()
     wait_for_panels(page)
