@@ -10,6 +10,8 @@ PAGES = (
     "debugger",
     "figure5",
     "steps",
+    "story",
+    "story?step=6",
     "placements",
     "attack",
     "compare",

@@ -16,6 +16,7 @@ LAST = {
     "debugger": "Notation",
     "figure5": "The proof in a page",
     "steps": "robust masking of",
+    "story": "Check yourself",
     "placements": "How is a place proved?",
     "compare": "All windows of all defences as CSV",
     "networks": "Your own network",
