@@ -48,7 +48,10 @@ def any_page():
     if view in ("networks", "results"):
         show()
     elif view in ("explore", "story"):
-        titles = {"explore": ("Debugger", "About", "Story"), "story": ("Explore", "Attack", "Steps")}[view]
+        titles = {
+            "explore": ("Debugger", "About", "Story"),
+            "story": ("Explore", "Attack", "Steps", "Museum"),
+        }[view]
         show(chosen, *(st.Page(lambda: None, title=title, url_path=title.lower()) for title in titles))
     else:
         show(chosen)

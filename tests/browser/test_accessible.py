@@ -15,6 +15,7 @@ PAGES = (
     "placements",
     "attack",
     "compare",
+    "museum",
     "networks",
     "results",
     "about",

@@ -28,7 +28,13 @@ _BOTH_CLASSES = ("Local logits", "Clipping", "Detecting", "Masking")
 """Screens on which the map of another class is worth a look."""
 
 
-def show(chosen: Choices | None, explore: StreamlitPage, attack: StreamlitPage, steps: StreamlitPage) -> None:
+def show(
+    chosen: Choices | None,
+    explore: StreamlitPage,
+    attack: StreamlitPage,
+    steps: StreamlitPage,
+    museum: StreamlitPage,
+) -> None:
     """The screen that the address names, or the first."""
     chosen = opening.about_robust_masking(chosen)
     screens = SCREENS if chosen is None or not chosen.asked[THRESHOLD] else (*SCREENS, PRINTED_BOUND)
@@ -62,6 +68,7 @@ def show(chosen: Choices | None, explore: StreamlitPage, attack: StreamlitPage, 
         st.page_link(attack, label="Attack this photo")
     elif screen is PRINTED_BOUND:
         st.page_link(steps, label="Go through it step by step")
+        st.page_link(museum, label="See other bounds that were wrong")
 
 
 def _controls(at: int, count: int, explore: StreamlitPage) -> None:
