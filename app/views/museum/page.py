@@ -85,7 +85,7 @@ def _table(exhibit: Exhibit) -> str:
     lines = [
         f"| {name} | {bound.lower:.4g} | {bound.upper:.4g} | {_verdict(bound)} |" for name, bound in rows
     ]
-    return "\n".join(["| bound | label at least | rival at most | |", "|---|---:|---:|---|", *lines])
+    return "\n".join(["| bound | label at least | rival at most | verdict |", "|---|---:|---:|---|", *lines])
 
 
 def _verdict(bound: Bounds) -> str:
