@@ -58,6 +58,12 @@ def _compare() -> None:
     compare.show(chosen)
 
 
+def _quiz() -> None:
+    from app.views.quiz import page as quiz
+
+    quiz.show(chosen)
+
+
 def _museum() -> None:
     from app.views.museum import page as museum
 
@@ -103,6 +109,7 @@ main_pages = [
 ]
 other_pages = [
     story_page,
+    st.Page(_quiz, title="Quiz", url_path="quiz"),
     st.Page(_placements, title="Placements", url_path="placements"),
     attack_page,
     st.Page(_compare, title="Compare", url_path="compare"),

@@ -37,7 +37,7 @@ _KEYS = {
     "attack_seed": "search-seed",
 }
 """The keys of widgets, by their names in a link."""
-_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn")
+_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn", "quiz")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = (

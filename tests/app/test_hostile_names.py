@@ -15,20 +15,8 @@ from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.networks.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
-VIEWS = (
-    *(
-        "explore",
-        "debugger",
-        "figure5",
-        "steps",
-        "story",
-        "placements",
-        "attack",
-        "compare",
-        "networks",
-        "results",
-    ),
-)
+VIEWS = ("explore", "debugger", "figure5", "steps", "story", "quiz", "placements", "attack", "compare")
+VIEWS += ("networks", "results")
 CLASSES = (f"{NAME} 1", f"| {NAME}", f"# {NAME} :smile:")
 TITLE = NAME
 
@@ -135,7 +123,7 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
     named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
     assert named or view in ("networks", "results")
     drawn = "".join(text for figure in figures(app.main) for text in strings(figure))
-    assert "evil.example" in drawn or view in ("attack", "figure5", "steps", "networks", "results")
+    assert "evil.example" in drawn or view in ("attack", "figure5", "steps", "quiz", "networks", "results")
     upload = app.file_uploader(key="upload")
     upload.set_value((f"{FILE}.png", b"nothing", "image/png")).run()
     assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))

@@ -15,6 +15,7 @@ PAGES = (
     "placements",
     "attack",
     "compare",
+    "quiz",
     "museum",
     "networks",
     "results",

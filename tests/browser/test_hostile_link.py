@@ -19,6 +19,7 @@ LAST = {
     "story": "Check yourself",
     "placements": "How is a place proved?",
     "compare": "All windows of all defences as CSV",
+    "quiz": "Ten other questions",
     "museum": "Dotted: the cells that one patch can corrupt",
     "networks": "Your own network",
     "results": "Verdicts by class",

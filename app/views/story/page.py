@@ -1,12 +1,12 @@
 """PatchGuard in eight screens on the photo that is chosen: one sentence, one thing to do, one question each."""
 
-import hashlib
 from dataclasses import replace
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app import opening, searching, staging
+from app.asking import ask
 from app.cache import analysis as cached
 from app.cache import patches
 from app.cache.analysis import DefenceChoice
@@ -17,7 +17,7 @@ from app.plots.scores import in_words, scores
 from app.sidebar import Choices
 from app.state import patch, searches, story
 from app.views.story.questions import Subject
-from app.views.story.screens import PRINTED_BOUND, SCREENS, Screen
+from app.views.story.screens import PRINTED_BOUND, SCREENS
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Answer
 from pg_core.defences.patchguard.spec import THRESHOLD
@@ -59,7 +59,8 @@ def show(
         if screen.title in _BOTH_CLASSES:
             _classes(subject)
     staging.stage(chosen, asked, screen.panels)
-    _ask(screen, subject, at, chosen)
+    st.subheader("Check yourself")
+    ask(screen.question(subject), f"{at} {chosen.photo.digest}")
     if screen.title == "A patch fools a network":
         _of_the_attack(chosen, asked, subject)
     elif screen.title == "Masking":
@@ -100,21 +101,6 @@ def _classes(subject: Subject) -> None:
                 args=(subject.clean.classes[index],),
                 disabled=index == shown,
             )
-
-
-def _ask(screen: Screen, subject: Subject, at: int, chosen: Choices) -> None:
-    """The question, and what is right as soon as a person has chosen."""
-    question = screen.question(subject)
-    st.subheader("Check yourself")
-    # Another question where its options are others: its field forgets what was chosen for the one before.
-    told = hashlib.sha256(repr((at, chosen.photo.digest, question)).encode()).hexdigest()[:16]
-    said = st.radio(question.text, question.options, index=None, key=f"story-answer-{told}", horizontal=True)
-    if said is None:
-        return
-    if said == question.answer:
-        st.success(f"✔ Right: {question.answer}. {question.because}")
-    else:
-        st.error(f"✘ Not {said}, but {question.answer}. {question.because}")
 
 
 def _elsewhere(chosen: Choices, seen: Opened) -> Answer | None:

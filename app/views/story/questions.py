@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.asking import Question
 from app.markup import in_markdown
 from app.opening import Opened
 from pg_core.analysis.effect import PatchEffect
@@ -14,16 +15,6 @@ from pg_core.defences.base import Verdict
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.geometry import Box
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question in Markdown, its options, which of them is right, and why."""
-
-    text: str
-    options: tuple[str, ...]
-    answer: str
-    because: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

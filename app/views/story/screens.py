@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.asking import Question
 from app.markup import in_markdown
 from app.views.story import questions
-from app.views.story.questions import Question, Subject
+from app.views.story.questions import Subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.asking import Question
 from app.cache import analysis as cached
 from app.cache import patches
 from app.cache.analysis import Choice, DefenceChoice
 from app.cache.patches import Contents, Motif, Simulation
 from app.views.story import questions
-from app.views.story.questions import Question, Subject
+from app.views.story.questions import Subject
 from app.views.story.screens import PRINTED_BOUND, SCREENS
 from pg_core import RobustMasking, Threat
 from pg_core.analysis.effect import PatchEffect
