@@ -31,6 +31,7 @@ _KEYS = {
     "evaluation": "evaluation",
     "run": "run",
     "exhibit": "exhibit",
+    "present": "presenting",
     "target": "search-target",
     "attack_steps": "search-steps",
     "restarts": "search-restarts",

@@ -5,10 +5,11 @@ import streamlit as st
 from app.cache import analysis as cached
 from app.cache import patches
 from app.sidebar import Choices
-from app.state import pages, patch
+from app.state import pages, patch, photos
 from pg_core.networks import MODELS
 
-_AT, _BEGUN = "story-at", "story-begun"
+_AT, _BEGUN, _PRESENTING = "story-at", "story-begun", "presenting"
+SAMPLE = "story-sample"
 _IN_THE_ADDRESS = "step-slider"
 """Where the address looks for the step of the page that is shown."""
 
@@ -26,6 +27,20 @@ def position(count: int) -> int:
 def go(at: int) -> None:
     """Go to a screen."""
     st.session_state[_AT] = at
+
+
+def presenting() -> bool:
+    """Whether the story fills the screen for a class; with the widget that says so."""
+    state = st.session_state
+    linked = pages.linked("present", _yes, "false")
+    if linked is not None:
+        state[_PRESENTING] = linked
+    return st.toggle("Present", key=_PRESENTING, help="Large type, and nothing but the story: for a class.")
+
+
+def choose_sample() -> None:
+    """Look at the sample that was chosen beside the screen."""
+    photos.choose_sample(st.session_state[SAMPLE])
 
 
 def show_class(name: str) -> None:
@@ -50,3 +65,9 @@ def begin(chosen: Choices) -> None:
     place, pixels = patches.shipped(sample)
     if chosen.patch_size == place.size:
         patch.put_optimised(place, pixels, MODELS[first].image_size, chosen.patch_size)
+
+
+def _yes(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"expected true or false, got {text!r}")
+    return text == "true"

@@ -55,4 +55,4 @@ def guesses(clean: Analysis, places: list[Patch], guess: Patch | None) -> go.Fig
     style.finish(figure)
     figure.update_xaxes(range=[0, width], **bare)
     figure.update_yaxes(range=[height, 0], scaleanchor="x", **bare)
-    return figure.update_layout(height=_HEIGHT, margin={"l": 4, "r": 4, "t": 8, "b": 8})
+    return figure.update_layout(height=_HEIGHT, margin={"l": 4, "r": 4, "t": 36, "b": 8})

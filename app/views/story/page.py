@@ -1,11 +1,13 @@
 """PatchGuard in eight screens on the photo that is chosen: one sentence, one thing to do, one question each."""
 
 from dataclasses import replace
+from functools import partial
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening, searching, staging
+from app import links, opening, searching, staging
 from app.asking import ask
 from app.cache import analysis as cached
 from app.cache import patches
@@ -16,16 +18,25 @@ from app.opening import Classes, Opened
 from app.plots.scores import in_words, scores
 from app.sidebar import Choices
 from app.state import patch, searches, story
+from app.views.story import deck
 from app.views.story.questions import Subject
-from app.views.story.screens import PRINTED_BOUND, SCREENS
+from app.views.story.screens import PRINTED_BOUND, SCREENS, Screen
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Answer
+from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.undefended import SPEC as UNDEFENDED
 from pg_core.geometry import Patch
 
 _BOTH_CLASSES = ("Local logits", "Clipping", "Detecting", "Masking")
 """Screens on which the map of another class is worth a look."""
+_LARGE = """<style>
+[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stHeader"] { display: none; }
+.st-key-head, .st-key-pages { display: none; }
+.stMainBlockContainer { padding: 1.5rem 3rem; max-width: none; }
+.stMainBlockContainer p, .stMainBlockContainer label p, .stMainBlockContainer li { font-size: 1.3rem; }
+.pg-readout, .pg-legend { font-size: 1.15rem; }
+</style>"""
 
 
 def show(
@@ -41,7 +52,9 @@ def show(
     at = story.position(len(screens))
     screen = screens[at]
     st.header(f"{at + 1} of {len(screens)}: {screen.title}")
-    _controls(at, len(screens), explore)
+    presenting = _controls(at, len(screens), explore)
+    if presenting:
+        st.html(_LARGE)
     slot = st.empty()
     words = st.container()
     if chosen is not None:
@@ -70,9 +83,12 @@ def show(
     elif screen is PRINTED_BOUND:
         st.page_link(steps, label="Go through it step by step")
         st.page_link(museum, label="See other bounds that were wrong")
+    if not presenting:
+        _on_paper(screens, subject, chosen)
 
 
-def _controls(at: int, count: int, explore: StreamlitPage) -> None:
+def _controls(at: int, count: int, explore: StreamlitPage) -> bool:
+    """Back, Next, and for a class a sample and nothing else; whether the story is presented."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "◀ Back", on_click=story.go, args=(at - 1,), disabled=at == 0, key="story-back", shortcut="Alt+B"
@@ -85,8 +101,45 @@ def _controls(at: int, count: int, explore: StreamlitPage) -> None:
             key="story-next",
             shortcut="Alt+N",
         )
+        if story.presenting():
+            st.selectbox(
+                "Sample",
+                list(SAMPLES),
+                index=None,
+                key=story.SAMPLE,
+                format_func=sample_title,
+                on_change=story.choose_sample,
+                placeholder="another photo",
+                label_visibility="collapsed",
+                width=240,
+            )
+            return True
         st.page_link(explore, label="Leave the story")
         st.caption("Your own photo: drop it anywhere, or choose one in the sidebar.")
+    return False
+
+
+def _on_paper(screens: tuple[Screen, ...], subject: Subject, chosen: Choices) -> None:
+    """The story of this photo as files, made when they are asked for."""
+    here = (st.context.url or "").partition("?")[0]
+    link = f"{here}?{urlencode(links.of(chosen))}"
+    about = deck.About(chosen.photo.name, cached.described(chosen.choice).title, link)
+    st.subheader("For a class")
+    st.caption(
+        "Slides of 16:9 and a hand-out with empty tables, of this photo and these settings; a browser shows and "
+        "prints them. *Share* above has a QR code of this screen."
+    )
+    stem = chosen.photo.name.rsplit(".", 1)[0]
+    with st.container(horizontal=True):
+        for title, make, name in (("Slides", deck.slides, "slides"), ("Hand-out", deck.hand_out, "hand-out")):
+            st.download_button(
+                title,
+                partial(make, screens, subject, about),
+                f"{stem}-{name}.html",
+                "text/html",
+                on_click="ignore",
+                key=f"story-{name}",
+            )
 
 
 def _classes(subject: Subject) -> None:

@@ -232,3 +232,14 @@ def test_both_classes_can_be_shown():
     button.click().run()
     assert not app.exception
     assert app.selectbox(key="shown").value == button.label.removeprefix("Show '").removesuffix("'")
+
+
+def test_for_a_class_there_is_the_story_alone_and_a_sample_can_be_chosen():
+    app = opened(network="cifar10", step="3", present="true")
+    assert address(app)["present"] == "true"
+    assert not any("Slides" in button.label for button in app.get("download_button"))
+    app.selectbox(key="story-sample").set_value("rocket").run()
+    assert not app.exception
+    assert address(app)["photo"] == "rocket"
+    assert app.header[0].value == "3 of 8: Local logits"
+    assert any("present=perhaps" in box.value for box in opened(network="cifar10", present="perhaps").warning)
