@@ -19,7 +19,7 @@ def _explore() -> None:
 def _story() -> None:
     from app.views.story import page as story
 
-    story.show(chosen, explore_page, attack_page, steps_page, museum_page)
+    story.show(chosen, explore_page, attack_page, figure5_page, steps_page, museum_page)
 
 
 def _debugger() -> None:
@@ -98,13 +98,14 @@ explore_page = st.Page(_explore, title="Explore", url_path="explore", default=Tr
 about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
 story_page = st.Page(_story, title="Story", url_path="story")
+figure5_page = st.Page(_figure5, title="Figure 5", url_path="figure5")
 steps_page = st.Page(_steps, title="Steps", url_path="steps")
 museum_page = st.Page(_museum, title="Museum", url_path="museum")
 attack_page = st.Page(_attack, title="Attack", url_path="attack")
 main_pages = [
     explore_page,
     debugger_page,
-    st.Page(_figure5, title="Figure 5", url_path="figure5"),
+    figure5_page,
     steps_page,
 ]
 other_pages = [

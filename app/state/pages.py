@@ -32,6 +32,7 @@ _KEYS = {
     "run": "run",
     "exhibit": "exhibit",
     "present": "presenting",
+    "votes": "one-round-votes",
     "target": "search-target",
     "attack_steps": "search-steps",
     "restarts": "search-restarts",

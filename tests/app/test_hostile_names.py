@@ -38,7 +38,7 @@ def any_page():
     elif view in ("explore", "story"):
         titles = {
             "explore": ("Debugger", "About", "Story"),
-            "story": ("Explore", "Attack", "Steps", "Museum"),
+            "story": ("Explore", "Attack", "Figure5", "Steps", "Museum"),
         }[view]
         show(chosen, *(st.Page(lambda: None, title=title, url_path=title.lower()) for title in titles))
     else:

@@ -43,6 +43,7 @@ def show(
     chosen: Choices | None,
     explore: StreamlitPage,
     attack: StreamlitPage,
+    figure5: StreamlitPage,
     steps: StreamlitPage,
     museum: StreamlitPage,
 ) -> None:
@@ -78,6 +79,7 @@ def show(
         _of_the_attack(chosen, asked, subject)
     elif screen.title == "Masking":
         chart(scores(seen.shown), "story-scores", in_words(seen.shown))
+        st.page_link(figure5, label="Where the detected window can lie: the four cases of Figure 5")
     elif screen is SCREENS[-1]:
         st.page_link(attack, label="Attack this photo")
     elif screen is PRINTED_BOUND:

@@ -36,8 +36,11 @@ def story_page():
     links.follow()
     chosen = sidebar.sidebar()
     opening.about_the_link()
-    titles = ("Explore", "Attack", "Steps", "Museum")
-    story.show(chosen, *(st.Page(lambda: None, title=title, url_path=title.lower()) for title in titles))
+    titles = ("Explore", "Attack", "Figure 5", "Steps", "Museum")
+    story.show(
+        chosen,
+        *(st.Page(lambda: None, title=title, url_path=title.lower().replace(" ", "")) for title in titles),
+    )
     links.write(chosen)
 
 
