@@ -74,31 +74,41 @@ class Arithmetic:
     witnesses: list[WitnessContents]
 
 
+def refusal(analysis: Analysis) -> str | None:
+    """Why the certificate of an analysis cannot be written as a proof, one sentence; None where it can."""
+    defence = analysis.defence
+    if not isinstance(defence, RobustMasking | FeatureMasking | BoundedEvidence):
+        return (
+            "expected robust masking, double masking on features or bounded evidence, of whose certificates proofs "
+            f"can be written, got {analysis.spec.title}: choose --defence masking, mask-ds, feature-masking or "
+            "clipping"
+        )
+    if isinstance(defence, RobustMasking) and defence.threshold and defence.bound is not Bound.SOUND:
+        return (
+            f"expected the sound bound for T > 0, of which proofs can be written, got the {defence.bound} one: choose "
+            "--bound sound"
+        )
+    return None
+
+
 def arithmetic(analysis: Analysis) -> Arithmetic:
     """The certificate of an analysis in exact numbers.
 
     Raises ValueError, one sentence, for a defence or a bound whose certificates cannot be written as proofs.
     """
-    defence = analysis.defence
+    reason, defence = refusal(analysis), analysis.defence
+    if reason is not None:
+        raise ValueError(reason)
     if isinstance(defence, RobustMasking):
         return _robust_masking(analysis, defence)
     if isinstance(defence, FeatureMasking):
         return _feature_masking(analysis, defence)
-    if isinstance(defence, BoundedEvidence):
-        return _bounded_evidence(analysis, defence)
-    raise ValueError(
-        "expected robust masking, double masking on features or bounded evidence, of whose certificates proofs can be "
-        f"written, got {analysis.spec.title}: choose --defence masking, mask-ds, feature-masking or clipping"
-    )
+    assert isinstance(defence, BoundedEvidence)
+    return _bounded_evidence(analysis, defence)
 
 
 def _robust_masking(analysis: Analysis, defence: RobustMasking) -> Arithmetic:
     threshold, certificate = Fraction(defence.threshold), analysis.masking_certificate
-    if threshold and defence.bound is not Bound.SOUND:
-        raise ValueError(
-            f"expected the sound bound for T > 0, of which proofs can be written, got the {defence.bound} one: choose "
-            "--bound sound"
-        )
     masking, windows, label = analysis.masking, certificate.windows, int(certificate.label)
     grid = _clipped(analysis, defence.evidence, defence.clip_high, masking.evidence)
     inside = _in_steps(masking.window_sums, grid.step)
