@@ -52,6 +52,12 @@ def _compare() -> None:
     compare.show(chosen)
 
 
+def _check() -> None:
+    from app.views.check import page as check
+
+    check.show()
+
+
 def _networks() -> None:
     from app.views.networks import page as networks
 
@@ -89,6 +95,7 @@ other_pages = [
     st.Page(_placements, title="Placements", url_path="placements"),
     st.Page(_attack, title="Attack", url_path="attack"),
     st.Page(_compare, title="Compare", url_path="compare"),
+    st.Page(_check, title="Check a certificate", url_path="check"),
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),
     about_page,

@@ -17,19 +17,11 @@ from pg_core.proofs.statement import prove
 from tests.app.test_links import opened
 from tests.app.views.test_any_defence import on_page
 from tests.app.views.test_any_patch import debugger_page, placements_page
+from tests.app.views.test_networks import explore_page
 from tests.pg_core.proofs.drawn import SUBJECT, drawn_analysis, features_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 FILE = "Certificate as a file"
-
-
-def explore_page():
-    import streamlit as st
-
-    from app import sidebar
-    from app.views.explore import page as explore
-
-    explore.show(sidebar.sidebar(), st.Page(explore.show), st.Page(explore.show, url_path="about"))
 
 
 def buttons(app):
@@ -79,7 +71,7 @@ def test_what_is_refused_before_it_is_asked_for_is_what_prove_refuses():
         examine(benign, RobustMasking((1, 1), 0.2, bound=Bound.PUBLISHED)),
     ]
     for analysis in refused:
-        with pytest.raises(ValueError, match="^expected ") as error:
+        with pytest.raises(ValueError, match=r"^expected ") as error:
             prove(analysis, SUBJECT)
         assert refusal(analysis) == str(error.value)
     for seed in range(20):

@@ -1,0 +1,132 @@
+// The page that checks certificate files, of check.py: takes a file and perhaps its photo, has them checked by checker.js in
+// a worker, without the server, and shows what came of it, with the windows drawn from the file.
+//
+// The worker is made of the text of the modules, fetched once: so a check needs no network. Whatever a file says is shown
+// as text.
+
+import { createWindows } from './check_windows.js';
+
+const MODULES = ['proof_file.js', 'proof_bounds.js', 'checker.js'];      // each imports those before it
+const MAX_BYTES = 2 ** 26, MAX_SECONDS = 60;
+const ANSWER = `
+onmessage = ({ data }) => check(data.proof, data.photo).then(postMessage,
+  (error) => postMessage({ outcome: 'failed', reason: error.message }));`;
+
+async function workerUrl() {
+  const made = [];
+  const url = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const texts = await Promise.all(MODULES.map(async (name) => (await fetch(new URL(name, import.meta.url))).text()));
+  MODULES.forEach((name, at) => {
+    const text = made.reduce((code, own, n) => code.replaceAll(`'./${MODULES[n]}'`, `'${own}'`), texts[at]);
+    made.push(url(name === 'checker.js' ? text + ANSWER : text));
+  });
+  return made.at(-1);
+}
+
+const element = (name, text = '', className = '') => Object.assign(document.createElement(name), { textContent: text, className });
+
+export default function createCheck(root) {
+  root.innerHTML = '<div class="pg-drop"><label>Certificate file <input type="file" accept=".json,application/json"></label>'
+    + '<label>Its photo, if you have it <input type="file" accept="image/*"></label><p>Or drop one or both here.</p></div>'
+    + '<div class="pg-answer" role="status" aria-live="polite"></div><div class="pg-check-windows"></div>';
+  const [drop, answer, place] = root.children, [proofInput, photoInput] = drop.querySelectorAll('input');
+  const ready = workerUrl(), windows = createWindows(place);
+  const shown = { checks: 0, outcome: null };
+  let files = { proof: null, photo: null }, worker = null, timer = 0;
+
+  const stop = () => {
+    worker?.terminate();
+    worker = null;
+    clearTimeout(timer);
+  };
+
+  function say(outcome, mark, headline, ...details) {
+    const list = element('ul');
+    list.append(...details.map((text) => element('li', text)));
+    answer.className = `pg-answer pg-${outcome}`;
+    answer.replaceChildren(element('p', `${mark} ${headline}`), ...(details.length ? [list] : []));
+    Object.assign(shown, { outcome, checks: shown.checks + 1 });
+  }
+
+  // What a file holds; a sentence where it is too large, or none.
+  async function bytesOf(file) {
+    if (file.size > MAX_BYTES) throw new Error(`expected a file of at most ${MAX_BYTES >> 20} MB, got '${file.name}'`);
+    try {
+      return new Uint8Array(await file.arrayBuffer());
+    } catch {
+      throw new Error(`expected a file, got '${file.name}', which this browser cannot read`);
+    }
+  }
+
+  function tell(found, name, photo) {
+    const count = found.map?.states.length;
+    const of = photo ? `'${photo}' is the photo: its SHA-256 is the one in the file.`
+      : 'No photo was compared: drop it too, and its SHA-256 is compared with that in the file.';
+    const drawn = 'What the file says follows from its evidence, window by window; nothing is proved by it.';
+    if (found.outcome === 'proved') {
+      say('proved', '✔', `Proved: ${found.claim}`,
+        `Checked by this browser alone, level arithmetic: from the evidence to the verdict, at ${count} windows, exactly.`,
+        of, `On trust: that this network says this of this photo; ${found.trusted.join(', ')}.`);
+    } else if (found.outcome === 'refused') {
+      say('refused', '✘', `Refused: ${found.field}: ${found.reason}`, ...(found.map ? [drawn] : []));
+    } else if (found.outcome === 'unreadable') {
+      say('unreadable', '✘', `Unreadable: '${name}': ${found.reason}`);
+    } else {
+      say('failed', '?', `Not checked: ${found.reason}`);
+    }
+    windows.show(found.map);
+  }
+
+  async function run() {
+    stop();
+    const { proof, photo } = files, own = {};
+    if (!proof) {
+      say('waiting', '?', 'Not checked: the certificate file is missing.');
+      return;
+    }
+    files.run = own;
+    windows.show(null);
+    answer.className = 'pg-answer';
+    answer.textContent = `Checking '${proof.name}' …`;
+    const latest = () => files.run === own && root.isConnected;
+    try {
+      const source = await ready.catch(() => { throw new Error('the checker did not load; reload the page'); });
+      const data = { proof: await bytesOf(proof), photo: photo && await bytesOf(photo) };
+      if (!latest()) return;
+      worker = new Worker(source, { type: 'module' });
+      const failed = (reason) => { stop(); tell({ outcome: 'failed', reason }, proof.name); };
+      worker.onmessage = (event) => { stop(); tell(event.data, proof.name, photo?.name); };
+      worker.onerror = (event) => failed(event.message || 'this browser cannot run it');
+      timer = setTimeout(() => failed(`it takes longer than ${MAX_SECONDS} seconds here; run python -I checker.py`),
+        1000 * MAX_SECONDS);
+      worker.postMessage(data);
+    } catch (error) {
+      if (latest()) tell({ outcome: 'unreadable', reason: error.message }, proof.name);
+    }
+  }
+
+  // Another certificate is about another photo.
+  const take = (fresh) => {
+    files = fresh.proof ? { photo: null, ...fresh } : { ...files, ...fresh };
+    if (fresh.proof && !fresh.photo) photoInput.value = '';
+    run();
+  };
+  proofInput.addEventListener('change', () => { if (proofInput.files[0]) take({ proof: proofInput.files[0] }); });
+  photoInput.addEventListener('change', () => { if (photoInput.files[0]) take({ photo: photoInput.files[0] }); });
+  for (const name of ['dragenter', 'dragover', 'dragleave', 'drop']) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle('pg-over-drop', ['dragenter', 'dragover'].includes(name));
+    });
+  }
+  drop.addEventListener('drop', ({ dataTransfer }) => {
+    const dropped = [...dataTransfer.files];
+    const proof = dropped.find((file) => file.name.endsWith('.json')) ?? (files.proof ? null : dropped[0]);
+    const photo = dropped.find((file) => file !== proof);
+    if (dropped.length) take({ ...(proof && { proof }), ...(photo && { photo }) });
+  });
+
+  shown.apply = (data) => windows.style(data);
+  shown.destroy = () => { stop(); windows.destroy(); };
+  return shown;
+}
