@@ -61,8 +61,9 @@ export default function createCheck(root) {
   function tell(found, name, photo) {
     const count = found.map?.states.length;
     const of = photo ? `'${photo}' is the photo: its SHA-256 is the one in the file.`
-      : 'No photo was compared: drop it too, and its SHA-256 is compared with that in the file.';
-    const drawn = 'What the file says follows from its evidence, window by window; nothing is proved by it.';
+      : `No photo was compared: the file names '${found.subject}'. Choose it too, and its SHA-256 is compared.`;
+    const drawn = found.field === 'claim.verdict' ? 'What the file says follows from its evidence, window by window.'
+      : 'What the file says follows from its evidence, but it is about another photo.';
     if (found.outcome === 'proved') {
       say('proved', '✔', `Proved: ${found.claim}`,
         `Checked by this browser alone, level arithmetic: from the evidence to the verdict, at ${count} windows, exactly.`,

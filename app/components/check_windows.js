@@ -20,9 +20,9 @@ export function colourAt(scale, share) {
 export function createWindows(root) {
   root.hidden = true;
   root.innerHTML = '<h3>The windows</h3><p class="pg-counts"></p><div class="pg-two-maps">'
-    + '<figure><canvas tabindex="0" role="application"></canvas><figcaption></figcaption></figure>'
+    + '<figure><canvas tabindex="0" role="application"></canvas><p class="pg-window-words"></p><figcaption></figcaption></figure>'
     + '<figure><canvas role="img"></canvas><figcaption></figcaption></figure></div>'
-    + '<p class="pg-window-words"></p><div class="pg-live" role="status" aria-live="polite"></div>';
+    + '<div class="pg-live" role="status" aria-live="polite"></div>';
   const [all, cells] = root.querySelectorAll('canvas'), [legend, about] = root.querySelectorAll('figcaption');
   const [counts, words, live] = ['.pg-counts', '.pg-window-words', '.pg-live'].map((name) => root.querySelector(name));
   let map = null, colours = null, picked = 0, pointed = null;
@@ -33,7 +33,7 @@ export function createWindows(root) {
   function told(at) {
     const [row, column] = placeOf(at);
     return `Window at row ${row}, column ${column}: ${SIGNS[map.states[at]]} ${map.states[at]}, margin ${numbered(map.margins[at])} `
-      + `against '${map.rivals[at]}'. It counts above ${Number(map.tolerance.toPrecision(2))}.`;
+      + `against '${map.rivals[at]}'; what counts is above the tolerance, ${Number(map.tolerance.toPrecision(2))}.`;
   }
 
   // The size of a cell in pixels of the page, and a context in these.

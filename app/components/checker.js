@@ -38,7 +38,7 @@ export async function check(bytes, photo = null) {
       const at = first < 0 ? '' : ` at window (${Math.floor(first / across)}, ${first % across})`;
       refuse('claim.verdict', `${proof.verdict}${at}: nothing is proved`);
     }
-    return { outcome: 'proved', claim: proof.words, trusted: proof.trusted, map };
+    return { outcome: 'proved', claim: proof.words, trusted: proof.trusted, subject: proof.subject, map };
   } catch (error) {
     if (error instanceof Refused) return { outcome: 'refused', field: error.field, reason: error.message, map };
     if (error instanceof Unreadable) return { outcome: 'unreadable', reason: error.message, map };
@@ -201,7 +201,7 @@ class Proof {
     agree('', ['_type', 'predicate', 'predicateType', 'subject'], names(statement));
     for (const [field, expected] of SECTIONS) agree(field, expected, names(this.field(field)));
     agree('_type, predicateType', [STATEMENT, PREDICATE], [statement.get('_type'), statement.get('predicateType')]);
-    this.photo = photoOf(statement.get('subject'));
+    [this.subject, this.photo] = photoOf(statement.get('subject'));
     this.geometry();
     await this.evidence();
     const defence = DEFENCES.get(this.word('defence.name', [...DEFENCES.keys()]));
@@ -249,7 +249,7 @@ class Proof {
   }
 
   // What there is to draw: of each window whether it is certified, its margin in units of the evidence, the rival and the
-  // other window; of each cell the evidence of the label, as a share of the most.
+  // other window; of each cell the evidence of the label, as a share of the most; and how many additions it took.
   map(certified) {
     const { rows, columns, height, width, across } = this.windows, { classes, label, verdict } = this;
     const states = this.found.map((one, at) => {
@@ -259,6 +259,7 @@ class Proof {
     return {
       rows, columns, height, width, across, down: rows - height + 1, label: classes[label], verdict, states,
       margins: this.found.map((one) => one.lower.minus(one.upper).times(this.step).number()),
+      work: this.windows.work,
       tolerance: this.found[0].tolerance.times(this.step).number(),
       rivals: this.found.map((one) => classes[one.rival]),
       others: this.found.map((one) => one.other),
@@ -267,10 +268,11 @@ class Proof {
   }
 }
 
+// The photo's name and SHA-256.
 function photoOf(subject) {
   const good = Array.isArray(subject) && subject.length === 2 && subject.every((one) => {
     const digest = one instanceof Map && one.size === 2 && typeof one.get('name') === 'string' && one.get('digest');
     return digest instanceof Map && digest.size === 1 && /^[0-9a-f]{64}$/.test(digest.get('sha256'));
   });
-  return good ? subject[0].get('digest').get('sha256') : refuse('subject', 'expected two, each with a SHA-256');
+  return good ? [subject[0].get('name'), subject[0].get('digest').get('sha256')] : refuse('subject', 'expected two, each with a SHA-256');
 }

@@ -2,9 +2,9 @@
 
 INTRODUCTION = (
     "A certificate file, as *Certificate as a file* on other pages or the command `prove` writes it, holds the "
-    "evidence of a photo and both bounds of every window, in exact numbers. Your browser computes each bound again, by "
-    "code that shares no line with the program that made the file. **Nothing is sent anywhere**: it works without a "
-    "network, once this page is there."
+    "evidence of a photo and both bounds of every window, in exact numbers. Your browser computes each bound again, "
+    "by code that shares no line with the program that made the file. **Nothing is sent anywhere**: it works without "
+    "a network, once this page is there."
 )
 
 OUTCOMES = """
