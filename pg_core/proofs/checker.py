@@ -328,8 +328,7 @@ class Proof:
         lower, upper, rival, other, counted = map(list, zip(*bounds(self), strict=True))
         sure = "certified" if all(counted) else "undecided"
         self.verdict = "not certified" if any(map(ge, upper, lower)) else sure
-        if predict(self, self.maps) != self.label:
-            self.verdict = "misclassified"
+        self.verdict = self.verdict if predict(self, self.maps) == self.label else "misclassified"
         witnesses = self.field("witnesses")
         for at, witness in enumerate(witnesses if isinstance(witnesses, list) else [None]):
             if predict(self, self.attacked(f"witnesses[{at}]", witness)) == self.label:
@@ -359,8 +358,9 @@ class Proof:
         if photo is not None:
             agree("subject[0].digest.sha256", hashlib.sha256(photo).hexdigest(), self.photo)
         if self.verdict != "certified":
-            at = [divmod(n, self.windows.across) for n, counts in enumerate(certified) if not counts]
-            refuse("claim.verdict", f"{self.verdict}{f' at window {at[0]}' if at else ''}: nothing is proved")
+            where = f"at window {divmod([*certified, False].index(False), self.windows.across)}"
+            where = "without a patch" if self.verdict == "misclassified" else where
+            refuse("claim.verdict", f"{self.verdict} {where}: nothing is proved")
 
 
 DEFENCES = {
