@@ -35,8 +35,9 @@ export async function check(bytes, photo = null) {
     if (photo) agree('subject[0].digest.sha256', await sha256(photo), proof.photo);
     if (proof.verdict !== 'certified') {
       const first = certified.indexOf(false), { across } = proof.windows;
-      const at = first < 0 ? '' : ` at window (${Math.floor(first / across)}, ${first % across})`;
-      refuse('claim.verdict', `${proof.verdict}${at}: nothing is proved`);
+      const where = proof.verdict === 'misclassified' ? 'without a patch'
+        : `at window (${Math.floor(first / across)}, ${first % across})`;
+      refuse('claim.verdict', `${proof.verdict} ${where}: nothing is proved`);
     }
     return { outcome: 'proved', claim: proof.words, trusted: proof.trusted, subject: proof.subject, map };
   } catch (error) {

@@ -69,7 +69,7 @@ export function read(bytes) {
     const [written, point, power] = form.exec(text) ?? fail();
     at += written.length;
     if (point === undefined && power === undefined) {
-      if (written === '-0' || written.length > MAX_DIGITS + 1) fail();
+      if (written === '-0' || written.replace('-', '').length > MAX_DIGITS) fail();
       return BigInt(written);
     }
     const value = Number(written);
