@@ -12,7 +12,8 @@ const ANSWER = `
 onmessage = ({ data }) => check(data.proof, data.photo).then(postMessage,
   (error) => postMessage({ outcome: 'failed', reason: error.message }));`;
 
-async function workerUrl() {
+// The addresses of the modules as blobs; the worker begins with the last.
+async function blobs() {
   const made = [];
   const url = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const texts = await Promise.all(MODULES.map(async (name) => (await fetch(new URL(name, import.meta.url))).text()));
@@ -20,19 +21,19 @@ async function workerUrl() {
     const text = made.reduce((code, own, n) => code.replaceAll(`'./${MODULES[n]}'`, `'${own}'`), texts[at]);
     made.push(url(name === 'checker.js' ? text + ANSWER : text));
   });
-  return made.at(-1);
+  return made;
 }
 
 const element = (name, text = '', className = '') => Object.assign(document.createElement(name), { textContent: text, className });
 
 export default function createCheck(root) {
   root.innerHTML = '<div class="pg-drop"><label>Certificate file <input type="file" accept=".json,application/json"></label>'
-    + '<label>Its photo, if you have it <input type="file" accept="image/*"></label><p>Or drop one or both here.</p></div>'
+    + '<label>Its photo, if you have it <input type="file" accept="image/*"></label><p>Or drop one or both, anywhere on this page.</p></div>'
     + '<div class="pg-answer" role="status" aria-live="polite"></div><div class="pg-check-windows"></div>';
   const [drop, answer, place] = root.children, [proofInput, photoInput] = drop.querySelectorAll('input');
-  const ready = workerUrl(), windows = createWindows(place);
+  const ready = blobs(), windows = createWindows(place);
   const shown = { checks: 0, outcome: null };
-  let files = { proof: null, photo: null }, worker = null, timer = 0;
+  let given = { proof: null, photo: null }, worker = null, timer = 0;
 
   const stop = () => {
     worker?.terminate();
@@ -48,14 +49,16 @@ export default function createCheck(root) {
     Object.assign(shown, { outcome, checks: shown.checks + 1 });
   }
 
-  // What a file holds; a sentence where it is too large, or none.
+  // What a file holds; null, which is said, where it is too large or none.
   async function bytesOf(file) {
-    if (file.size > MAX_BYTES) throw new Error(`expected a file of at most ${MAX_BYTES >> 20} MB, got '${file.name}'`);
+    let reason = `expected a file of at most ${MAX_BYTES >> 20} MB`;
     try {
-      return new Uint8Array(await file.arrayBuffer());
+      if (file.size <= MAX_BYTES) return new Uint8Array(await file.arrayBuffer());
     } catch {
-      throw new Error(`expected a file, got '${file.name}', which this browser cannot read`);
+      reason = 'expected a file that this browser can read';
     }
+    tell({ outcome: 'unreadable', reason }, file.name);
+    return null;
   }
 
   function tell(found, name, photo) {
@@ -80,54 +83,78 @@ export default function createCheck(root) {
 
   async function run() {
     stop();
-    const { proof, photo } = files, own = {};
+    const { proof, photo } = given, own = {};
     if (!proof) {
       say('waiting', '?', 'Not checked: the certificate file is missing.');
       return;
     }
-    files.run = own;
+    given.run = own;
     windows.show(null);
     answer.className = 'pg-answer';
     answer.textContent = `Checking '${proof.name}' …`;
-    const latest = () => files.run === own && root.isConnected;
-    try {
-      const source = await ready.catch(() => { throw new Error('the checker did not load; reload the page'); });
-      const data = { proof: await bytesOf(proof), photo: photo && await bytesOf(photo) };
-      if (!latest()) return;
-      worker = new Worker(source, { type: 'module' });
-      const failed = (reason) => { stop(); tell({ outcome: 'failed', reason }, proof.name); };
-      worker.onmessage = (event) => { stop(); tell(event.data, proof.name, photo?.name); };
-      worker.onerror = (event) => failed(event.message || 'this browser cannot run it');
-      timer = setTimeout(() => failed(`it takes longer than ${MAX_SECONDS} seconds here; run python -I checker.py`),
-        1000 * MAX_SECONDS);
-      worker.postMessage(data);
-    } catch (error) {
-      if (latest()) tell({ outcome: 'unreadable', reason: error.message }, proof.name);
+    const failed = (reason) => { stop(); tell({ outcome: 'failed', reason }); };
+    const source = await ready.then((made) => made.at(-1), () => null);
+    if (!source) {
+      failed('the checker did not load; reload the page');
+      return;
     }
+    const data = { proof: await bytesOf(proof), photo: photo && await bytesOf(photo) };
+    // Another file may have come in the meantime.
+    if (!data.proof || (photo && !data.photo) || given.run !== own || !root.isConnected) return;
+    worker = new Worker(source, { type: 'module' });
+    worker.onmessage = (event) => { stop(); tell(event.data, proof.name, photo?.name); };
+    worker.onerror = (event) => failed(event.message || 'this browser cannot run it');
+    timer = setTimeout(() => failed(`it takes longer than ${MAX_SECONDS} seconds here; run python -I checker.py`),
+      1000 * MAX_SECONDS);
+    worker.postMessage(data);
   }
 
   // Another certificate is about another photo.
   const take = (fresh) => {
-    files = fresh.proof ? { photo: null, ...fresh } : { ...files, ...fresh };
+    given = fresh.proof ? { photo: null, ...fresh } : { ...given, ...fresh };
     if (fresh.proof && !fresh.photo) photoInput.value = '';
     run();
   };
+  for (const input of [proofInput, photoInput]) {    // a file that was changed may be chosen again
+    input.addEventListener('click', () => { input.value = ''; });
+  }
   proofInput.addEventListener('change', () => { if (proofInput.files[0]) take({ proof: proofInput.files[0] }); });
   photoInput.addEventListener('change', () => { if (photoInput.files[0]) take({ photo: photoInput.files[0] }); });
-  for (const name of ['dragenter', 'dragover', 'dragleave', 'drop']) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.toggle('pg-over-drop', ['dragenter', 'dragover'].includes(name));
-    });
-  }
-  drop.addEventListener('drop', ({ dataTransfer }) => {
-    const dropped = [...dataTransfer.files];
-    const proof = dropped.find((file) => file.name.endsWith('.json')) ?? (files.proof ? null : dropped[0]);
-    const photo = dropped.find((file) => file !== proof);
-    if (dropped.length) take({ ...(proof && { proof }), ...(photo && { photo }) });
-  });
+  const carried = (files) => {
+    const proof = files.find((file) => file.name.endsWith('.json')) ?? (given.proof ? null : files[0]);
+    const photo = files.find((file) => file !== proof);
+    take({ ...(proof && { proof }), ...(photo && { photo }) });
+  };
+  // On this page what is dropped or pasted anywhere stays in the browser: on others the album hands it to the server. The
+  // window hears of it before the document, at which the album listens.
+  const ours = (event, files) => {
+    if (!files || event.target.closest?.('[data-testid=stFileUploader]')) return false;
+    event.preventDefault();
+    event.stopPropagation();
+    return true;
+  };
+  const over = (is) => drop.classList.toggle('pg-over-drop', is);
+  const listeners = {
+    dragover: (event) => over(ours(event, event.dataTransfer?.types.includes('Files'))),
+    dragleave: (event) => { if (!event.relatedTarget) over(false); },
+    drop: (event) => {
+      over(false);
+      const files = [...event.dataTransfer?.files ?? []];
+      if (ours(event, files.length)) carried(files);
+    },
+    paste: (event) => {
+      const files = [...event.clipboardData?.files ?? []];
+      if (ours(event, files.length)) carried(files);
+    },
+  };
+  for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener, true);
 
   shown.apply = (data) => windows.style(data);
-  shown.destroy = () => { stop(); windows.destroy(); };
+  shown.destroy = () => {
+    stop();
+    windows.destroy();
+    ready.then((made) => made.forEach((url) => URL.revokeObjectURL(url)), () => {});
+    for (const [name, listener] of Object.entries(listeners)) window.removeEventListener(name, listener, true);
+  };
   return shown;
 }

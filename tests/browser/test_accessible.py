@@ -13,6 +13,7 @@ PAGES = (
     "placements",
     "attack",
     "compare",
+    "check",
     "networks",
     "results",
     "about",

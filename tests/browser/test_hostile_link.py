@@ -18,6 +18,7 @@ LAST = {
     "steps": "robust masking of",
     "placements": "How is a place proved?",
     "compare": "All windows of all defences as CSV",
+    "check": "The format is described in",
     "networks": "Your own network",
     "results": "Verdicts by class",
 }
