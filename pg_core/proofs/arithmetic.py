@@ -75,30 +75,34 @@ class Arithmetic:
 
 
 def arithmetic(analysis: Analysis) -> Arithmetic:
-    """The certificate of an analysis in exact numbers.
-
-    Raises ValueError, one sentence, for a defence or a bound whose certificates cannot be written as proofs.
-    """
+    """The certificate of an analysis in exact numbers; raises as `check_provable`."""
+    check_provable(analysis)
     defence = analysis.defence
     if isinstance(defence, RobustMasking):
         return _robust_masking(analysis, defence)
     if isinstance(defence, FeatureMasking):
         return _feature_masking(analysis, defence)
-    if isinstance(defence, BoundedEvidence):
-        return _bounded_evidence(analysis, defence)
-    raise ValueError(
-        "expected robust masking, double masking on features or bounded evidence, of whose certificates proofs can be "
-        f"written, got {analysis.spec.title}: choose --defence masking, mask-ds, feature-masking or clipping"
-    )
+    assert isinstance(defence, BoundedEvidence)
+    return _bounded_evidence(analysis, defence)
 
 
-def _robust_masking(analysis: Analysis, defence: RobustMasking) -> Arithmetic:
-    threshold, certificate = Fraction(defence.threshold), analysis.masking_certificate
-    if threshold and defence.bound is not Bound.SOUND:
+def check_provable(analysis: Analysis) -> None:
+    """Raise ValueError, one sentence, for a defence or a bound whose certificates cannot be written as proofs."""
+    defence = analysis.defence
+    if not isinstance(defence, RobustMasking | FeatureMasking | BoundedEvidence):
+        raise ValueError(
+            "expected robust masking, double masking on features or bounded evidence, of which proofs can be written, "
+            f"got {analysis.spec.title}: choose --defence masking, mask-ds, feature-masking or clipping"
+        )
+    if isinstance(defence, RobustMasking) and defence.threshold and defence.bound is not Bound.SOUND:
         raise ValueError(
             f"expected the sound bound for T > 0, of which proofs can be written, got the {defence.bound} one: choose "
             "--bound sound"
         )
+
+
+def _robust_masking(analysis: Analysis, defence: RobustMasking) -> Arithmetic:
+    threshold, certificate = Fraction(defence.threshold), analysis.masking_certificate
     masking, windows, label = analysis.masking, certificate.windows, int(certificate.label)
     grid = _clipped(analysis, defence.evidence, defence.clip_high, masking.evidence)
     inside = _in_steps(masking.window_sums, grid.step)
