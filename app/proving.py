@@ -13,7 +13,7 @@ from app.markup import in_markdown
 from app.sidebar import Choices
 from pg_core.analysis.photo import Analysis
 from pg_core.proofs import checker
-from pg_core.proofs.arithmetic import refusal
+from pg_core.proofs.arithmetic import check_provable
 from pg_core.proofs.statement import Subject, prove, serialised
 
 _HELP = (
@@ -30,7 +30,7 @@ _HELP_CHECKER = (
 def certificate_file(chosen: Choices, analysis: Analysis) -> None:
     """A button for the certificate as a file, written when it is asked for, and one for the checker; where this
     certificate cannot be written, the reason."""
-    reason = refusal(analysis)
+    reason = _refusal(analysis)
     with st.container(horizontal=True):
         st.download_button(
             "Certificate as a file",
@@ -58,6 +58,15 @@ def checker_file() -> None:
         key="export-checker",
         help=_HELP_CHECKER,
     )
+
+
+def _refusal(analysis: Analysis) -> str | None:
+    """Why `prove` would refuse to write this certificate; None where it would not."""
+    try:
+        check_provable(analysis)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def proof_file(chosen: Choices, analysis: Analysis) -> bytes:

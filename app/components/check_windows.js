@@ -25,6 +25,7 @@ export function createWindows(root) {
     + '<div class="pg-live" role="status" aria-live="polite"></div>';
   const [all, cells] = root.querySelectorAll('canvas'), [legend, about] = root.querySelectorAll('figcaption');
   const [counts, words, live] = ['.pg-counts', '.pg-window-words', '.pg-live'].map((name) => root.querySelector(name));
+  const layers = new Map();
   let map = null, colours = null, picked = 0, pointed = null;
 
   const numbered = (value) => `${value > 0 ? '+' : ''}${Number(value.toPrecision(4))}`;
@@ -32,18 +33,29 @@ export function createWindows(root) {
 
   function told(at) {
     const [row, column] = placeOf(at);
-    return `Window at row ${row}, column ${column}: ${SIGNS[map.states[at]]} ${map.states[at]}, margin ${numbered(map.margins[at])} `
-      + `against '${map.rivals[at]}'; what counts is above the tolerance, ${Number(map.tolerance.toPrecision(2))}.`;
+    const where = map.places ? `Place of the patch from column ${column} on` : `Window at row ${row}, column ${column}`;
+    return `${where}: ${SIGNS[map.states[at]]} ${map.states[at]}, margin ${numbered(map.margins[at])} `
+      + `against '${map.rivals[at]}'; what counts is above the tolerance, ${Number(map.tolerances[at].toPrecision(2))}.`;
   }
 
-  // The size of a cell in pixels of the page, and a context in these.
-  function prepared(canvas, rows, columns) {
+  // What is painted, once for each width of the page; and a context of the canvas on which it lies, in pixels of the page.
+  function painted(canvas, rows, columns, paint) {
     const width = Math.min(WIDTH, root.clientWidth || WIDTH), cell = [rows === 1 ? BAND : width / columns, width / columns];
     const sharp = window.devicePixelRatio || 1, size = [rows * cell[0], width];
-    Object.assign(canvas, { height: Math.ceil(size[0] * sharp), width: Math.ceil(size[1] * sharp) });
+    const inPixels = (one) => {
+      Object.assign(one, { height: Math.ceil(size[0] * sharp), width: Math.ceil(size[1] * sharp) });
+      const context = one.getContext('2d');
+      context.scale(sharp, sharp);
+      return context;
+    };
+    const context = inPixels(canvas), known = layers.get(canvas);
     Object.assign(canvas.style, { height: `${size[0]}px`, width: `${size[1]}px` });
-    const context = canvas.getContext('2d');
-    context.scale(sharp, sharp);
+    if (known?.sharp !== sharp || known.width !== width) {
+      const layer = document.createElement('canvas');
+      paint(inPixels(layer), cell);
+      layers.set(canvas, { layer, sharp, width });
+    }
+    context.drawImage(layers.get(canvas).layer, 0, 0, size[1], size[0]);
     return [context, cell];
   }
 
@@ -71,30 +83,41 @@ export function createWindows(root) {
     }
   }
 
-  function draw() {
-    if (!map || !colours) return;
-    const at = pointed ?? picked, most = map.margins.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
-    const [context, cell] = prepared(all, map.down, map.across);
+  const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+
+  function paintMargins(context, cell) {
+    const most = largest(map.margins);
+    Object.assign(context, { strokeStyle: '#111111', lineWidth: 1.5 });
     map.states.forEach((state, n) => {
       const [row, column] = placeOf(n), middle = [(row + 0.5) * cell[0], (column + 0.5) * cell[1]];
       context.fillStyle = colourAt(colours.diverging, (map.margins[n] / most + 1) / 2);
       context.fillRect(column * cell[1], row * cell[0], cell[1] + 0.5, cell[0] + 0.5);
-      Object.assign(context, { strokeStyle: '#111111', lineWidth: 1.5 });
       if (state !== 'certified' && cell[1] >= MARKED) sign(context, state, middle, Math.min(...cell) / 4);
     });
-    const [row, column] = placeOf(at), size = [map.height, map.width];
+  }
+
+  function paintEvidence(context, cell) {
+    const most = largest(map.evidence);
+    map.evidence.forEach((value, n) => {
+      const [row, column] = [Math.floor(n / map.columns), n % map.columns];
+      context.fillStyle = colourAt(colours.sequential, Math.max(0, value / most));
+      context.fillRect(column * cell[1], row * cell[0], cell[1] + 0.5, cell[0] + 0.5);
+    });
+  }
+
+  function draw() {
+    if (!map || !colours) return;
+    const at = pointed ?? picked;
+    const [context, cell] = painted(all, map.down, map.across, paintMargins);
+    const [row, column] = placeOf(at);
     for (const [colour, line] of [['#ffffff', 4], ['#111111', 2]]) {
       Object.assign(context, { strokeStyle: colour, lineWidth: line });
       context.strokeRect(column * cell[1] + 1, row * cell[0] + 1, Math.max(1, cell[1] - 2), Math.max(1, cell[0] - 2));
     }
-    const [below, each] = prepared(cells, map.rows, map.columns), top = map.evidence.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
-    map.evidence.forEach((value, n) => {
-      below.fillStyle = colourAt(colours.sequential, Math.max(0, value / top));
-      below.fillRect((n % map.columns) * each[1], Math.floor(n / map.columns) * each[0], each[1] + 0.5, each[0] + 0.5);
-    });
-    const other = map.others[at];
-    if (other >= 0) outline(below, [...placeOf(other), ...size], each, colours.other, [9, 4, 2, 4]);
-    outline(below, [row, column, ...size], each, colours.malicious, [3, 3]);
+    const [below, each] = painted(cells, map.rows, map.columns, paintEvidence);
+    const windowAt = (n) => [Math.floor(n / map.windowsAcross), n % map.windowsAcross, map.height, map.width];
+    if (map.others[at] >= 0) outline(below, windowAt(map.others[at]), each, colours.other, [9, 4, 2, 4]);
+    outline(below, windowAt(map.at[at]), each, colours.malicious, [3, 3]);
     words.textContent = told(at);
   }
 
@@ -130,24 +153,27 @@ export function createWindows(root) {
   return {
     style(fresh) {
       colours = fresh;
+      layers.clear();
       draw();
     },
     // Draw what was found of a file, beginning with the worst window; nothing where there is none.
     show(fresh) {
       map = fresh ?? null;
+      layers.clear();
       root.hidden = !map;
       live.textContent = '';
       if (!map) return;
       const number = (state) => map.states.filter((own) => own === state).length;
-      counts.textContent = `${map.down}x${map.across} windows of ${map.height}x${map.width} features, on a map of `
+      const what = map.places ? `${map.across} places of the patch, each in a window` : `${map.down}x${map.across} windows`;
+      counts.textContent = `${what} of ${map.height}x${map.width} features, on a map of `
         + `${map.rows}x${map.columns}: ${number('certified')} proved, ${number('not certified')} not certified, `
         + `${number('undecided')} undecided.`;
       all.setAttribute('aria-label', 'Margins of all windows. Arrow keys choose a window.');
       cells.setAttribute('aria-label', `Evidence for ${map.label} in each cell of the feature map, with the window`);
-      legend.textContent = 'Each cell: a malicious window, by its top left. Blue: positive margin. Red: negative. ✕: not certified. '
+      legend.textContent = `Each cell: a ${map.places ? 'place of the patch' : 'malicious window'}, by its top left. Blue: positive margin. Red: negative. ✕: not certified. `
         + '○: undecided. Point at one, or focus the map with Tab and use the arrow keys.';
-      about.textContent = `The feature map: evidence for '${map.label}'. Dotted orange: the malicious window w. Dash-dotted green: `
-        + "the other window w' that takes most.";
+      about.textContent = `The feature map: evidence for '${map.label}'. Dotted orange: the malicious window w. `
+        + (map.others[0] < 0 ? '' : "Dash-dotted green: the other window w' that takes most.");
       picked = map.margins.reduce((worst, margin, at) => (margin < map.margins[worst] ? at : worst), 0);
       pointed = null;
       draw();

@@ -1,5 +1,5 @@
 // Checks a certificate file in the browser, without its program and without a server: whole numbers and ratios of them,
-// all exact. After theory.md (3 to 9) and format.md; it answers as checker.py does, of which it shares no line.
+// exactly. After theory.md (3 to 9) and format.md; it answers as checker.py does, of which it shares no line.
 //
 // Not here: how a file is written, see proof_file.js; the windows and the defences, see proof_bounds.js; the page, see
 // check.js.
@@ -10,7 +10,8 @@ import { Float, Ratio, Refused, Unreadable, read, refuse, sha256, unpacked, unre
 export const MAX_BYTES = 2 ** 26;
 const MAX_CELLS = 2 ** 20;
 const STATEMENT = 'https://in-toto.io/Statement/v1', PREDICATE = 'urn:patchguard-explorer:certificate:v1';
-const LARGEST = new Map([['logits', 2n ** 16n], ['confidence', 1n], ['prediction', 1n], ['sharpened', 1n], ['tanh', 1n]]);
+const LARGEST = new Map([['logits', 2n ** 16n], ['local logits', 2n ** 16n], ['confidence', 1n], ['prediction', 1n], ['sharpened', 1n],
+  ['tanh', 1n]]);
 const TRUSTED = ['subject', 'network', 'framing', 'pixels_sha256', 'made_with', 'evidence.type', 'evidence.clip_high',
   'tolerance.delta'];
 const SECTIONS = [
@@ -120,17 +121,20 @@ class Proof {
     const cells = image.map((n, axis) => Math.floor((n + 2 * offset[axis] - sees[axis]) / stride[axis]) + 1);
     const map = ring ? [1, image[1]] : cells;
     map.forEach((n, axis) => {
-      const needed = Math.min(n, Math.ceil((patch[axis] + sees[axis] - 1) / stride[axis])), k = size[axis];
+      const needed = Math.min(n, Math.ceil((patch[axis] + sees[axis] - 1) / (ring ? 1 : stride[axis])));
+      const k = size[axis];
       if (needed < 1 || k < needed || k > n) {
         refuse('defence.window_size', `expected ${needed} to ${n} cells for this patch, got ${k}`);
       }
     });
     this.windows = new Windows(...map, ...size, ring);
+    // The first band that a patch meets, by its first column.
+    this.bands = Array.from({ length: Math.max(0, image[1] - patch[1] + 1) }, (_, left) => left - sees[1] + 1);
   }
 
   // The evidence on its grid, and how far errors move the sum of a class (theory 5, Numerics).
-  async evidence() {
-    this.type = this.word('evidence.type', [...LARGEST.keys()]);
+  async evidence(types) {
+    this.type = this.word('evidence.type', types);
     this.step = this.exact('evidence.step');
     const delta = this.exact('tolerance.delta'), { rows, columns } = this.windows, cells = new Ratio(BigInt(rows * columns));
     let limit = new Ratio(LARGEST.get(this.type));
@@ -146,7 +150,8 @@ class Proof {
       refuse('evidence.step', 'expected the power of two with which all cells hold about 2^52 steps');
     }
     this.most = limit.by(this.step).rounded();
-    this.least = this.type === 'tanh' ? -this.most : 0n;
+    this.least = ['local logits', 'tanh'].includes(this.type) ? -this.most : 0n;
+    this.unit = this.step.by(cells);
     const size = 8 * shape.reduce((product, side) => product * side), text = this.field('evidence.values');
     if (typeof text !== 'string' || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) refuse('evidence.values', 'expected base64');
     const data = await unpacked(text, Math.min(size, 8 * MAX_CELLS));
@@ -190,6 +195,8 @@ class Proof {
     return changed;
   }
 
+  requireRing() { agree('defence.wrapping', true, this.field('defence.wrapping')); }
+
   // The class other than the label with most, the lowest on ties.
   strongest(values) {
     return values.reduce((best, value, c) => (c !== this.label && (best < 0 || value > values[best]) ? c : best), -1);
@@ -204,31 +211,32 @@ class Proof {
     agree('_type, predicateType', [STATEMENT, PREDICATE], [statement.get('_type'), statement.get('predicateType')]);
     [this.subject, this.photo] = photoOf(statement.get('subject'));
     this.geometry();
-    await this.evidence();
-    const defence = DEFENCES.get(this.word('defence.name', [...DEFENCES.keys()]));
+    const name = this.word('defence.name', [...DEFENCES.keys()]), defence = DEFENCES.get(name);
+    await this.evidence(defence.types);
     this.part = this.exact('defence.threshold');
     this.error = this.moved.by(this.step);
     if (!ONE.exceeds(this.part) || (this.part.over && !defence.threshold)) {
       refuse('defence.threshold', 'expected 0 <= T < 1, and 0 where there is no T');
     }
-    if (this.least && !defence.negative) refuse('evidence.type', 'expected evidence of at least 0 for this defence');
     [this.label] = whole('claim.label', [this.field('claim.label')], 1, 0n, BigInt(this.maps.length - 1)).map(Number);
     this.found = defence.bounds(this);
-    const counted = this.found.map((one) => one.lower.minus(one.doubt).minus(one.upper).exceeds(one.tolerance));
+    const counted = this.found.map((one) => one.certified);
     const sure = counted.every(Boolean) ? 'certified' : 'undecided';
     this.verdict = this.found.every((one) => one.lower.exceeds(one.upper)) ? sure : 'not certified';
     if (defence.predict(this, this.maps) !== this.label) this.verdict = 'misclassified';
     const witnesses = this.field('witnesses');
     (Array.isArray(witnesses) ? witnesses : [null]).forEach((witness, at) => {
-      if (defence.predict(this, this.attacked(`witnesses[${at}]`, witness)) === this.label) {
+      const attacked = this.attacked(`witnesses[${at}]`, witness);
+      if (!defence.witnesses || defence.predict(this, attacked) === this.label) {
         refuse(`witnesses[${at}]`, 'expected contents that change the prediction');
       }
     });
     this.trusted = [...TRUSTED];
     if (this.field('threat.space') === 'photo') this.trusted.push('threat.on_network');
     if (this.type === 'prediction' && this.moved.over) this.trusted.push('tolerance.moved');
-    this.words = this.verdict === 'certified' ? this.sentence() : `Nothing is claimed: ${this.verdict}.`;
-    const claim = { label: BigInt(this.label), kind: 'keeps the label', verdict: this.verdict, words: this.words };
+    this.words = this.verdict === 'certified' ? this.sentence(name, defence.alerts) : `Nothing is claimed: ${this.verdict}.`;
+    const kind = `keeps the label${defence.alerts ? ' or raises an alert' : ''}`;
+    const claim = { label: BigInt(this.label), kind, verdict: this.verdict, words: this.words };
     agree('claim', new Map(Object.entries(claim)), this.field('claim'));
     const tolerance = { delta: this.field('tolerance.delta'), moved: this.moved.written() };
     agree('tolerance', new Map(Object.entries(tolerance)), this.field('tolerance'));
@@ -243,25 +251,27 @@ class Proof {
     return counted;
   }
 
-  sentence() {
+  sentence(name, alerts) {
     const image = this.field('threat.space') === 'photo' ? 'original photo' : 'image that the network sees';
     return `No ${this.pair('threat.patch_size').join('x')}-pixel patch anywhere on the ${image} can change '`
-      + `${this.classes[this.label]}' under ${this.field('defence.name')}.`;
+      + `${this.classes[this.label]}' under ${name}${alerts ? ' without an alert' : ''}.`;
   }
 
   // What there is to draw: of each window whether it is certified, its margin in units of the evidence, the rival and the
   // other window; of each cell the evidence of the label, as a share of the most; and how many additions it took.
   map(certified) {
-    const { rows, columns, height, width, across } = this.windows, { classes, label, verdict } = this;
+    const { rows, columns, height, width, across, work } = this.windows, { classes, label, verdict } = this;
+    // Of smoothing they are places of the patch, each with its window.
+    const at = this.found.map((one, n) => one.window ?? n), places = this.found[0].window !== undefined;
     const states = this.found.map((one, at) => {
       if (verdict === 'misclassified' || !one.lower.exceeds(one.upper)) return 'not certified';
       return certified[at] ? 'certified' : 'undecided';
     });
     return {
-      rows, columns, height, width, across, down: rows - height + 1, label: classes[label], verdict, states,
-      margins: this.found.map((one) => one.lower.minus(one.upper).times(this.step).number()),
-      work: this.windows.work,
-      tolerance: this.found[0].tolerance.times(this.step).number(),
+      rows, columns, height, width, verdict, states, at, work, label: classes[label], windowsAcross: across,
+      across: places ? at.length : across, down: places ? 1 : rows - height + 1, places,
+      margins: this.found.map((one) => one.margin.number()),
+      tolerances: this.found.map((one) => one.tolerance.number()),
       rivals: this.found.map((one) => classes[one.rival]),
       others: this.found.map((one) => one.other),
       evidence: this.maps[label].flat().map((value) => Number(value) / Number(this.most)),

@@ -65,11 +65,64 @@ export class Windows {
   }
 }
 
-// The defences: what each predicts, and of every window both bounds, the rival, the other window that is lost (-1: none),
-// what errors may take besides, and what a margin has to exceed. --------------------------------------------------------
+// Exponentials and logarithms, which are no ratios: to some 70 digits, as whole numbers of 2^-256. -------------------------
+
+const BITS = 256n, UNITY = 1n << BITS;
+
+function exponential(x) {
+  let sum = UNITY;                                                // of x / 2^16, squared so often
+  for (let term = UNITY, n = 1n; term !== 0n && term !== -1n; n += 1n) {
+    term = term * (x >> 16n) / n >> BITS;
+    sum += term;
+  }
+  for (let n = 0; n < 16; n += 1) sum = sum * sum >> BITS;
+  return sum;
+}
+
+// Of a number between a half and two, by Halley's method.
+function nearLogarithm(m) {
+  let y = BigInt(Math.round(Math.log(Number(m) / 2 ** 256) * 2 ** 52)) << (BITS - 52n);
+  for (let n = 0; n < 3; n += 1) {
+    const e = exponential(y);
+    y += (2n * (m - e) << BITS) / (m + e);
+  }
+  return y;
+}
+
+const LOGARITHM_OF_2 = nearLogarithm(2n * UNITY);
+
+// Exactly as far from 0 for 2^k as for its inverse.
+function logarithm({ over, under }) {
+  const power = over.toString(2).length - under.toString(2).length;
+  const m = power < 0 ? (over << (BITS - BigInt(power))) / under : (over << BITS) / (under << BigInt(power));
+  return new Ratio(BigInt(power) * LOGARITHM_OF_2 + nearLogarithm(m), UNITY);
+}
+
+// Of what the softmax of these sums gives to one of them; a sum is so many units of a logit.
+function logConfidence(sums, own, unit) {
+  const most = sums.reduce(larger);
+  const parts = sums.map((held) => {
+    const x = (held - most) * unit.over * UNITY / unit.under;
+    return x < -200n * UNITY ? 0n : exponential(x);
+  });
+  return new Ratio(own - most).times(unit).minus(logarithm(new Ratio(sum(parts), UNITY)));
+}
+
+// The defences: the evidence that each takes, what it predicts, and of every window both bounds, the rival, the other
+// window that is lost (-1: none), the margin and what it has to exceed, and whether it does. ------------------------------
+
+const POSITIVE = ['logits', 'confidence', 'prediction', 'sharpened'];
+
+// All in steps; errors may take `doubt` besides.
+function position(proof, lower, upper, rival, other, tolerance, doubt = ZERO) {
+  const margin = lower.minus(upper), certified = margin.minus(doubt).exceeds(tolerance);
+  return { lower, upper, rival, other, certified, margin: margin.times(proof.step), tolerance: tolerance.times(proof.step) };
+}
 
 const robustMasking = {
+  types: POSITIVE,
   threshold: true,
+  witnesses: true,
   // Each class loses its largest window, if that holds more than T of it all (theory 3).
   predict({ windows, part }, maps) {
     return firstLargest(maps.map((rows) => {
@@ -92,12 +145,14 @@ const robustMasking = {
       const lower = new Ratio(t - (new Ratio(m).exceeds(passes) ? m : overlapping));
       // An error can let the largest window pass T.
       const doubt = new Ratio(m).plus(error).exceeds(passes) ? lower.minus(new Ratio(t - m)) : ZERO;
-      return { lower, upper: uppers[at], rival: rivals[at], other: firstLargest(rest), doubt, tolerance };
+      return position(proof, lower, uppers[at], rivals[at], firstLargest(rest), tolerance, doubt);
     });
   },
 };
 
 const doubleMasking = {
+  types: POSITIVE,
+  witnesses: true,
   // Two rounds (theory 9): the majority, or the first disagreer that no second window denies.
   predict({ windows }, maps) {
     const one = windows.outside(maps).map(firstLargest);
@@ -107,7 +162,8 @@ const doubleMasking = {
     return at < 0 ? majority : one[at];
   },
   // The lead over the rival outside each window, and what a second window takes of it.
-  bounds({ windows, maps, label, error }) {
+  bounds(proof) {
+    const { windows, maps, label, error } = proof;
     const leads = maps.map((rows) => rows.map((row, r) => row.map((value, c) => maps[label][r][c] - value)));
     return windows.outside(maps).map((left, at) => {
       // A second window takes no more of a lead than of the label's evidence, for none is negative.
@@ -125,27 +181,68 @@ const doubleMasking = {
         }
       }
       const { margin, rival, other, lower } = worst;
-      const bounds = { lower: new Ratio(lower), upper: new Ratio(lower - margin) };
-      return { ...bounds, rival, other, doubt: ZERO, tolerance: error.plus(error) };
+      return position(proof, new Ratio(lower), new Ratio(lower - margin), rival, other, error.plus(error));
     });
   },
 };
 
+// Nothing is masked.
+const mean = (_, maps) => firstLargest(maps.map(total));
+
+// The least for the label and the most for a rival in each cell of a window.
+function meanBounds(proof, left) {
+  const { least, most, label, error } = proof, cells = BigInt(proof.windows.cells);
+  return left.map((each) => {
+    const rival = proof.strongest(each), lower = new Ratio(each[label] + cells * least);
+    return position(proof, lower, new Ratio(each[rival] + cells * most), rival, -1, error.plus(error));
+  });
+}
+
 const boundedEvidence = {
-  negative: true,
-  // Nothing is masked (theory 9).
-  predict: (_, maps) => firstLargest(maps.map(total)),
-  // The least for the label and the most for a rival in each cell of a window.
+  types: [...POSITIVE, 'tanh'],
+  witnesses: true,
+  predict: mean,
+  bounds: (proof) => meanBounds(proof, proof.windows.outside(proof.maps)),
+};
+
+const smoothing = {
+  types: ['prediction'],
+  predict: mean,
+  // By places of the patch, which meets a window of bands; higher classes lose a tie by a vote.
   bounds(proof) {
-    const { windows, maps, label, error } = proof, cells = BigInt(windows.cells);
+    const { windows, maps, most, label, bands } = proof;
+    proof.requireRing();
+    const left = windows.outside(maps).map((each) => each.map((held, c) => (c > label ? held - most : held)));
+    const at = bands.map((band) => ((band % left.length) + left.length) % left.length);
+    if (!at.length) return meanBounds(proof, windows.outside(maps));
+    return meanBounds(proof, at.map((window) => left[window])).map((one, n) => ({ ...one, window: at[n] }));
+  },
+};
+
+const maskedDetection = {
+  types: ['local logits'],
+  threshold: true,
+  alerts: true,
+  predict: mean,
+  // What is left without a window, if the label has more than the threshold of confidence; else the label's is the upper.
+  bounds(proof) {
+    const { windows, maps, label, part, unit, error } = proof;
+    const least = part.over ? logarithm(part) : new Ratio(-(2n ** 20n)), ceiling = new Ratio(2n ** 16n);
+    const above = (a, b) => (a.exceeds(b) ? a : b), below = (a, b) => (a.exceeds(b) ? b : a);
     return windows.outside(maps).map((left) => {
-      const rival = proof.strongest(left);
-      const bounds = [left[label] + cells * proof.least, left[rival] + cells * proof.most].map((value) => new Ratio(value));
-      return { lower: bounds[0], upper: bounds[1], rival, other: -1, doubt: ZERO, tolerance: error.plus(error) };
+      windows.spend(400 * left.length);
+      const rival = proof.strongest(left), own = left[label], sure = logConfidence(left, own, unit);
+      const most = above(sure.plus(new Ratio(left[rival] - own).times(unit)), least);
+      const size = below(above(ZERO.minus(sure), ZERO.minus(most)), ceiling), margin = sure.minus(most);
+      const rounding = size.times(new Ratio(BigInt(left.length), 2n ** 50n));        // what float64 loses of logarithms
+      const tolerance = error.plus(error).times(unit).plus(rounding);
+      const upper = margin.over > 0n ? left[rival] : larger(left[rival], own), bounds = { lower: new Ratio(own), upper: new Ratio(upper) };
+      return { ...bounds, rival, other: -1, margin, tolerance, certified: margin.exceeds(tolerance) };
     });
   },
 };
 
 export const DEFENCES = new Map([
   ['robust masking', robustMasking], ['double masking on features', doubleMasking], ['bounded evidence', boundedEvidence],
+  ['de-randomized smoothing', smoothing], ['masked detection', maskedDetection],
 ]);
