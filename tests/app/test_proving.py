@@ -13,7 +13,6 @@ from pg_core.defences.patchguard.spec import THRESHOLD
 from tests.app.test_links import opened
 from tests.app.views.test_any_defence import on_page
 from tests.app.views.test_any_patch import debugger_page, placements_page
-from tests.app.views.test_networks import explore_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 FILE = "Certificate as a file"
@@ -44,10 +43,13 @@ def test_the_file_is_the_one_that_the_command_prove_writes(tmp_path, threshold):
     assert proof_file(chosen, analysis) == file.read_bytes()
 
 
-@pytest.mark.parametrize("page", [debugger_page, placements_page, explore_page])
+@pytest.mark.parametrize(
+    "page", [debugger_page, placements_page, None], ids=["debugger", "placements", "explore"]
+)
 @pytest.mark.parametrize(("network", "defence", "told"), CASES)
 def test_a_page_with_a_certificate_writes_it_or_says_why_it_is_not_written(page, network, defence, told):
-    app = on_page(page, network, defence)
+    explore = page is None  # the first page, whose links need the others
+    app = opened(network=network, defence=defence) if explore else on_page(page, network, defence)
     assert "checker.py" in buttons(app)
     assert buttons(app)[FILE].disabled == (told is not None)
     reasons = [words.value for words in app.caption if "There is no file of this certificate" in words.value]
