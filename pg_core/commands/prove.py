@@ -28,8 +28,8 @@ examples:
 
 Proofs are written of robust masking (with the sound bound), Mask-DS, double masking on features, CBN, de-randomized
 smoothing and PatchGuard++. The file says what was found, certified or not; only one that is certified is a proof. What
-is in it, and what it takes on trust, is described in pg_core/proofs/format.md. A copy of pg_core/proofs/checker.py checks it anywhere, without this program:
-python -I checker.py photo.proof.json
+is in it, and what it takes on trust, is described in pg_core/proofs/format.md. A copy of pg_core/proofs/checker.py
+checks it anywhere, without this program: python -I checker.py photo.proof.json
 
 Of a folder of class folders, the zip has a proof of each photo whose own class is certified, and index.json, which
 lists all photos with their verdicts. It is written whole or not at all.

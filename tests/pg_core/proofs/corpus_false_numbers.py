@@ -86,6 +86,12 @@ def false_evidence(base):
         edited(base, evidence__step=lambda step: written(Fraction(step) / 4)),
     )
     yield (
+        "evidence-step-of-zero",
+        "a step of 0 of a map so large that all fits it",
+        "evidence.step",
+        edited(base, network__image_size=[2**19, 2**18], evidence__shape=[3, 2**19, 2**18], evidence__step=0),
+    )
+    yield (
         "evidence-step-no-power",
         "a step that is no power of two",
         "evidence.step",

@@ -12,8 +12,10 @@ import numpy as np
 
 from pg_core import Threat, examine
 from pg_core.defences.bounded import BoundedEvidence, Squashing
+from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.smoothing import Smoothing
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField
 from pg_core.photos.framing import Space, frame
@@ -58,6 +60,41 @@ def stated(features, defence, patch=(2, 2), label=None, space=Space.NETWORK, sub
     statement = json.loads(serialised(prove(analysis, subject)))
     statement["predicate"]["made_with"] = {"patchguard-explorer": "0"}
     return statement
+
+
+def good_votes():
+    """De-randomized smoothing, whose places are those of the patch."""
+    votes = Smoothing.columns((1, 9), 2, (1, 1))
+    yield "smoothing", "de-randomized smoothing", stated(ring(5, 4.0), votes, (1, 1))
+    yield (
+        "smoothing-tolerance",
+        "smoothing with a delta that flips no vote",
+        stated(ring(5, 4.0, delta=1e-3), votes, (1, 1)),
+    )
+    yield (
+        "smoothing-last-label",
+        "smoothing, where the last class leads",
+        stated(ring(5, 4.0, label=2), votes, (1, 1)),
+    )
+    yield (
+        "smoothing-by-a-tie",
+        "label 0 wins a tie of votes",
+        stated(level(0), Smoothing.columns((1, 10), 2, (1, 1)), (1, 1)),
+    )
+    yield (
+        "smoothing-of-wide-patches",
+        "a patch of three columns",
+        stated(ring(5, 4.0, 12), Smoothing.columns((1, 12), 2, (1, 3)), (1, 3)),
+    )
+
+
+def level(label):
+    """Votes of two classes on a ring of ten bands, of which the label has seven: outside two of them it has as many
+    more as they are, somewhere."""
+    leads = np.zeros((2, 1, 10))
+    leads[label] = 9.0
+    leads[:, 0, [1, 4, 7]] = leads[::-1, 0, [1, 4, 7]]
+    return features_of(leads, wrapping=True)
 
 
 def good():
@@ -109,6 +146,35 @@ def good():
     )
     around = BoundedEvidence((1, 2), wrapping=True)
     yield "ring-tanh", "clipped BagNet on a ring", stated(ring(3, 40.0, 12), around, (1, 1))
+    yield from good_votes()
+    for threshold in (0.0, 0.5, 0.9):
+        yield (
+            f"detection-{threshold:g}",
+            f"PatchGuard++, τ = {threshold:g}",
+            stated(image(4, 4.0, delta=1e-6), MaskedDetection((2, 2), threshold)),
+        )
+    yield (
+        "ring-detection",
+        "PatchGuard++ on a ring",
+        stated(ring(4, 4.0), MaskedDetection((1, 2), 0.5, wrapping=True), (1, 1)),
+    )
+    below = image(4, 3.0)
+    below.local_logits[:] -= 9.0
+    yield (
+        "detection-below-zero",
+        "PatchGuard++, where all local logits are below 0",
+        stated(below, MaskedDetection((2, 2), 0.75)),
+    )
+    yield (
+        "detection-at-the-ceiling",
+        "PatchGuard++, where local logits are cut at ±2^16",
+        stated(image(4, 1e6), MaskedDetection((2, 2))),
+    )
+    yield (
+        "strided-detection",
+        "PatchGuard++, with cells of 3x3 pixels",
+        stated(strided(4, delta=1e-6), MaskedDetection((2, 2))),
+    )
     plain = RobustMasking((2, 2))
     yield (
         "clip-0.7",

@@ -17,6 +17,7 @@ from tests.pg_core.proofs.corpus_false_claims import (
     false_geometry,
     false_witnesses,
 )
+from tests.pg_core.proofs.corpus_false_defences import false_alerts, false_votes
 from tests.pg_core.proofs.corpus_false_numbers import false_bounds, false_evidence, published
 from tests.pg_core.proofs.corpus_good import good, image, stated
 
@@ -27,7 +28,15 @@ INDEX = "index.json"
 def false():
     """By name: what it is, the exit code, the field, and the file or the statement."""
     base = stated(image(), RobustMasking((2, 2), 0.2))
-    groups = (false_evidence, false_bounds, published, false_geometry, false_claims)
+    groups = (
+        false_evidence,
+        false_bounds,
+        published,
+        false_geometry,
+        false_claims,
+        false_votes,
+        false_alerts,
+    )
     for name, what, field, content in (
         *(case for group in groups for case in group(base)),
         *false_witnesses(),
