@@ -70,6 +70,12 @@ def _museum() -> None:
     museum.show()
 
 
+def _check() -> None:
+    from app.views.check import page as check
+
+    check.show()
+
+
 def _networks() -> None:
     from app.views.networks import page as networks
 
@@ -115,6 +121,7 @@ other_pages = [
     attack_page,
     st.Page(_compare, title="Compare", url_path="compare"),
     museum_page,
+    st.Page(_check, title="Check a certificate", url_path="check"),
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),
     about_page,

@@ -17,6 +17,7 @@ from pg_core.defences.registry import DEFENCES, defence_spec
 from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import position_of, shown
 from pg_core.io.printable import printable
+from pg_core.io.progress import Report
 from pg_core.networks import MODELS, load_model
 from pg_core.networks.locality import check_locality
 from pg_core.networks.own import card_in
@@ -119,21 +120,34 @@ def examined(options: argparse.Namespace) -> Examined:
         raise ImageError(f"{options.photo}: {error.reason}.") from error
     if sys.stderr.isatty():
         print(f"running the network on {printable(options.photo.name)} ...", file=sys.stderr)
-    space = options.patch_space or Space.NETWORK
     model = network(options)
+    label = None if options.label is None else class_name(options.label, model.classes)
+    with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
+        analysis = analysis_of(data, options.photo.name, model, options, label, report)
+    return Examined(analysis, model, hashlib.sha256(data).hexdigest())
+
+
+def analysis_of(
+    data: bytes,
+    name: str,
+    model: "Network",
+    options: argparse.Namespace,
+    label: str | None,
+    report: Report | None = None,
+) -> Analysis:
+    """The analysis of the bytes of a photo's file, which errors name so, about a label (None: the defended
+    prediction); raises as `analysed`."""
+    space = options.patch_space or Space.NETWORK
     try:
         features = extract(data, model, options.view or USUAL)
     except ImageError as error:
-        raise ImageError(f"{printable(options.photo.name)}: {error}") from error
+        raise ImageError(f"{printable(name)}: {error}") from error
     image_size = model.image_size if space is Space.NETWORK else features.framing.photo_size
     size = options.patch_size or 0.02
     threat = Threat(square(size, image_size) if isinstance(size, float) else size, space)
     spec = defence_spec(options.defence or usual_defence(model))
     config = configure(model, threat.on_network(features.framing), spec.checked(values.settings(options)))
-    label = None if options.label is None else class_name(options.label, model.classes)
-    with values.progress_line() if sys.stderr.isatty() else nullcontext() as report:
-        analysis = examine(features, spec.build(config), threat, label, model, report=report)
-    return Examined(analysis, model, hashlib.sha256(data).hexdigest())
+    return examine(features, spec.build(config), threat, label, model, report=report)
 
 
 def _crop(text: str) -> View:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 _SUFFIX = ".new"
 _LEFT_OVER = 60.0
@@ -135,6 +136,26 @@ def write(contents: Mapping[Path, bytes | memoryview]) -> None:
         for new in pending.values():
             with suppress(OSError):
                 new.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is written piece by piece and takes its name at the end of the block. Raises FileError if it cannot
+    be written, and leaves nothing behind after any error, or an interrupt, within the block."""
+    new = _beside(path)
+    try:
+        check_regular(path)
+        with new.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        with suppress(OSError):
+            new.unlink()
 
 
 def append(path: Path, line: bytes) -> None:

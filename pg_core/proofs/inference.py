@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from pg_core.defences.bounded import SLOPE, BoundedEvidence
+from pg_core.defences.detection import MaskedDetection
+from pg_core.defences.smoothing import VOTE_THRESHOLD
 from pg_core.evidence.grid import clip
-from pg_core.evidence.types import EvidenceType
+from pg_core.evidence.types import EvidenceType, confidence
 from pg_core.io.parameters import shown
 from pg_core.networks.network import Network
 from pg_core.photos.inference import LocalFeatures, extract
@@ -51,11 +53,16 @@ def _evidence_compared(predicate: Any, features: LocalFeatures) -> str:  # noqa:
     kind, step = evidence["type"], Fraction(evidence["step"])
     data = zlib.decompress(base64.b64decode(evidence["values"]))
     said = np.frombuffer(data, "<i8").reshape(evidence["shape"]) * float(step)
+    allowed = float(delta)
     if kind == "tanh":
-        again, allowed = BoundedEvidence((1, 1)).squash(features.local_logits), SLOPE * float(delta)
+        again, allowed = BoundedEvidence((1, 1)).squash(features.local_logits), SLOPE * allowed
+    elif kind == "local logits":
+        again = MaskedDetection((1, 1)).on_grid(features.local_logits)
+    elif predicate["defence"]["name"] == "de-randomized smoothing":
+        again = (confidence(features.local_logits) >= VOTE_THRESHOLD).astype(np.float64)
     else:
         clip_high = float("inf") if evidence["clip_high"] is None else float(Fraction(evidence["clip_high"]))
-        again, allowed = clip(features.local_logits, EvidenceType.named(kind), clip_high), float(delta)
+        again = clip(features.local_logits, EvidenceType.named(kind), clip_high)
     differences = np.abs(said - again)
     if kind == "prediction":
         flipped, most = (

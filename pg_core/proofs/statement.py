@@ -16,7 +16,7 @@ import rfc8785
 
 from pg_core import __version__
 from pg_core.analysis.photo import Analysis
-from pg_core.defences.base import Verdict
+from pg_core.defences.base import Claim, Verdict
 from pg_core.geometry import times
 from pg_core.photos.framing import Space
 from pg_core.proofs.arithmetic import Arithmetic, Grid, Number, arithmetic
@@ -71,7 +71,7 @@ def prove(analysis: Analysis, subject: Subject) -> Json:
         },
         "defence": {
             "name": found.defence,
-            "window_size": list(certificate.windows.window_size),
+            "window_size": list(found.window_size),
             "wrapping": field.wrapping,
             "threshold": written(found.threshold),
         },
@@ -173,6 +173,6 @@ def _words(analysis: Analysis, found: Arithmetic) -> str:
         return f"Nothing is claimed: {found.verdict}."
     image = "original photo" if analysis.threat.space is Space.PHOTO else "image that the network sees"
     patch = times(analysis.threat.patch_size)
-    return (
-        f"No {patch}-pixel patch anywhere on the {image} can change '{analysis.label}' under {found.defence}."
-    )
+    ending = " without an alert" if analysis.certificate.claim is Claim.LABEL_OR_ALERT else ""
+    change = f"can change '{analysis.label}' under {found.defence}{ending}"
+    return f"No {patch}-pixel patch anywhere on the {image} {change}."

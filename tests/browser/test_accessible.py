@@ -17,6 +17,7 @@ PAGES = (
     "compare",
     "quiz",
     "museum",
+    "check",
     "networks",
     "results",
     "about",

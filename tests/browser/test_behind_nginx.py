@@ -21,6 +21,7 @@ from playwright.sync_api import expect
 from pg_core import sample_path
 from tests.browser.conftest import PROXIED, ROOT, STARTING, free_port, start_server, stop_server
 from tests.browser.steps import drawn, of_stage, png, settle, typed_place, upload, verdict, wait_for_panels
+from tests.browser.test_check import choose, small
 from tests.browser.test_drag import drag
 from tests.browser.test_hostile_link import LAST
 
@@ -222,6 +223,12 @@ def test_every_page_opens_through_the_proxy_and_breaks_none_of_its_rules(open_pr
     page = open_proxied(path)
     expect(page.get_by_text(LAST[path]).first).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def test_a_certificate_file_is_checked_by_a_worker_that_the_policy_allows(open_proxied):
+    page = open_proxied("check")
+    page.wait_for_function("document.querySelector('.pg-check')?.pgComponent != null")
+    assert choose(page, small()).startswith("✔ Proved: ")
 
 
 def test_the_browser_refuses_what_the_policy_does_not_name(visitor, proxy):

@@ -21,6 +21,7 @@ LAST = {
     "compare": "All windows of all defences as CSV",
     "quiz": "Ten other questions",
     "museum": "Dotted: the cells that one patch can corrupt",
+    "check": "The format is described in",
     "networks": "Your own network",
     "results": "Verdicts by class",
 }

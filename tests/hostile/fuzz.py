@@ -1,4 +1,4 @@
-"""A fuzzer for the doors: photos, cards, links, outcome lines, archives of local logits and checkpoints.
+"""A fuzzer for the doors of `fuzz_targets`, from photos to certificate files.
 
     python -m tests.hostile.fuzz --minutes 60
 
@@ -11,7 +11,6 @@ promises is written to a folder, with its traceback; then the exit code is 1.
 import argparse
 import contextlib
 import io
-import json
 import os
 import random
 import signal
@@ -23,15 +22,13 @@ import time
 import traceback
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.hostile import archives, cards, checkpoints, photo_files, photos
 from tests.hostile.cage import HARD_LIMIT, SECONDS, caged
-from tests.hostile.links import link_cases
+from tests.hostile.fuzz_targets import TARGETS
 from tests.hostile.names import TEXTS
 
 MAX_INPUT = 20_000
@@ -40,146 +37,6 @@ _AT_ONCE = 200
 """Inputs that a forked process is given."""
 _TURNS = {"mutations": 20.0, "atheris": 300.0}
 """Seconds after which the next target has its turn; atheris imports everything anew for each."""
-_CONFIGURATION = {"classes": ["cat", "dog"], "settings": [{"claim": "keeps the label"}]}
-
-
-@dataclass(frozen=True)
-class Target:
-    """A door, and sound inputs for it. `try_` takes bytes; it passes over the errors that the door promises."""
-
-    seeds: Callable[[], list[bytes]]
-    try_: Callable[[bytes, Path], None]
-    modules: tuple[str, ...]
-    """Which of them atheris watches."""
-
-
-def _photo(data: bytes, folder: Path) -> None:
-    from pg_core.photos.read import ImageError, framed
-
-    with contextlib.suppress(ImageError):
-        framed(data, (32, 32))
-
-
-def _card(data: bytes, folder: Path) -> None:
-    from pg_core.networks.own import card_in, write_card
-
-    path = folder / "mine.network.json"
-    path.write_bytes(data)
-    with contextlib.suppress(ValueError):
-        write_card(card_in(path))
-
-
-def _link(data: bytes, folder: Path) -> None:
-    from tests.hostile.kinds import follow
-
-    with contextlib.suppress(ValueError):
-        query = json.loads(data)
-        if isinstance(query, dict):
-            follow({str(name): str(value) for name, value in query.items()})
-
-
-def _lines(data: bytes, folder: Path) -> None:
-    from pg_core.evaluation.outcomes import begin, read_lines
-
-    path = folder / "lines.jsonl"
-    path.write_bytes(data)
-    with contextlib.suppress(ValueError):
-        begin(path, read_lines(path, _CONFIGURATION, "photos"))
-
-
-def _archive(data: bytes, folder: Path) -> None:
-    from pg_core.datasets.local_logits import Layout, Stated, read_local_logits, with_values
-
-    path = folder / "maps.npz"
-    path.write_bytes(data)
-    for stated in (Stated(), Stated(Layout.CLASSES_FIRST, False)):
-        with contextlib.suppress(ValueError):
-            for _ in with_values(read_local_logits(path, stated).values()):
-                pass
-
-
-def _checkpoint(data: bytes, folder: Path) -> None:
-    from pg_core.networks.network import CheckpointError, read_state
-    from pg_core.networks.published import recognise
-
-    for name in ("a.pth", "a.safetensors"):
-        path = folder / name
-        path.write_bytes(data)
-        recognise(path)
-        with contextlib.suppress(CheckpointError):
-            read_state(path)
-
-
-def _photo_seeds() -> list[bytes]:
-    odd = [
-        case
-        for case in photos.photo_cases()
-        if case.name.startswith(("png of", "jpeg of", "exif", "eXIf", "palette"))
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        return [*photo_files.seeds().values(), *(case.make(Path(folder)).read_bytes() for case in odd)]
-
-
-def _link_seeds() -> list[bytes]:
-    whole = {
-        "photo": "coffee",
-        "frame": "3,4",
-        "network": "cifar10",
-        "size": "4x5",
-        "threshold": "0.1",
-        "evidence": "logits",
-    }
-    whole |= {
-        "clip": "20",
-        "bound": "tight",
-        "label": "cat",
-        "class": "dog",
-        "patch": "1,2,3,4",
-        "window": "1,2",
-    }
-    contents = ("noise:3", "solid:ff0000", "checkerboard", "sticker:coffee:1,2,30,40")
-    return [
-        *(json.dumps(whole | {"contents": each}).encode() for each in contents),
-        *(json.dumps(case.query).encode() for case in link_cases()[::7]),
-    ]
-
-
-def _line_seeds() -> list[bytes]:
-    """Lines as a run writes them."""
-    from pg_core.defences.base import Verdict
-    from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "lines.jsonl"
-        begin(path, read_lines(path, _CONFIGURATION, "photos"))
-        for name in ("a/1.png", "b/2.png"):
-            append(path, PhotoResult(name, "0" * 64, 1, 1, 0.5, (CaseResult(1, Verdict.CERTIFIED, 0.25),)))
-        return [path.read_bytes()]
-
-
-TARGETS = {
-    "photos": Target(
-        _photo_seeds,
-        _photo,
-        ("pg_core.photos.read", "pg_core.photos.formats", "pg_core.photos.colour", "PIL"),
-    ),
-    "cards": Target(
-        lambda: [card.encode() for card in cards.seeds()], _card, ("pg_core.networks.own", "json")
-    ),
-    "links": Target(_link_seeds, _link, ("app.links",)),
-    "lines": Target(_line_seeds, _lines, ("pg_core.evaluation.outcomes", "json")),
-    "archives": Target(archives.seeds, _archive, ("pg_core.datasets.local_logits", "numpy.lib", "zipfile")),
-    "checkpoints": Target(
-        checkpoints.seeds,
-        _checkpoint,
-        (
-            "pg_core.networks.network",
-            "pg_core.networks.conventions",
-            "pg_core.networks.pickles",
-            "torch._weights_only_unpickler",
-        ),
-    ),
-}
 
 
 def mutated(seeds: list[bytes], chance: random.Random) -> bytes:
@@ -317,6 +174,9 @@ def guided(name: str, seed: int, seconds: int, corpus: str, folder: Path) -> Non
 
     with atheris.instrument_imports(include=list(TARGETS[name].modules), enable_loader_override=False):
         import tests.hostile.kinds  # noqa: F401  (what the targets import is watched)
+
+        for module in TARGETS[name].modules:
+            import_module(module)
     work = Path(tempfile.mkdtemp())
 
     def one(data: bytes) -> None:

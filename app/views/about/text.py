@@ -49,7 +49,8 @@ NOT_SAID = """
 - **That the answer is right.** A photo of coins is certified as a *Petri dish*.
 - Anything about **several patches**, changes of the whole image, or other attacks.
 - Anything about the photo **before** it is cropped and resized, unless that is chosen.
-- That the program is free of errors: margins count above a *tolerance*, which is estimated and not proved.
+- That the program is free of errors: margins count above a *tolerance*, which is estimated and not proved. The
+  arithmetic of most certificates others can check, by a file (*Check a certificate*).
 """
 
 SOURCES = (

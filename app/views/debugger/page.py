@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import links, sidebar
+from app import links, proving, sidebar
 from app.cache import analysis as cached
 from app.components.charts import chart
 from app.markup import in_markdown
@@ -59,6 +59,7 @@ def _debugger(chosen: Choices, seen: Opened) -> None:
     _failing(chosen, tried, analysis)
     if witness is not None:
         masking.witness_found(analysis, witness)
+    proving.certificate_file(chosen, analysis)
     if isinstance(analysis.defence, RobustMasking):
         masking.letters()
     links.write_page()

@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening, searching, staging
+from app import opening, proving, searching, staging
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -83,6 +83,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage, 
     with right:
         _scores(seen)
     _export(chosen, seen, effect)
+    proving.certificate_file(chosen, clean)
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
         bounds.tell(about_bounds, chosen, asked.label)

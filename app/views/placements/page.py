@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening, searching
+from app import opening, proving, searching
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
@@ -42,6 +42,7 @@ def show(chosen: Choices | None, explore: StreamlitPage | None = None) -> None:
         with choices_of_placements.searching(slot) as report:
             sides = computed.largest_patches(*key, report)
         _largest(clean, sides, chosen)
+    proving.certificate_file(chosen, clean)
     with st.expander("How is a place proved?"):
         st.markdown(text.how(clean))
 

@@ -24,6 +24,7 @@ runpy.run_module("pg_core", run_name="__main__", alter_sys=True)
 """
 """The command line, but for a report of every step."""
 EVALUATE = "evaluate photos --model cifar10 --device cpu --patch-size 2 --lines run.jsonl"
+PROVE = "prove photos --model cifar10 --device cpu --patch-size 2 -o proofs.zip"
 TRAIN = (
     "train pointwise photos --steps 100000 --photos-per-step 4 --held-out 1 --width 16 --blocks 1 "
     "--checkpoint run.pt --output weights"
@@ -70,6 +71,12 @@ def interrupted(command, folder, word, number, times=1):
     assert err.count("interrupted") == 1
     assert not list(folder.rglob("*.new"))
     return process.returncode, err.splitlines()[-1]
+
+
+def test_of_interrupted_proofs_of_a_folder_nothing_is_left(work):
+    code, line = interrupted(PROVE, work, "/100", signal.SIGINT)
+    assert (code, line) == (130, "interrupted; nothing was written")
+    assert [path.name for path in work.iterdir()] == ["photos"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

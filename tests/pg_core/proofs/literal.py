@@ -7,13 +7,14 @@ import base64
 import zlib
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 
 from tests import reference
 
 
 def is_true(statement):
-    """Whether the bounds and the verdict are those of the evidence."""
+    """Whether the bounds and the verdict are those of the evidence, with witnesses where there may be some."""
     predicate = statement["predicate"]
     û, W = evidence_of(predicate), windows_of(predicate)
     y, T = predicate["claim"]["label"], Fraction(predicate["defence"]["threshold"])
@@ -26,7 +27,9 @@ def is_true(statement):
         verdict = "not certified"
     elif all(sure):
         verdict = "certified"
-    stated = predicate["windows"]
+    stated, how = predicate["windows"], predicate["defence"]["name"]
+    if predicate["witnesses"] and how not in WITNESSED:
+        return False
     for witness in predicate["witnesses"]:
         inside = W[witness["window"]] == 1
         attacked = np.where(inside, least_of(predicate), û)
@@ -34,7 +37,7 @@ def is_true(statement):
         for c, content in ((witness["rival"], witness["for_rival"]), (y, witness["for_label"])):
             for cell, value in zip(order, content, strict=True):
                 attacked[c][cell] = value
-        if SAYS[predicate["defence"]["name"]](attacked, W, T) == y:
+        if SAYS[how](attacked, W, T) == y:
             return False
     return (
         [Fraction(value) for value in stated["lower"]] == lower
@@ -62,7 +65,16 @@ def windows_of(predicate):
 def least_of(predicate):
     """The least value in steps: 0, but for tanh."""
     evidence = predicate["evidence"]
-    return -round(1 / Fraction(evidence["step"])) if evidence["type"] == "tanh" else 0
+    lowest = {"tanh": 1, "local logits": 2**16}.get(evidence["type"], 0)
+    return -round(lowest / Fraction(evidence["step"]))
+
+
+def most_of(predicate):
+    """The largest value in steps."""
+    evidence = predicate["evidence"]
+    top = 2**16 if evidence["type"] in ("logits", "local logits") else 1
+    limit = top if evidence["clip_high"] is None else min(top, Fraction(evidence["clip_high"]))
+    return round(limit / Fraction(evidence["step"]))
 
 
 def inside_in_order(predicate, at):
@@ -117,9 +129,7 @@ def _two_rounds(û, W, T):
 
 def _bounded(û, y, W, T, error, predicate):
     evidence = predicate["evidence"]
-    top = {"logits": 2**16}.get(evidence["type"], 1)
-    limit = top if evidence["clip_high"] is None else min(top, Fraction(evidence["clip_high"]))
-    most = round(limit / Fraction(evidence["step"]))
+    most = most_of(predicate)
     least = -most if evidence["type"] == "tanh" else 0
     lower, upper, rival, sure = [], [], [], []
     for w in W:
@@ -133,6 +143,45 @@ def _bounded(û, y, W, T, error, predicate):
     return lower, upper, rival, sure, _largest(û)
 
 
+def _smoothed(û, y, W, T, error, predicate):
+    """Votes, by the columns that the patch covers: a band of b columns at j meets column x if x - j < b, around."""
+    columns, votes = û.shape[2], [[int(vote > 0) for vote in v[0]] for v in û]
+    vote, b = most_of(predicate), predicate["network"]["receptive_field"]["size"][1]
+    p = predicate["threat"]["on_network"][1]
+    lower, upper, rival, sure = [], [], [], []
+    for place in range(columns - p + 1):
+        met = [j for j in range(columns) if any((x - j) % columns < b for x in range(place, place + p))]
+        kept = [sum(own[j] for j in range(columns) if j not in met) for own in votes]
+        gains = {c: kept[c] + len(met) - (c > y) for c in range(len(û)) if c != y}
+        c = min(gains, key=lambda c: (-gains[c], c))
+        lower.append(kept[y] * vote)
+        upper.append(gains[c] * vote)
+        rival.append(c)
+        sure.append(lower[-1] - upper[-1] > 2 * error)
+    return lower, upper, rival, sure, _largest(û)
+
+
+def _detected(û, y, W, T, error, predicate):
+    """Confidences by mpmath, which is no part of the library or of the checker."""
+    step, cells = Fraction(predicate["evidence"]["step"]), û.shape[1] * û.shape[2]
+    lower, upper, rival, sure = [], [], [], []
+    with mpmath.workdps(80):
+        for w in W:
+            sums = [(v * (1 - w)).sum() for v in û]
+            c = min((c for c in range(len(û)) if c != y), key=lambda c: (-sums[c], c))
+            means = [mpmath.mpf(value) * step.numerator / step.denominator / cells for value in sums]
+            total = mpmath.log(mpmath.fsum(map(mpmath.exp, means)))
+            threshold = mpmath.log(mpmath.mpf(T.numerator) / T.denominator) if T else -(2**30)
+            kept, most = means[y] - total, max(means[c] - total, threshold)
+            size = min(max(-kept, -most), 2**16)
+            moved = mpmath.mpf(error.numerator) / error.denominator * step.numerator / step.denominator
+            lower.append(sums[y])
+            upper.append(sums[c] if kept > most else max(sums[c], sums[y]))
+            rival.append(c)
+            sure.append(kept - most > 2 * moved / cells + len(û) * size / 2**50)
+    return lower, upper, rival, sure, _largest(û)
+
+
 def _largest(maps):
     sums = [v.sum() for v in maps]
     return sums.index(max(sums))
@@ -142,7 +191,10 @@ BY_NAME = {
     "robust masking": _masking,
     "double masking on features": _doubled,
     "bounded evidence": _bounded,
+    "de-randomized smoothing": _smoothed,
+    "masked detection": _detected,
 }
+WITNESSED = ("robust masking", "double masking on features", "bounded evidence")
 SAYS = {
     "robust masking": lambda û, W, T: reference.algorithm_1(û, W, T)[0],
     "double masking on features": _two_rounds,

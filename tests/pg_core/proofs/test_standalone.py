@@ -112,6 +112,16 @@ def test_a_certificate_that_is_not_certified_is_refused_as_a_claim_with_its_firs
     assert found.stdout == "refused: claim.verdict: not certified at window (0, 0): nothing is proved\n"
 
 
+def test_a_misclassified_photo_is_refused_without_a_window(folder):
+    local_logits = np.random.default_rng(0).uniform(0, 1, (3, 8, 8))
+    local_logits[0] += 3
+    analysis = examine(features_of(local_logits), RobustMasking((2, 2)), Threat((2, 2)), "class 1")
+    (folder / "a.json").write_bytes(serialised(prove(analysis, SUBJECT)))
+    found = run(folder, "a.json")
+    assert found.returncode == 1
+    assert found.stdout == "refused: claim.verdict: misclassified without a patch: nothing is proved\n"
+
+
 def test_what_is_refused_is_named_by_its_field(folder):
     own = statement()
     own["predicate"]["windows"]["upper"][3] = 5

@@ -169,9 +169,11 @@ def test_what_the_arithmetic_takes_on_trust_the_network_refuses(run, proof, chan
 
 def test_a_defence_of_which_no_proof_is_written_is_refused_in_one_line(run, tmp_path):
     file = tmp_path / "coffee.proof.json"
-    code, out, err = run("prove", COFFEE, *OPTIONS, "--defence", "detection", "-o", file)
+    code, out, err = run("prove", COFFEE, *OPTIONS, "--defence", "undefended", "-o", file)
     assert (code, out) == (1, "")
-    assert re.match("error: expected robust masking, .* got PatchGuard.*: choose --defence ", err)
+    assert re.match(
+        "error: expected a defence of whose certificates .*, got no defence: choose --defence ", err
+    )
     assert not file.exists()
 
 
