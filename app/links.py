@@ -82,7 +82,12 @@ def _gone_back() -> bool:
 def write(chosen: Choices | None) -> None:
     """Let the address say what is chosen. While the photo of a link is not here, the link goes on asking for it."""
     if chosen is not None:
-        _let_it_say({part.name: text for part in PARTS if (text := part.write(chosen))})
+        _let_it_say(of(chosen))
+
+
+def of(chosen: Choices) -> dict[str, str]:
+    """What the address will say of the choices, by the names of its parts."""
+    return {part.name: text for part in PARTS if (text := part.write(chosen))}
 
 
 def write_page() -> None:

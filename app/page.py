@@ -13,7 +13,13 @@ share = head.container(width="content")
 def _explore() -> None:
     from app.views.explore import page as explore
 
-    explore.show(chosen, debugger_page, about_page)
+    explore.show(chosen, debugger_page, about_page, story_page)
+
+
+def _story() -> None:
+    from app.views.story import page as story
+
+    story.show(chosen, explore_page, attack_page, figure5_page, steps_page, museum_page)
 
 
 def _debugger() -> None:
@@ -52,6 +58,18 @@ def _compare() -> None:
     compare.show(chosen)
 
 
+def _quiz() -> None:
+    from app.views.quiz import page as quiz
+
+    quiz.show(chosen)
+
+
+def _museum() -> None:
+    from app.views.museum import page as museum
+
+    museum.show()
+
+
 def _check() -> None:
     from app.views.check import page as check
 
@@ -85,16 +103,24 @@ def _about() -> None:
 explore_page = st.Page(_explore, title="Explore", url_path="explore", default=True)
 about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
+story_page = st.Page(_story, title="Story", url_path="story")
+figure5_page = st.Page(_figure5, title="Figure 5", url_path="figure5")
+steps_page = st.Page(_steps, title="Steps", url_path="steps")
+museum_page = st.Page(_museum, title="Museum", url_path="museum")
+attack_page = st.Page(_attack, title="Attack", url_path="attack")
 main_pages = [
     explore_page,
     debugger_page,
-    st.Page(_figure5, title="Figure 5", url_path="figure5"),
-    st.Page(_steps, title="Steps", url_path="steps"),
+    figure5_page,
+    steps_page,
 ]
 other_pages = [
+    story_page,
+    st.Page(_quiz, title="Quiz", url_path="quiz"),
     st.Page(_placements, title="Placements", url_path="placements"),
-    st.Page(_attack, title="Attack", url_path="attack"),
+    attack_page,
     st.Page(_compare, title="Compare", url_path="compare"),
+    museum_page,
     st.Page(_check, title="Check a certificate", url_path="check"),
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),

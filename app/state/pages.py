@@ -30,13 +30,16 @@ _KEYS = {
     "measured_patch": "patch_measured",
     "evaluation": "evaluation",
     "run": "run",
+    "exhibit": "exhibit",
+    "present": "presenting",
+    "votes": "one-round-votes",
     "target": "search-target",
     "attack_steps": "search-steps",
     "restarts": "search-restarts",
     "attack_seed": "search-seed",
 }
 """The keys of widgets, by their names in a link."""
-_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn")
+_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn", "quiz")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = (

@@ -13,6 +13,7 @@ from app.state import board as choices_of_board
 from app.state import windows
 from app.views.figure5 import results as casework
 from app.views.figure5 import widgets
+from app.views.figure5.exercises import EXERCISES
 from app.views.figure5.proof import walk_through
 from app.views.figure5.results import Filled, Filling
 from pg_core.defences.patchguard.boards import COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL, EXAMPLES, Board
@@ -64,6 +65,7 @@ def _toy() -> None:
         choices_of_board.settings()
     with right:
         _result(now)
+    _exercises(now)
     with slot:
         board_canvas(now, brush, figures.in_words(now), choices_of_board.CANVAS, choices_of_board.edited)
         st.caption(
@@ -71,6 +73,14 @@ def _toy() -> None:
             "and - change it, Enter paints, Shift and arrows move w, z undoes."
         )
     links.write_page()
+
+
+def _exercises(now: Board) -> None:
+    """What is to be done on the board, and how far it is."""
+    st.subheader("Three exercises")
+    for number, exercise in enumerate(EXERCISES, 1):
+        mark = "✔ **Done.**" if exercise.done(now) else "○"
+        st.markdown(f"{number}. {exercise.task}\n\n   {mark} On your board: {exercise.so_far(now)}.")
 
 
 def _result(now: Board) -> None:

@@ -12,7 +12,7 @@ from app.markup import in_markdown
 from app.opening import Opened, opened
 from app.sidebar import Choices
 from app.state import board as choices_of_board
-from app.views.steps import double_masking
+from app.views.steps import double_masking, one_round
 from app.views.steps import figure as figures
 from app.views.steps import results as running
 from app.views.steps import widgets as controls
@@ -70,6 +70,8 @@ def show(chosen: Choices | None) -> None:
             links.write_page()
 
     player()
+    with st.expander("Why is one round of masks not enough?", expanded=False):
+        one_round.toy()
 
 
 def _subject(
