@@ -27,6 +27,16 @@ OF_STREAMLIT = {("presentation-role-conflict", "stFileUploaderDropzone")}
 """Rule, and test id of the element: <section role="presentation" aria-label=...>, which no page of ours makes."""
 
 
+QUIET = """() => {
+    const still = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        && !document.querySelector('[data-testid="stMain"] [data-stale="true"]')
+        && !document.getAnimations().some((one) => one instanceof CSSTransition && one.playState === 'running');
+    window.still = still ? window.still ?? performance.now() : undefined;
+    return performance.now() - window.still > 1000;
+}"""
+"""Nothing has run for a second: what a component says at first makes a page run again, and what is stale fades."""
+
+
 def violations(page):
     """Rule, words of the rule and element, of each thing that axe-core finds."""
     found = []
@@ -46,9 +56,8 @@ def test_nothing_on_any_page_is_out_of_reach(open_page, scheme):
     for name in PAGES:
         page.goto(f"{page.url.split('?')[0].rsplit('/', 1)[0]}/{name}")
         page.wait_for_selector('[data-testid="stMain"] :is(h2, [data-testid="stMetric"])', timeout=120_000)
-        page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
-        page.wait_for_function('!document.querySelector(\'[data-testid="stMain"] [data-stale="true"]\')')
         page.get_by_role("button", name="Reset all settings").wait_for()
+        page.wait_for_function(QUIET, timeout=120_000)
         found = violations(page)
         if found:
             wrong[name] = found

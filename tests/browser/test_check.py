@@ -18,6 +18,7 @@ from tests.browser.steps import wait_for_panels
 from tests.browser.test_accessible import violations
 from tests.browser.test_checker_code import in_python
 from tests.pg_core.proofs.drawn import SUBJECT, features_of
+from tests.pg_core.proofs.write_corpus import FOLDER
 
 pytestmark = pytest.mark.browser
 PHOTO = sample_path("coffee")
@@ -220,6 +221,20 @@ def test_the_margin_and_the_rival_of_every_window_are_those_of_the_file(page):
             window(page),
         )
         page.keyboard.press("ArrowRight")
+
+
+def test_places_of_the_patch_are_drawn_in_place_of_windows(page):
+    data = (FOLDER / "good-smoothing.proof.json").read_bytes()
+    places = len(json.loads(data)["predicate"]["windows"]["rival"])
+    assert choose(page, data).startswith("✔ Proved: ")
+    expect(page.locator(".pg-counts")).to_contain_text(
+        f"{places} places of the patch, each in a window of 1x"
+    )
+    assert window(page).startswith("Place of the patch from column ")
+    page.get_by_role("application", name="Margins of all windows").focus()
+    for _ in range(places):
+        page.keyboard.press("ArrowRight")
+    assert window(page).startswith(f"Place of the patch from column {places - 1} on: ✔ certified")
 
 
 def test_a_check_that_takes_too_long_is_ended_and_said_so(open_page):

@@ -11,7 +11,8 @@ OUTCOMES = """
 - **Proved**: every bound follows from the evidence, and every window is certified.
 - **Refused**: the field that is named is not what follows from the evidence, or the verdict is not *certified*: then
   nothing is proved, although all else may be so.
-- **Unreadable**: no certificate file.
+- **Unreadable**: no certificate file. A zip of them (`prove` of a folder) is unpacked first, or checked by
+  `python -m pg_core check proofs.zip`.
 """
 
 NOT_SAID = """
