@@ -15,7 +15,8 @@ from pg_core.defences.patchcleanser.pixels import MASKS_PER_AXIS
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceSpec, Value
-from pg_core.evaluation.run import evaluate, evaluation_cases, network_runs
+from pg_core.evaluation.cases import evaluation_cases, network_runs
+from pg_core.evaluation.run import evaluate
 from pg_core.io import files
 from pg_core.io.json import as_json
 from pg_core.io.progress import Progress, Report, duration
@@ -36,10 +37,11 @@ data sets:
 The folder holds a folder for each class, named like the class (or as its data set is published), with photos
 ({readable}).
 Other files are named in the summary; hidden ones are passed over.
-Accuracies come with 95 % Wilson intervals. With --lines, outcomes are written as they come, and a run that
-was stopped goes on where it stopped; a damaged line is left out, and its photo measured again.
+Accuracies come with 95 % Wilson intervals. With --table, results are written as they come, with the margin and
+rival of every window, and a run that was stopped goes on where it stopped; a damaged part is left out, and its
+photos measured again.
 
-  python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --lines val.jsonl
+  python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --table val
 """
 
 
@@ -101,10 +103,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--limit", type=values.count, metavar="N", help="at most N photos, balanced over the classes"
     )
     evaluate_folder.add_argument(
+        "--table",
+        type=Path,
+        metavar="FOLDER",
+        help="write results here, a folder of Parquet files, and go on from what is there; further defences, patch "
+        f"sizes and thresholds may be added; {values.OUTPUT}",
+    )
+    evaluate_folder.add_argument(
         "--lines",
         type=Path,
         metavar="FILE.jsonl",
-        help=f"write outcomes here, and go on from what is there; {values.OUTPUT}",
+        help="at the end write the rows of the table as JSON lines too, without the margins of every window; "
+        f"{values.OUTPUT}",
     )
     evaluate_folder.add_argument(
         "--local-logits",
@@ -115,7 +125,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     values.add_skip_unreadable(evaluate_folder)
     evaluate_folder.add_argument("--json", action="store_true", help="print the summary as one JSON object")
-    evaluate_folder.set_defaults(run=_run)
+
+    def run(options: argparse.Namespace) -> Iterator[str]:
+        if options.lines is not None and options.table is None:
+            evaluate_folder.error("--lines writes the rows of a table: it goes with --table")
+        return _run(options)
+
+    evaluate_folder.set_defaults(run=run)
 
 
 def _titles(registry: Mapping[str, DefenceSpec] | Mapping[str, Dataset]) -> str:
@@ -125,6 +141,8 @@ def _titles(registry: Mapping[str, DefenceSpec] | Mapping[str, Dataset]) -> str:
 def _run(options: argparse.Namespace) -> Iterator[str]:
     if options.lines is not None:
         files.prepare(options.lines)
+    if options.table is not None:
+        files.prepare_folder(options.table)
     if options.local_logits is not None:
         files.prepare_folder(options.local_logits)
     model = load_model(options.model, options.device, options.weights)
@@ -137,11 +155,15 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
     cases = evaluation_cases(config, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable
     cure = nullcontext() if skip else values.cure_for_unreadable()
-    with cure, values.cure_for_unwritable(), values.progress_line() as report:
+    with cure, values.progress_line() as report:
         told = _announced(report, network_runs(cases))
         result = evaluate(
-            model, photos, cases, options.lines, model.weights_sha256, told, options.local_logits, skip
+            model, photos, cases, options.table, model.weights_sha256, told, options.local_logits, skip
         )
+    if options.lines is not None:
+        from pg_core.evaluation.outcome_table import as_lines, open_table
+
+        files.write({options.lines: as_lines(open_table(options.table)).encode()})
     result = replace(result, other_files=other_files(options.folder))
     yield as_json(result.summary()) if options.json else str(result)
 

@@ -46,9 +46,10 @@ def cure_for_unreadable() -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(
-            f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted."
-        ) from error
+        cured = ImageError(f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted.")
+        for note in getattr(error, "__notes__", ()):  # what is kept
+            cured.add_note(note)
+        raise cured from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from pg_core.datasets.base import DATASETS
 from pg_core.geometry import Size
@@ -57,21 +58,32 @@ def sample_title(name: str) -> str:
     return subject if subject == name else f"{subject} ({name})"
 
 
+PhotoT = TypeVar("PhotoT", bound="Photo")
+
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """What Macs and Windows leave beside photos, in lower case; names that begin with a dot besides."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPhoto:
-    """A file, its name below the data folder (with /), the index of its class, and the SHA-256 of its content if it
-    was taken."""
+class Photo:
+    """A file, its name below the data folder (with /), the index of its class (None where it is not known), and the
+    SHA-256 of its content if it was taken."""
 
     path: Path
     name: str
-    label: int
+    label: int | None
     sha256: str | None = None
 
-    def hashed(self) -> "LabelledPhoto":
+    @property
+    def root(self) -> Path:
+        """The folder below which the name begins."""
+        return self.path.parents[self.name.count("/")].resolve()
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is a photo of another name beside this one."""
+        return (self.root / name).is_file()
+
+    def hashed(self: PhotoT) -> PhotoT:
         """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
         try:
             with regular(self.path) as file:
@@ -82,6 +94,13 @@ class LabelledPhoto:
     def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
         """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""
         return framed_in_folder(self.path, image_size, part)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto(Photo):
+    """A photo whose class is known."""
+
+    label: int
 
 
 def sample_path(name: str) -> Path:
@@ -168,7 +187,7 @@ def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ..
     return tuple(good), tuple(bad)
 
 
-def hash_of_photos(photos: Iterable[tuple[str, str | None, int]]) -> str:
+def hash_of_photos(photos: Iterable[tuple[str, str | None, int | None]]) -> str:
     """The SHA-256 of a line for each photo, in the order of the names: its name, the hash of its content, its label,
     as a JSON list."""
     return hashlib.sha256("\n".join(map(json.dumps, sorted(photos))).encode()).hexdigest()
