@@ -13,7 +13,13 @@ share = head.container(width="content")
 def _explore() -> None:
     from app.views.explore import page as explore
 
-    explore.show(chosen, debugger_page, about_page)
+    explore.show(chosen, debugger_page, about_page, story_page)
+
+
+def _story() -> None:
+    from app.views.story import page as story
+
+    story.show(chosen, explore_page, attack_page, steps_page, museum_page)
 
 
 def _debugger() -> None:
@@ -52,6 +58,12 @@ def _compare() -> None:
     compare.show(chosen)
 
 
+def _museum() -> None:
+    from app.views.museum import page as museum
+
+    museum.show()
+
+
 def _networks() -> None:
     from app.views.networks import page as networks
 
@@ -79,16 +91,22 @@ def _about() -> None:
 explore_page = st.Page(_explore, title="Explore", url_path="explore", default=True)
 about_page = st.Page(_about, title="About", url_path="about")
 debugger_page = st.Page(_debugger, title="Debugger", url_path="debugger")
+story_page = st.Page(_story, title="Story", url_path="story")
+steps_page = st.Page(_steps, title="Steps", url_path="steps")
+museum_page = st.Page(_museum, title="Museum", url_path="museum")
+attack_page = st.Page(_attack, title="Attack", url_path="attack")
 main_pages = [
     explore_page,
     debugger_page,
     st.Page(_figure5, title="Figure 5", url_path="figure5"),
-    st.Page(_steps, title="Steps", url_path="steps"),
+    steps_page,
 ]
 other_pages = [
+    story_page,
     st.Page(_placements, title="Placements", url_path="placements"),
-    st.Page(_attack, title="Attack", url_path="attack"),
+    attack_page,
     st.Page(_compare, title="Compare", url_path="compare"),
+    museum_page,
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),
     about_page,

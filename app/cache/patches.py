@@ -25,6 +25,7 @@ from app.cache.analysis import (
 from pg_core.analysis.photo import Answer, answer
 from pg_core.defences.patchguard.placements import Placements
 from pg_core.geometry import Box, Patch, Size
+from pg_core.io.assets import asset
 from pg_core.io.parameters import coerce_fields
 from pg_core.photos import patches as attacks
 from pg_core.photos.framing import Threat
@@ -32,6 +33,9 @@ from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
 from pg_core.photos.read import MIN_SIDE, between_bars
 
+SHIPPED = {"chelsea": (159, 127)}
+"""Samples for which pixels are shipped that fool the first network without a defence, which an attack found: row and
+column of their place."""
 _PREVIEW = 480
 """Longest side, in pixels, of a photo out of which a sticker is cut."""
 
@@ -109,6 +113,18 @@ def placements(
 ) -> Placements:
     """What is proved for every place of a patch of this size, in pixels of the image that the network sees."""
     return analysis(photo, choice, asked, threat, label).placements(patch_size)
+
+
+@st.cache_data(show_spinner=False)
+def shipped(sample: str) -> tuple[Patch, bytes]:
+    """Pixels that are shipped for a sample, one of `SHIPPED`, and the place for which they were found."""
+    with Image.open(asset(f"patches/{sample}.png")) as picture:
+        return Patch(*SHIPPED[sample], picture.height, picture.width), picture.convert("RGB").tobytes()
+
+
+def shipped_by_digest(digest: str) -> tuple[Patch, bytes]:
+    """The same by what tells the pixels apart in a link; raises KeyError where none are shipped."""
+    return {digest_of_pixels(pixels): (place, pixels) for place, pixels in map(shipped, SHIPPED)}[digest]
 
 
 def digest_of_pixels(pixels: bytes) -> str:

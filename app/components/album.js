@@ -5,7 +5,7 @@
 
 const NAME = 'patchguard-photos', STORE = 'photos';
 const RECENT = 16;                                  // files of the uploader that wait for Python to name them
-const PATIENCE = 5000, TRIES = 3;                   // ms until a file that the uploader has not taken is handed over again
+const PATIENCE = 5000, TRIES = 12;                  // ms until a file that the uploader has not taken is handed over again
 
 export default function createAlbum(root) {
   root.innerHTML = '<button type="button">Choose a photo</button><button type="button">Take a photo</button>';
@@ -21,9 +21,13 @@ export default function createAlbum(root) {
     component.setStateValue('report', message);
   };
   const input = (key = data.uploader) => document.querySelector(`.st-key-${key} input[type=file]`);
-  const handOver = (files, key) => {
+  const handOver = (files, key = data.uploader) => {
     const target = input(key);
-    if (!target || !files.length) return;
+    if (!files.length) return;
+    if (!target) {                                  // the page is still being built
+      insist(files, key);
+      return;
+    }
     const held = new DataTransfer();
     for (const file of files) held.items.add(file);
     target.files = held.files;

@@ -44,6 +44,7 @@ export default function createStage(root) {
   patch.setAttribute('role', 'application');
   patch.setAttribute('aria-roledescription', 'draggable patch');
   const before = [1, 2, 3].map((panel) => panels[panel].add('pg-before'));
+  const dims = PANELS.map((panel) => panels[panel].add('pg-dim'));
   const curtain = wipe(panels[1], render), marked = marker(panels);
   before.forEach((layer, index) => { layer.innerHTML = (index < 2 ? '<img alt="">' : '') + (index ? '<canvas class="pg-cells"></canvas>' : ''); });
 
@@ -311,6 +312,7 @@ export default function createStage(root) {
     const malicious = data.certified.what === WINDOW ? 'malicious window' : 'placement of the patch';
     root.setAttribute('aria-label', `Photo, local logits, evidence and margin map. Arrow keys choose the ${malicious}.`);
     post.acknowledge(data.acknowledged);
+    dims.forEach((dim, index) => { dim.hidden = data.panels.includes(PANELS[index]); });
     show();
   };
   // What Python sent last, unless the hand has overtaken it.

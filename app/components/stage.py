@@ -44,6 +44,7 @@ def patch_canvas(
     answer: Data | None,
     clean: Analysis,
     acknowledged: int,
+    panels: tuple[int, ...],
     key: str,
     on_window: Callable[[], None],
     on_patch: Callable[[], None],
@@ -51,7 +52,8 @@ def patch_canvas(
     """Show a scene, or None to keep the last one while the patch moves, and the answer for the patch, if there is one.
 
     Calls back when a window is picked and when the patch is moved: `window` and `patch` of the state under the key
-    then say where. `acknowledged` is the number of the last message about the patch that has been dealt with.
+    then say where. `acknowledged` is the number of the last message about the patch that has been dealt with; the
+    panels that are not named, 1 to 4, are dimmed.
     """
     features, positions = clean.features, clean.certificate.positions
     field, image_size = features.receptive_field, features.framing.image_size
@@ -64,6 +66,7 @@ def patch_canvas(
             "scene": scene,
             "answer": answer,
             "acknowledged": acknowledged,
+            "panels": list(panels),
             "stage": stage_in(field, image_size, windows),
             "certified": certified_in(field, image_size, positions),
         },

@@ -30,6 +30,7 @@ _KEYS = {
     "measured_patch": "patch_measured",
     "evaluation": "evaluation",
     "run": "run",
+    "exhibit": "exhibit",
     "target": "search-target",
     "attack_steps": "search-steps",
     "restarts": "search-restarts",

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.cache import analysis as cached
+from app.cache import patches
 from app.cache.analysis import Photo
 from app.cache.patches import Contents, Motif, Simulation, digest_of_pixels, preview
 from app.components.cutter import sticker_cutter
@@ -111,6 +112,13 @@ def put_optimised(patch: Patch, pixels: bytes, image_size: Size, patch_size: Siz
     pages.remember({"contents", "patched"})
 
 
+def untouched() -> bool:
+    """Whether there is a patch, and nobody has placed it or chosen what is on it."""
+    _set_defaults()
+    usual = all(st.session_state[name] == value for name, value in _DEFAULTS.items())
+    return usual and _PLACE not in st.session_state
+
+
 def optimised_for() -> Patch | None:
     """The place for which the pixels that are on the patch were found; None if others are on it."""
     _set_defaults()
@@ -120,9 +128,11 @@ def optimised_for() -> Patch | None:
 
 
 def choose_optimised(digest: str) -> None:
-    """Put the pixels of this digest on the patch again; raises KeyError where this session has not found them."""
+    """Put the pixels of this digest on the patch again; raises KeyError where this session has not found them, and
+    they are none that are shipped."""
     if digest_of_pixels(st.session_state.get(_OPTIMISED, (b"",))[-1]) != digest:
-        raise KeyError(digest)
+        place, pixels = patches.shipped_by_digest(digest)
+        st.session_state[_OPTIMISED] = (place.top, place.left, place.height, place.width, pixels)
     st.session_state["contents"] = Contents.OPTIMISED
 
 

@@ -15,7 +15,20 @@ from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.networks.test_own_network import Convolutions, described, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
-VIEWS = ("explore", "debugger", "figure5", "steps", "placements", "attack", "compare", "networks", "results")
+VIEWS = (
+    *(
+        "explore",
+        "debugger",
+        "figure5",
+        "steps",
+        "story",
+        "placements",
+        "attack",
+        "compare",
+        "networks",
+        "results",
+    ),
+)
 CLASSES = (f"{NAME} 1", f"| {NAME}", f"# {NAME} :smile:")
 TITLE = NAME
 
@@ -34,8 +47,11 @@ def any_page():
     opening.about_the_link()
     if view in ("networks", "results"):
         show()
-    elif view == "explore":
-        titles = ("Debugger", "About")
+    elif view in ("explore", "story"):
+        titles = {
+            "explore": ("Debugger", "About", "Story"),
+            "story": ("Explore", "Attack", "Steps", "Museum"),
+        }[view]
         show(chosen, *(st.Page(lambda: None, title=title, url_path=title.lower()) for title in titles))
     else:
         show(chosen)
@@ -114,6 +130,7 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
     app = AppTest.from_function(any_page, default_timeout=PATIENCE)
     app.session_state["view"] = view
     app.session_state["network"] = TITLE
+    app.session_state["story-at"] = 2  # whose screen and question name classes
     app.run()
     named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
     assert named or view in ("networks", "results")

@@ -16,8 +16,10 @@ LAST = {
     "debugger": "Notation",
     "figure5": "The proof in a page",
     "steps": "robust masking of",
+    "story": "Check yourself",
     "placements": "How is a place proved?",
     "compare": "All windows of all defences as CSV",
+    "museum": "Dotted: the cells that one patch can corrupt",
     "networks": "Your own network",
     "results": "Verdicts by class",
 }

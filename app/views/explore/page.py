@@ -6,19 +6,18 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from app import opening, searching
+from app import opening, searching, staging
 from app.cache import analysis as cached
 from app.cache import patches
 from app.components.charts import chart
 from app.components.first_paint import PLACE, first_paint
-from app.components.stage import Data, answer_of, patch_canvas, scene_of
 from app.markup import in_markdown
 from app.opening import Classes, Opened
+from app.plots.scores import in_words, scores
 from app.searching import Subject
 from app.sidebar import Choices
 from app.state import patch, searches, windows
 from app.views.explore import bounds, exports, text
-from app.views.explore.scores import in_words, scores
 from app.views.explore.verdict import about_optimised, about_pixels, introduce, verdict
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Analysis
@@ -31,12 +30,10 @@ from pg_core.geometry import Box, Window
 from pg_core.photos.framing import Space
 from pg_core.plots.figure import Format
 
-_CANVAS = "stage"
 
-
-def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) -> None:
+def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage, story: StreamlitPage) -> None:
     """Analyse what is chosen in the sidebar, and show it."""
-    introduce(about)
+    introduce(story, about)
     # One place for what is going on, what went wrong, and what is proved; one for what the pixels did.
     with st.container(key="verdict"):  # as high as it will be
         slot = st.empty()
@@ -69,8 +66,7 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
         "use the arrow keys on the stage, to look at another. Point at a cell to mark it in all panels."
     )
     with stage:
-        patch.expect_canvas()
-        _stage(chosen, asked)
+        staging.stage(chosen, asked)
     seen = opening.looked_at(chosen, asked)
     effect = None if seen.simulation is None else PatchEffect(clean, seen.shown, seen.simulation.patch)
     if effect is not None:
@@ -90,41 +86,6 @@ def show(chosen: Choices | None, debugger: StreamlitPage, about: StreamlitPage) 
     _help()
     if THRESHOLD in chosen.asked.spec.parameters:
         bounds.tell(about_bounds, chosen, asked.label)
-
-
-@st.fragment
-def _stage(chosen: Choices, asked: Classes) -> None:
-    """The canvas; run alone it answers for the patch where it is, and once that rests the whole page follows."""
-    alone, moving = not patch.canvas_expected(), patch.moving()
-    seen = opening.looked_at(chosen, asked)
-    clean = seen.clean
-    answer = None
-    if seen.simulation is not None:
-        answer = answer_of(clean, seen.shown, seen.shown_class, seen.simulation.patch)
-    patch_canvas(
-        None if alone else _scene(seen, chosen, asked),
-        answer,
-        clean,
-        patch.acknowledged(),
-        key=_CANVAS,
-        on_window=lambda: windows.follow_canvas(clean, chosen.photo, _CANVAS),
-        on_patch=lambda: patch.follow_canvas(clean, chosen.photo.digest, chosen.patch_size, _CANVAS),
-    )
-    if alone and not moving:
-        st.rerun()
-
-
-def _scene(seen: Opened, chosen: Choices, asked: Classes) -> Data:
-    place = None if seen.simulation is None else seen.simulation.patch
-    proved = None
-    if place is not None:
-        proved = patches.placements(
-            chosen.photo, chosen.choice, chosen.asked, chosen.threat, asked.label, place.size
-        )
-    found = searches.broken(searches.found(searches.key_of(chosen, asked.label)))
-    return scene_of(
-        chosen.photo.digest, seen.clean, seen.shown, seen.shown_class, seen.malicious, place, proved, found
-    )
 
 
 def _search(seen: Opened, chosen: Choices, asked: Classes) -> None:

@@ -16,14 +16,15 @@ from pg_core.io.printable import printable
 _HIDDEN = "introduction hidden"
 
 
-def introduce(about: StreamlitPage) -> None:
-    """What a patch is and what to do, until a person has read it."""
+def introduce(story: StreamlitPage, about: StreamlitPage) -> None:
+    """What a patch is and what to do, and the way to the story, until a person has read it."""
     if st.session_state.get(_HIDDEN):
         return
     with st.container(border=True, key="introduction"):
-        words, more = st.columns([6, 1], vertical_alignment="center")
+        words, more = st.columns([5, 1], vertical_alignment="center")
         words.markdown(text.INTRODUCTION)
         with more.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(story, label="Start the story")
             st.page_link(about, label="More")
             st.button("Hide", on_click=_hide, key="hide-introduction", type="tertiary")
 

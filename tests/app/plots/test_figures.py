@@ -12,8 +12,8 @@ from PIL import Image
 
 from app.plots import style
 from app.plots.photo import outline
+from app.plots.scores import in_words, scores
 from app.plots.stage import CELLS, WINDOWS, stage
-from app.views.explore.scores import in_words, scores
 from pg_core import (
     Patch,
     ReceptiveField,

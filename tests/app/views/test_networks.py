@@ -234,7 +234,7 @@ def explore_page():
     from app.views.explore import page as explore
 
     st.session_state["introduction hidden"] = True  # its link needs all pages
-    explore.show(sidebar.sidebar(), None, None)
+    explore.show(sidebar.sidebar(), None, None, None)
 
 
 @pytest.mark.filterwarnings("ignore")  # of tracing

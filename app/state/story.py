@@ -1,0 +1,52 @@
+"""Where a person is in the story, and the patch that it begins with."""
+
+import streamlit as st
+
+from app.cache import analysis as cached
+from app.cache import patches
+from app.sidebar import Choices
+from app.state import pages, patch
+from pg_core.networks import MODELS
+
+_AT, _BEGUN = "story-at", "story-begun"
+_IN_THE_ADDRESS = "step-slider"
+"""Where the address looks for the step of the page that is shown."""
+
+
+def position(count: int) -> int:
+    """The screen that is shown, from 0: the one of the link, or the one that a person has gone to."""
+    linked = pages.linked("step", lambda text: pages.within(text, 1, count, int), "1")
+    if linked is not None:
+        st.session_state[_AT] = linked - 1
+    at = min(st.session_state.setdefault(_AT, 0), count - 1)
+    st.session_state[_IN_THE_ADDRESS] = at + 1
+    return at
+
+
+def go(at: int) -> None:
+    """Go to a screen."""
+    st.session_state[_AT] = at
+
+
+def show_class(name: str) -> None:
+    """Show the maps of a class."""
+    st.session_state["shown"] = name
+    pages.remember({"shown"})
+
+
+def begin(chosen: Choices) -> None:
+    """Put pixels on the photo that fool the network without a defence, once, where some are shipped for it and a
+    person has not chosen others."""
+    state = st.session_state
+    if chosen.photo.digest in state.setdefault(_BEGUN, []):
+        return
+    state[_BEGUN].append(chosen.photo.digest)
+    first = next(iter(MODELS))
+    sample = next(
+        (name for name in patches.SHIPPED if cached.sample(name).digest == chosen.photo.digest), None
+    )
+    if chosen.choice.model != first or sample is None or not patch.untouched():
+        return
+    place, pixels = patches.shipped(sample)
+    if chosen.patch_size == place.size:
+        patch.put_optimised(place, pixels, MODELS[first].image_size, chosen.patch_size)

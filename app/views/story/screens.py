@@ -1,0 +1,167 @@
+"""The screens of the story: what each says, what there is to do, the panels that it speaks of, and its question."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.markup import in_markdown
+from app.views.story import questions
+from app.views.story.questions import Question, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One screen; `said` is its sentence, with the numbers of the photo in it, as Markdown."""
+
+    title: str
+    panels: tuple[int, ...]
+    said: Callable[[Subject], str]
+    task: str
+    question: Callable[[Subject], Question]
+
+
+def _fooled(subject: Subject) -> str:
+    effect = subject.effect
+    start = "An **adversarial patch** is a piece of an image made to turn the answer of a network. "
+    if effect is None or not effect.fools_network:
+        return start + "The pixels on this photo do not: without a defence the answer stays."
+    covered = math.prod(effect.patch.size) / math.prod(subject.clean.features.framing.image_size)
+    return (
+        start + f"This one covers {100 * covered:.1f} % of the photo, and without a defence "
+        f"'{in_markdown(effect.clean.undefended_prediction)}' becomes "
+        f"'{in_markdown(effect.patched.undefended_prediction)}'."
+    )
+
+
+def _fields(subject: Subject) -> str:
+    (rows, columns), (height, width) = (
+        subject.clean.features.map_size,
+        subject.clean.features.receptive_field.size,
+    )
+    return (
+        f"This network looks through {rows}x{columns} **small receptive fields** of {height}x{width} pixels, one for "
+        "each cell of its map, so a patch reaches only the cells that see it."
+    )
+
+
+def _logits(subject: Subject) -> str:
+    return (
+        f"For each class there is a map of **local logits**: what each cell says of '{subject.label}', and of each of "
+        f"the other {len(subject.clean.classes) - 1:,} classes, from its own field alone."
+    )
+
+
+def _clipped(subject: Subject) -> str:
+    defence = subject.clean.robust_masking
+    top = min(defence.evidence.top, defence.clip_high)
+    return (
+        f"**Evidence** is what is left of them when each is made {defence.evidence.help} and clipped to between 0 and "
+        f"{top:,g}: no cell can speak against a class, and each for it only so loudly."
+    )
+
+
+def _detected(subject: Subject) -> str:
+    threshold = subject.clean.robust_masking.threshold
+    share = f", if that is more than T = {threshold:g} of all," if threshold else ""
+    height, width = subject.clean.robust_masking.window_size
+    return (
+        f"A patch must shout to win, and can shout from one window of {height}x{width} cells only: for each class the "
+        f"window with most of its evidence{share} is **detected**."
+    )
+
+
+def _masked(subject: Subject) -> str:
+    label, other = subject.others
+    return (
+        f"Each class loses its detected window, the honest '{subject.named(label)}' as well as "
+        f"'{subject.named(other)}', and **the class with most left is the answer**: robust masking."
+    )
+
+
+def _proved(subject: Subject) -> str:
+    count = subject.clean.certificate.positions.count
+    return (
+        "Say that one window is the adversary's, with anything in it: then the label keeps at least a **lower "
+        "bound**, and a rival gets at most an **upper bound**. If the lower one is larger in each of the "
+        f"{count} windows, no patch can win: that is the proof."
+    )
+
+
+def _fails(subject: Subject) -> str:
+    return questions.verdict_in_words(subject)
+
+
+def _printed(subject: Subject) -> str:
+    threshold = subject.clean.robust_masking.threshold
+    return (
+        f"You have chosen T = {threshold:g}. For T > 0 **the bound that was printed in 2021 is wrong**; unless you "
+        "chose otherwise, this program uses the one that its authors have put in its place."
+    )
+
+
+SCREENS = (
+    Screen(
+        "A patch fools a network",
+        (1,),
+        _fooled,
+        "Drag the patch, and read beside the photo what the network says there.",
+        questions.about_the_corner,
+    ),
+    Screen(
+        "Small receptive fields",
+        (1, 2),
+        _fields,
+        "Point at a cell of the second panel: the dashed frame on the photo is all that it sees.",
+        questions.about_the_footprint,
+    ),
+    Screen(
+        "Local logits",
+        (1, 2),
+        _logits,
+        "Look at the maps of both classes, with these buttons.",
+        questions.about_the_cells,
+    ),
+    Screen(
+        "Clipping",
+        (1, 2, 3),
+        _clipped,
+        "Compare a cell under the patch in the second and the third panel: point at it.",
+        questions.about_clipping,
+    ),
+    Screen(
+        "Detecting",
+        (1, 2, 3),
+        _detected,
+        "Show the class that the patch works for, drag the patch, and see the solid frame follow it.",
+        questions.about_detection,
+    ),
+    Screen(
+        "Masking",
+        (1, 2, 3),
+        _masked,
+        "Compare the bars under the question with the frames in the third panel.",
+        questions.about_masking,
+    ),
+    Screen(
+        "The proof",
+        (1, 3, 4),
+        _proved,
+        "Click windows of the margin map, and find the smallest margin.",
+        questions.about_the_proof,
+    ),
+    Screen(
+        "Where it fails, and your attack",
+        (1, 4),
+        _fails,
+        "Drag the patch to the smallest margin; then try to win there, on the page *Attack*.",
+        questions.about_the_weakest,
+    ),
+)
+PRINTED_BOUND = Screen(
+    "The printed bound",
+    (4,),
+    _printed,
+    "See it break step by step, on the page *Steps*: the counterexample, attacked.",
+    questions.about_the_printed_bound,
+)
+"""After the others, where T > 0."""
