@@ -131,6 +131,8 @@ def measure(
                     if not skip_unreadable:
                         raise
                     unreadable.append(listed.name)
+                except (RuntimeError, MemoryError) as error:  # as of a device without memory
+                    raise ValueError(f"{listed.name}: {_in_one_line(error)}") from error
                 else:
                     results = _results(seen, photo, left)
                     if writer is not None:
@@ -191,6 +193,12 @@ def _going_on(writer: "OutcomeWriter", photos: Sequence[Photo]) -> tuple[str, ..
             "folder"
         )
     return writer.drop_changed(photos)
+
+
+def _in_one_line(error: Exception) -> str:
+    """What failed, in a word, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"the network failed ({type(error).__name__}{f': {lines[0]}' if lines else ''})"
 
 
 def _results(seen: Seen, photo: Photo, cases: Mapping[str, EvaluationCase]) -> list[CaseResult]:
