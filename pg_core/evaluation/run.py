@@ -188,7 +188,7 @@ def _writer(
     if len(configuration.classes) > _MOST_CLASSES:
         raise ValueError(f"expected at most {_MOST_CLASSES:,} classes for a table")
     try:  # takes 0.2 s, of which no other command has use
-        from pg_core.evaluation.outcome_table import Run
+        from pg_core.evaluation.outcome_columns import Run
         from pg_core.evaluation.outcome_writer import writing
     except ImportError as error:
         raise ValueError("tables need two packages: python -m pip install pyarrow duckdb") from error

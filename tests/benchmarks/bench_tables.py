@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from pg_core.defences.base import Verdict
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.cases import configure_run, evaluation_cases
-from pg_core.evaluation.outcome_table import Run, Table, open_table
+from pg_core.evaluation.outcome_columns import Run
+from pg_core.evaluation.outcome_table import Table, open_table
 from pg_core.evaluation.outcome_writer import writing
 from pg_core.evaluation.outcomes import CaseResult, rounded_down, setting_keys
 from pg_core.evidence.types import EvidenceType
