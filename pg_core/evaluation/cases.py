@@ -111,10 +111,15 @@ def configure_run(
         model.receptive_field,
         weights_sha256,
         tuple(case.setting for case in cases),
-        (
-            ("pg_core", __version__),
-            ("python", platform.python_version()),
-            *((name, version(name)) for name in _VERSIONS),
-        ),
+        versions(),
         getattr(model, "device", None),
+    )
+
+
+def versions() -> tuple[tuple[str, str | None], ...]:
+    """Those of pg_core, Python and the libraries that a result depends on."""
+    return (
+        ("pg_core", __version__),
+        ("python", platform.python_version()),
+        *((name, version(name)) for name in _VERSIONS),
     )

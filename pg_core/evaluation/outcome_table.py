@@ -1,24 +1,13 @@
-"""The table of a run: a row for each photo under each defence, in a folder of Parquet files, asked in SQL.
+"""The table of a run as a folder of Parquet files, which is asked in SQL.
 
-No two rows have the same photo and `setting`. The columns of schema 1:
-
-- photo (its path below the folder), sha256 (of its content), label (index of its class; null: not known);
-- of the defence: setting (the SHA-256 of all that a row depends on besides the photo), defence, parameters (JSON in
-  the form of RFC 8785), patch_height and patch_width (pixels), threshold (T, if it has one), claim, network, evidence;
-- undefended, prediction (null: an alert), verdict, margin (the smallest), worst_row, worst_column, rival (both there),
-  figure5_case (of the label, under a counterexample there), delta, tolerance (the largest), seconds;
-- positions ("windows" of features, or "placements" of the patch), position_rows, position_columns, and for each of
-  them, in row-major order, margins (float32, rounded down) and rivals (int16).
-
-The metadata of each part holds the configuration of its run, under `pg_core.run`. A part takes its name when all of it
-is on the disk, so a table can be read while a run writes it. A name that is no UTF-8 has escapes for its bytes, as in
-caf\\udce9.png. A table may come from elsewhere: it is read within limits, and refused unless a run could have written
-it. Not here: writing, see `pg_core.evaluation.outcome_writer`.
+A part takes its name when all of it is on the disk, so a table can be read while a run writes it. A table may come
+from elsewhere: it is read within limits, and refused unless a run could have written it. Not here: its columns, see
+`pg_core.evaluation.outcome_columns`, and writing, see `pg_core.evaluation.outcome_writer`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +15,17 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import rfc8785
 from jaxtyping import Float64
 
 from pg_core.defences.base import Claim, Verdict
+from pg_core.evaluation.outcome_columns import COLUMNS, LISTS, METADATA, OF_SETTING, VERSION, Run, name_of
 from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.results import Configuration, configuration_of
+from pg_core.evaluation.results import configuration_of
 from pg_core.io.files import UnreadableError, regular
 from pg_core.io.json import as_json, from_json
 from pg_core.io.printable import printable
 
-VERSION = 1
-METADATA = b"pg_core.run"
 MOST_POSITIONS = 2**20
 """Windows or placements of one row."""
 _PART = re.compile(r"part-([0-9]{8})\.parquet")
@@ -47,94 +34,10 @@ _MOST_ROWS = 50_000_000
 _MOST_BYTES = 2**26
 """Of the metadata of one part."""
 _MEMORY = "2GB"
-_ESCAPE = re.compile(r"\\udc[89a-f][0-9a-f]")
-
-
-def _columns() -> pa.Schema:
-    text, whole, real = pa.string(), pa.int32(), pa.float64()
-    kinds = {
-        "photo": text,
-        "sha256": text,
-        "label?": whole,
-        "setting": text,
-        "defence": text,
-        "parameters": text,
-        "patch_height": whole,
-        "patch_width": whole,
-        "threshold?": real,
-        "claim": text,
-        "network": text,
-        "evidence?": text,
-        "undefended": whole,
-        "prediction?": whole,
-        "verdict": text,
-        "margin": real,
-        "worst_row": whole,
-        "worst_column": whole,
-        "rival": pa.int16(),
-        "figure5_case?": text,
-        "delta": real,
-        "tolerance": real,
-        "seconds": real,
-        "positions": text,
-        "position_rows": whole,
-        "position_columns": whole,
-        "margins": pa.list_(pa.field("element", pa.float32(), nullable=False)),
-        "rivals": pa.list_(pa.field("element", pa.int16(), nullable=False)),
-    }
-    return pa.schema(
-        [pa.field(name.rstrip("?"), kind, nullable=name.endswith("?")) for name, kind in kinds.items()]
-    )
-
-
-COLUMNS = _columns()
-OF_SETTING = COLUMNS.names[COLUMNS.names.index("setting") : COLUMNS.names.index("undefended")]
-"""The columns that are equal for all photos under one defence."""
 
 
 class DamagedPartError(ValueError):
     """A part that a run may have written, but that no longer holds what it wrote; the text names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What is equal for all photos of a run: its configuration, the parameters of each setting, in their order, and
-    the folder of the photos (its name, with its parent's)."""
-
-    configuration: Configuration
-    parameters: tuple[Mapping[str, object], ...]
-    folder: str
-
-    def columns(self) -> dict[str, tuple[object, ...]]:
-        """By the key of each setting the values of `OF_SETTING`."""
-        keyed: dict[str, tuple[object, ...]] = {}
-        settings = zip(
-            setting_keys(self.configuration), self.configuration.settings, self.parameters, strict=True
-        )
-        for key, setting, parameters in settings:
-            text = rfc8785.dumps(dict(parameters)).decode()  # type: ignore[arg-type]
-            height, width = setting.patch_size
-            of_patch = (setting.defence, text, height, width, setting.threshold, str(setting.claim))
-            keyed[key] = (key, *of_patch, self.configuration.model, parameters.get("evidence"))
-        return keyed
-
-    def joined(self, other: "Run") -> "Run":
-        """The settings of both. Raises ValueError, which names what differs, for runs of two networks."""
-        own, theirs = self.configuration.network(), other.configuration.network()
-        different = [name for name in own if own[name] != theirs[name]]
-        if different:
-            raise ValueError(f"another configuration ({', '.join(different)})")
-        known = self.configuration.settings
-        added = [
-            (setting, parameters)
-            for setting, parameters in zip(other.configuration.settings, other.parameters, strict=True)
-            if setting not in known
-        ]
-        settings = (*known, *(setting for setting, _ in added))
-        parameters = (*self.parameters, *(own for _, own in added))
-        return replace(
-            self, configuration=replace(self.configuration, settings=settings), parameters=parameters
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +191,7 @@ def opened(folder: Path, parts: Sequence[Part]) -> Table:
 
 def as_lines(table: Table) -> str:
     """A line of JSON for each row, without the margins and rivals of every window; an infinite margin is null."""
-    names = [name for name in COLUMNS.names if name not in ("margins", "rivals")]
+    names = [name for name in COLUMNS.names if name not in LISTS]
     rows = table.query(
         f"select {', '.join(names)} from outcomes order by photo, patch_height, patch_width, setting"
     )
@@ -299,20 +202,6 @@ def as_lines(table: Table) -> str:
 def is_part(path: Path) -> bool:
     """Whether a file has the name of a part."""
     return _PART.fullmatch(path.name) is not None
-
-
-def text_of(name: str) -> str:
-    """A name as a table holds it: bytes that are no UTF-8 as escapes.
-
-    >>> print(text_of("caf\\udce9.png"))
-    caf\\udce9.png
-    """
-    return name.encode(errors="backslashreplace").decode()
-
-
-def name_of(text: str) -> str:
-    """The name that `text_of` made a text of."""
-    return _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
 
 
 def _run_of(content: Any) -> tuple[Run, frozenset[str]]:  # noqa: ANN401 - of a file from anywhere

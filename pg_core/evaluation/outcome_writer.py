@@ -1,7 +1,7 @@
 """How a run writes its table, a part every few seconds, and goes on from the rows that an earlier run left.
 
 A row is its own checkpoint: it holds for a photo of the same content and label, and for a setting of the same key. One
-process writes at a time. Not here: the columns, and reading, see `pg_core.evaluation.outcome_table`.
+process writes at a time. Not here: reading, see `pg_core.evaluation.outcome_table`.
 """
 
 import time
@@ -18,21 +18,17 @@ import pyarrow.parquet as pq
 
 from pg_core.datasets.folders import Photo
 from pg_core.defences.base import ALERT, Verdict
-from pg_core.evaluation.outcome_table import (
+from pg_core.evaluation.outcome_columns import (
     COLUMNS,
+    LISTS,
     METADATA,
     OF_SETTING,
     VERSION,
-    DamagedPartError,
-    Part,
     Run,
-    is_part,
     name_of,
-    opened,
-    part_of,
-    parts_in,
     text_of,
 )
+from pg_core.evaluation.outcome_table import DamagedPartError, Part, is_part, opened, part_of, parts_in
 from pg_core.evaluation.outcomes import CaseResult, Counted
 from pg_core.io import files
 from pg_core.io.json import as_json
@@ -234,18 +230,15 @@ def _parquet(rows: pa.Table, metadata: str) -> memoryview:
     return content.getbuffer()
 
 
-_LEAVES = [f"{name}.list.element" if name in ("margins", "rivals") else name for name in COLUMNS.names]
+_LEAVES = [f"{name}.list.element" if name in LISTS else name for name in COLUMNS.names]
 
 
 def _arrow(results: Sequence[CaseResult], run: Run) -> pa.Table:
     """Results as rows."""
     of_setting = run.columns()
-    columns: dict[str, list[object]] = {
-        name: [] for name in COLUMNS.names if name not in ("margins", "rivals")
-    }
+    plain: dict[str, list[object]] = {name: [] for name in COLUMNS.names if name not in LISTS}
     for result in results:
-        rows, columns_ = result.margins.shape
-        worst = result.worst
+        (rows, columns), worst = result.margins.shape, result.worst
         values = {
             "photo": text_of(result.photo),
             "sha256": result.sha256,
@@ -264,22 +257,17 @@ def _arrow(results: Sequence[CaseResult], run: Run) -> pa.Table:
             "seconds": result.seconds,
             "positions": "placements" if result.placements else "windows",
             "position_rows": rows,
-            "position_columns": columns_,
+            "position_columns": columns,
         }
         for name, value in values.items():
-            columns[name].append(value)
+            plain[name].append(value)
     ends = np.cumsum([0, *(result.margins.size for result in results)], dtype=np.int32)
-    lists = {
-        name: pa.ListArray.from_arrays(
-            ends, np.concatenate([own.reshape(-1) for own in values]), type=COLUMNS.field(name).type
-        )
-        for name, values in (
-            ("margins", [result.margins for result in results]),
-            ("rivals", [result.rivals for result in results]),
-        )
-    }
     arrays = [
-        lists[name] if name in lists else pa.array(columns[name], COLUMNS.field(name).type)
-        for name in COLUMNS.names
+        pa.ListArray.from_arrays(
+            ends, np.concatenate([getattr(own, name).reshape(-1) for own in results]), type=kind
+        )
+        if name in LISTS
+        else pa.array(plain[name], kind)
+        for name, kind in zip(COLUMNS.names, COLUMNS.types, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=COLUMNS)

@@ -1,7 +1,7 @@
 """The result of one defence on one photo, which is a row of the table of a run, and what it depends on.
 
-Not here: how a result comes about, see `pg_core.evaluation.judging`, and the table, see
-`pg_core.evaluation.outcome_table`.
+Not here: how a result comes about, see `pg_core.evaluation.judging`, and the columns of the table, see
+`pg_core.evaluation.outcome_columns`.
 """
 
 import hashlib

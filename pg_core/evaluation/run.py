@@ -7,12 +7,13 @@ is a row of a table, so a run that was killed goes on where it stopped, for the 
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -54,6 +55,7 @@ See = Callable[[Photo, Sequence[EvaluationCase], Report | None], Seen]
 """From a photo, what is measured on it, and a function that is told the progress within it; raises ImageError for one
 that cannot be read."""
 
+_T = TypeVar("_T")
 _MOST_CLASSES = 2**15
 """A row has a rival for each window in 16 bits."""
 
@@ -119,25 +121,38 @@ def measure(
                 unmeasured.append(photo)
         finished = tally.n
         pace = Pace(len(photos), finished)
+
+        def look(done: int, listed: Photo) -> tuple[Photo, Seen]:
+            photo = listed.hashed()
+            left = [case for key, case in keyed.items() if writer is None or key not in writer.known(listed)]
+            return photo, see(photo, left, _within(report, pace, done, photo.name, left))
+
+        looks: Generator[Callable[[], tuple[Photo, Seen]], None, None] = (
+            partial(look, done, listed) for done, listed in enumerate(unmeasured, finished)
+        )
+        # The network runs on a photo while the defences judge the one before. Runs that take long are not begun early:
+        # an interrupt would wait for them.
+        ahead = network_runs(cases) == 1
         try:
-            for done, listed in enumerate(unmeasured, finished + 1):
-                rows = {} if writer is None else dict(writer.known(listed))
-                left = {key: case for key, case in keyed.items() if key not in rows}
-                try:
-                    photo = listed.hashed()
-                    within = _within(report, pace, done - 1, photo.name, list(left.values()))
-                    seen = see(photo, list(left.values()), within)
-                except ImageError:
-                    if not skip_unreadable:
-                        raise
-                    unreadable.append(listed.name)
-                else:
-                    results = _results(seen, photo, left)
-                    if writer is not None:
-                        writer.add(results)
-                    tally.add(photo.name, rows | {own.setting: own.counted for own in results})
-                if report is not None:
-                    report(pace.progress(done))
+            with closing(_one_ahead(looks) if ahead else looks) as coming:
+                for done, (listed, looked) in enumerate(zip(unmeasured, coming, strict=True), finished + 1):
+                    rows = {} if writer is None else dict(writer.known(listed))
+                    try:
+                        photo, seen = looked()
+                    except ImageError:
+                        if not skip_unreadable:
+                            raise
+                        unreadable.append(listed.name)
+                    except (RuntimeError, MemoryError) as error:  # as of a device without memory
+                        raise ValueError(f"{listed.name}: {_in_one_line(error)}") from error
+                    else:
+                        left = {key: case for key, case in keyed.items() if key not in rows}
+                        results = _results(seen, photo, left)
+                        if writer is not None:
+                            writer.add(results)
+                        tally.add(photo.name, rows | {own.setting: own.counted for own in results})
+                    if report is not None:
+                        report(pace.progress(done))
             if writer is not None:
                 writer.flush()
         except BaseException as error:
@@ -173,7 +188,7 @@ def _writer(
     if len(configuration.classes) > _MOST_CLASSES:
         raise ValueError(f"expected at most {_MOST_CLASSES:,} classes for a table")
     try:  # takes 0.2 s, of which no other command has use
-        from pg_core.evaluation.outcome_table import Run
+        from pg_core.evaluation.outcome_columns import Run
         from pg_core.evaluation.outcome_writer import writing
     except ImportError as error:
         raise ValueError("tables need two packages: python -m pip install pyarrow duckdb") from error
@@ -191,6 +206,24 @@ def _going_on(writer: "OutcomeWriter", photos: Sequence[Photo]) -> tuple[str, ..
             "folder"
         )
     return writer.drop_changed(photos)
+
+
+def _one_ahead(works: Iterator[Callable[[], _T]]) -> Generator[Callable[[], _T], None, None]:
+    """What gives the result of each work, in turn; the next one is begun, in a thread, before a result is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[_T] | None = None
+        for work in works:
+            begun, coming = coming, pool.submit(work)
+            if begun is not None:
+                yield begun.result
+        if coming is not None:
+            yield coming.result
+
+
+def _in_one_line(error: Exception) -> str:
+    """What failed, in a word, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"the network failed ({type(error).__name__}{f': {lines[0]}' if lines else ''})"
 
 
 def _results(seen: Seen, photo: Photo, cases: Mapping[str, EvaluationCase]) -> list[CaseResult]:

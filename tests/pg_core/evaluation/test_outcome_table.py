@@ -17,15 +17,8 @@ from pg_core.defences.base import Claim, Verdict
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.cases import configure_run, evaluation_cases
 from pg_core.evaluation.judging import judge
-from pg_core.evaluation.outcome_table import (
-    COLUMNS,
-    METADATA,
-    Run,
-    as_lines,
-    name_of,
-    open_table,
-    text_of,
-)
+from pg_core.evaluation.outcome_columns import COLUMNS, METADATA, Run, name_of, text_of
+from pg_core.evaluation.outcome_table import as_lines, open_table
 from pg_core.evaluation.outcome_writer import writing
 from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.run import evaluate

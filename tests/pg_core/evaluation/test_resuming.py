@@ -14,7 +14,8 @@ from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.cases import evaluation_cases
-from pg_core.evaluation.outcome_table import COLUMNS, open_table
+from pg_core.evaluation.outcome_columns import COLUMNS
+from pg_core.evaluation.outcome_table import open_table
 from pg_core.evaluation.run import evaluate
 from pg_core.io.files import FileError
 from pg_core.networks import load_model
