@@ -19,7 +19,8 @@ import streamlit as st
 
 from app.cache.analysis import Photo, uploaded
 from pg_core.defences.base import Verdict
-from pg_core.evaluation.outcome_table import Run, Table, is_part, name_of, open_table
+from pg_core.evaluation.outcome_columns import Run, name_of
+from pg_core.evaluation.outcome_table import Table, is_part, open_table
 from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.results import RESULTS, Setting
 from pg_core.geometry import Size

@@ -34,19 +34,18 @@ _GRID = "rgba(128,128,128,0.25)"
 
 def verdicts(counted: dict[Verdict, Proportion], chosen: Verdict | None) -> go.Figure:
     """How many per cent of the photos got each verdict, with 95 % intervals."""
-    shown = {verdict: share for verdict, share in counted.items() if share.n}
-    ends = [share.interval for share in shown.values()]
-    shares = [share.share for share in shown.values()]
+    ends = [share.interval for share in counted.values()]
+    shares = [share.share if share.n else 0.0 for share in counted.values()]
     figure = go.Figure(
         go.Bar(
-            y=[str(verdict) for verdict in shown],
+            y=[str(verdict) for verdict in counted],
             x=[100 * share for share in shares],
             orientation="h",
             marker={
-                "color": [_COLOURS[verdict] for verdict in shown],
+                "color": [_COLOURS[verdict] for verdict in counted],
                 "line": {
                     "color": style.CURRENT["color"],
-                    "width": [3 if verdict is chosen else 0 for verdict in shown],
+                    "width": [3 if verdict is chosen else 0 for verdict in counted],
                 },
             },
             error_x={
@@ -57,7 +56,7 @@ def verdicts(counted: dict[Verdict, Proportion], chosen: Verdict | None) -> go.F
             },
             customdata=[
                 [list(Verdict).index(verdict), 0, f"{share.count:,} of {share.n:,}", str(share)]
-                for verdict, share in shown.items()
+                for verdict, share in counted.items()
             ],
             hovertemplate="%{y}: <b>%{customdata[2]}</b> photos<br>%{customdata[3]}<extra></extra>",
             meta=PLACE,

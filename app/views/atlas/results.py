@@ -10,13 +10,17 @@ from typing import Any
 from app.cache.tables import PROVABLE, Atlas
 from app.views.atlas.filters import Condition, Filters
 from pg_core.defences.base import Claim, Verdict
-from pg_core.evaluation.outcome_table import name_of
+from pg_core.evaluation.outcome_columns import name_of
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import Setting
 from pg_core.geometry import Size
 from pg_core.io.spreadsheet import comma_separated
 
 _BINS = 30
+_ORDER = (
+    *(Verdict.CERTIFIED, Verdict.UNDECIDED, Verdict.NOT_CERTIFIED),
+    *(Verdict.UNPROVED, Verdict.ALERT, Verdict.MISCLASSIFIED),
+)
 _COLUMNS = (
     *("photo", "sha256", "label", "prediction", "verdict", "margin", "worst_row", "worst_column", "rival"),
 )
@@ -101,12 +105,17 @@ class Failing:
 
 
 def verdicts(selection: Selection) -> dict[Verdict, Proportion]:
-    """How many photos got each verdict, whatever verdict is chosen."""
+    """How many photos got each verdict that there is in the trial, whatever verdict is chosen."""
+    where, values = selection.where("verdict")
     found = dict(
-        selection.ask("select verdict, count(*) from photos where {where} group by verdict", "verdict")
+        selection.atlas.ask(
+            f"select verdict, count(*) filter ({where}) from photos where trial = ? group by verdict",
+            [*values, selection.trial],
+            selection.failures,
+        )
     )
     n = sum(found.values())
-    return {verdict: Proportion(found.get(verdict, 0), n) for verdict in Verdict}
+    return {verdict: Proportion(found[verdict], n) for verdict in _ORDER if verdict in found}
 
 
 def certified(selection: Selection) -> Proportion:
