@@ -18,6 +18,7 @@ PAGES = (
     "museum",
     "networks",
     "results",
+    "atlas",
     "about",
     "",
 )

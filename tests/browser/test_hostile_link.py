@@ -22,6 +22,7 @@ LAST = {
     "museum": "Dotted: the cells that one patch can corrupt",
     "networks": "Your own network",
     "results": "Verdicts by class",
+    "atlas": "There is no table here",
 }
 """Words at the end of each page."""
 FOREIGN = """[...document.querySelectorAll('a, img, image, iframe, link, script')]
