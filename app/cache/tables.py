@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import duckdb
 import streamlit as st
 
 from app.cache.analysis import Photo, uploaded
@@ -27,6 +28,9 @@ from pg_core.geometry import Size
 from pg_core.io.files import FileError, regular
 from pg_core.photos.read import MAX_BYTES, SUFFIXES, ImageError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 TABLES, PHOTOS = "PATCHGUARD_TABLES", "PATCHGUARD_PHOTOS"
 OWN_BYTES, OWN_PARTS = 64 * 2**20, 64
 """Of a person's own table: what the server takes."""
@@ -34,7 +38,7 @@ PROVABLE = (Verdict.CERTIFIED, Verdict.UNDECIDED, Verdict.NOT_CERTIFIED)
 """Verdicts whose margins prove something; with any other one a photo fails in every window."""
 _MOST_TABLES = 200
 _AT_ONCE = 4
-"""Trials of one table whose failing windows are kept."""
+"""Trials of one table whose failing windows are kept, and trials of other tables that stand beside them."""
 
 
 class Atlas:
@@ -43,7 +47,8 @@ class Atlas:
     The tables of its database are `outcomes`, as the library has it; `photos`, with a row for each of its rows:
     trial (the position of its setting), number (of the photo), photo, sha256, label, prediction, class (the label, or
     where it is not known the prediction), verdict, margin, worst_row, worst_column, rival; and `failures`: trial,
-    number and position (in row-major order) of each window that fails in a row whose verdict is `PROVABLE`.
+    number and position (in row-major order) of each window that fails in a row whose verdict is `PROVABLE`. A trial of
+    another table can stand among them (`beside`), under a number after those of its own.
     """
 
     def __init__(self, table: Table) -> None:
@@ -51,6 +56,8 @@ class Atlas:
         self.settings: tuple[Setting, ...] = table.run.configuration.settings
         self.keys = setting_keys(table.run.configuration)
         self._table, self._lock, self._kept = table, Lock(), list[int]()
+        self._beside: dict[int, tuple[Atlas, int]] = {}
+        self._next = len(self.keys)  # no number is used again: one that is gone has no rows
         table.query(
             "create table trials as select unnest(?::varchar[]) as setting, unnest(range(?))::integer as trial",
             [list(self.keys), len(self.keys)],
@@ -88,9 +95,68 @@ class Atlas:
                 self._collect(trial, failures_of)
             return self._table.query(sql, parameters)
 
+    def shape(self, trial: int) -> Size | None:
+        """Rows and columns of the windows of a trial, also of one that stands beside its own."""
+        if trial < len(self.keys):
+            return self.shapes[trial]
+        other = self._beside.get(trial)
+        return None if other is None else other[0].shapes[other[1]]
+
+    def beside(self, other: "Atlas", trial: int) -> int:
+        """The number of a trial of another table in this one, whose photos are those with the same content here.
+        Raises ValueError as `ask`."""
+        if other is self:
+            return trial
+        with self._lock:
+            known = [number for number, own in self._beside.items() if own == (other, trial)]
+            if known:
+                return known[0]
+        photos = other.arrow("select * exclude (trial) from photos where trial = ?", trial)
+        failures = other.arrow("select number, position from failures where trial = ?", trial)
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+            while len(self._beside) >= _AT_ONCE:
+                oldest = next(iter(self._beside))
+                del self._beside[oldest]
+                for name in ("photos", "failures"):
+                    self._table.query(f"delete from {name} where trial = ?", [oldest])
+            connection = self._table.connection
+            connection.register("their_photos", photos)
+            connection.register("their_failures", failures)
+            self._table.query(
+                "create or replace table same as select own.number, min(theirs.number) as theirs from "
+                "(select distinct number, sha256 from photos where trial < ?) own "
+                "join their_photos theirs using (sha256) group by own.number",
+                [len(self.keys)],
+            )
+            self._table.query(
+                "insert into photos by name select ?::integer as trial, same.number, "
+                "their_photos.* exclude (number) from their_photos join same on their_photos.number = same.theirs",
+                [number],
+            )
+            self._table.query(
+                "insert into failures select ?, same.number, position from their_failures "
+                "join same on their_failures.number = same.theirs",
+                [number],
+            )
+            connection.unregister("their_photos")
+            connection.unregister("their_failures")
+            self._beside[number] = other, trial
+            return number
+
+    def arrow(self, sql: str, trial: int) -> "pa.Table":
+        """The rows that answer a question about a trial and its `failures`, for another table. Raises ValueError as
+        `ask`."""
+        with self._lock:
+            self._collect(trial, [trial])
+            try:
+                return self._table.connection.sql(sql, params=[trial]).to_arrow_table()
+            except duckdb.Error as error:
+                raise ValueError("there is not enough memory to set two tables side by side") from error
+
     def _collect(self, trial: int, wanted: Sequence[int]) -> None:
         """Find the windows that fail, unless they are known."""
-        if trial in self._kept:
+        if trial in self._kept or trial >= len(self.keys):
             return
         for old in [old for old in self._kept if old not in wanted][: max(0, len(self._kept) + 1 - _AT_ONCE)]:
             self._table.query("delete from failures where trial = ?", [old])

@@ -39,6 +39,7 @@ _KEYS = {
     "trial": "atlas-trial",
     "beside": "atlas-beside",
     "look": "atlas-look",
+    "beside_table": "atlas-beside-table",
 }
 """The keys of widgets, by their names in a link."""
 _COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn", "filters")

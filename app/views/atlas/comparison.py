@@ -48,7 +48,7 @@ def crossed(selection: Selection, other: int) -> dict[tuple[Verdict, Verdict], i
 def difference(selection: Selection, other: int) -> Difference | None:
     """Windows won and lost by another trial; None where the two have other windows."""
     shape, trials = selection.shape, (selection.trial, other)
-    if shape is None or selection.atlas.shapes[other] != shape:
+    if shape is None or selection.atlas.shape(other) != shape:
         return None
     where, values = selection.where()
     proving = ", ".join("?" * len(PROVABLE))

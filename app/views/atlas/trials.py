@@ -12,19 +12,34 @@ from app.views.atlas.results import Selection
 
 def side_by_side(name: str, selection: Selection) -> None:
     """Photos and windows that another trial wins and loses."""
-    atlas = selection.atlas
-    if len(atlas.keys) < 2:
-        st.info("This table has one trial: there is nothing to set beside it.")
+    left, right = st.columns(2)
+    with left:
+        beside = widgets.table_beside(name)
+    if beside is None:
         return
-    other = widgets.trial(name, atlas, "beside", "Beside", besides=selection.trial)
-    here, there = (in_markdown(widgets.titled(atlas.settings[one])) for one in (selection.trial, other))
+    other_name, table = beside
+    same = table is selection.atlas
+    if same and len(table.keys) < 2:
+        st.info("This table has one trial: choose another table to set beside it.")
+        return
+    with right:
+        chosen = widgets.trial(
+            f"{name} {other_name}", table, "beside", "Trial beside", besides=selection.trial if same else None
+        )
+    other, setting = selection.atlas.beside(table, chosen), table.settings[chosen]
+    here, there = (in_markdown(widgets.titled(one)) for one in (selection.setting, setting))
+    if not same:
+        models = (one.run.configuration.model for one in (selection.atlas, table))
+        here, there = (
+            f"{words}, {in_markdown(model)}" for words, model in zip((here, there), models, strict=True)
+        )
     found = comparison.crossed(selection, other)
     both, won, lost, neither = comparison.counted(found)
     st.markdown(
-        f"Of {both + won + lost + neither:,} photos that both have, {both:,} are certified by both, **{won:,}** by "
-        f"*{there}* alone, **{lost:,}** by *{here}* alone, and {neither:,} by neither."
+        f"Of {both + won + lost + neither:,} photos that both have, by their content, {both:,} are certified by both, "
+        f"**{won:,}** by *{there}* alone, **{lost:,}** by *{here}* alone, and {neither:,} by neither."
     )
-    if atlas.settings[other].patch_size != selection.setting.patch_size:
+    if setting.patch_size != selection.setting.patch_size:
         st.caption("The two are against patches of different sizes: what they prove is not the same.")
     left, right = st.columns(2, gap="large")
     with left:

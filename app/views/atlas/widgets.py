@@ -33,11 +33,7 @@ def table() -> tuple[str, Atlas] | None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with right.popover("Open a table", width="stretch"):
         _ask_for_own()
-    served = {_name(name, path): path for name, path in tables.served().items()}
-    own: Own | None = st.session_state.get(_OWN)
-    titles = {name: printable(path.name) for name, path in served.items()}
-    if own is not None:
-        titles = {_own_name(own): f"{own[0]} (yours)"} | titles
+    titles = _titles()
     if not titles:
         st.info(
             "There is no table here. Drop the Parquet files of one (*Open a table*): `python -m pg_core evaluate "
@@ -45,23 +41,13 @@ def table() -> tuple[str, Atlas] | None:
             f"that `{TABLES}` names when it is started."
         )
         return None
-    usual = next(iter(titles))
-    name = (
-        left.selectbox(
-            "Table",
-            list(titles),
-            format_func=titles.__getitem__,
-            key=pages.option("table", list(titles), usual),
-        )
-        or usual
-    )
-    try:
-        if own is not None and name == _own_name(own):
-            return name, tables.own_table(own[1], own[2])
-        return name, tables.served_table(served[name])
-    except (ValueError, OSError) as error:
-        st.error(in_markdown(f"{titles[name]} cannot be opened. {error}."))
-        return None
+    with left:
+        return _opened("table", "Table", titles, next(iter(titles)))
+
+
+def table_beside(name: str) -> tuple[str, Atlas] | None:
+    """The table whose trial is set beside one of the table of this name; at first the same."""
+    return _opened("beside_table", "Table beside", _titles(), name)
 
 
 def trial(
@@ -215,6 +201,31 @@ def _ask_for_own() -> None:
     own = name, tables.digest_of(parts), parts
     st.session_state[_OWN] = own
     st.session_state["atlas-table"] = _own_name(own)
+
+
+def _titles() -> dict[str, str]:
+    """The tables that are here, by their names in the address: a person's own, then the server's."""
+    served = {name: printable(path.name) for name, path in _served().items()}
+    own: Own | None = st.session_state.get(_OWN)
+    return served if own is None else {_own_name(own): f"{own[0]} (yours)"} | served
+
+
+def _served() -> dict[str, Path]:
+    return {_name(name, path): path for name, path in tables.served().items()}
+
+
+def _opened(part: str, title: str, titles: dict[str, str], usual: str) -> tuple[str, Atlas] | None:
+    """The table that is chosen out of these."""
+    key = pages.option(part, list(titles), usual)
+    name = st.selectbox(title, list(titles), format_func=titles.__getitem__, key=key) or usual
+    own: Own | None = st.session_state.get(_OWN)
+    try:
+        if own is not None and name == _own_name(own):
+            return name, tables.own_table(own[1], own[2])
+        return name, tables.served_table(_served()[name])
+    except (ValueError, OSError) as error:
+        st.error(in_markdown(f"{titles[name]} cannot be opened. {error}."))
+        return None
 
 
 def _own_name(own: Own) -> str:

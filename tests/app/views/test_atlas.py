@@ -349,3 +349,54 @@ def test_a_damaged_table_of_the_server_is_said_in_a_sentence(folder, rows, tmp_p
 def test_the_keys_of_trials_are_those_of_the_run(atlas):
     assert atlas.keys == setting_keys(atlas.run.configuration)
     assert ALERT not in {pair[0] for pair in results.overtaken(Selection(atlas, DETECTION))}
+
+
+def other_names(label, number):
+    """Those of 40 of the photos, and others."""
+    return f"{label}/{number:03}.png" if number < 40 else f"other/{number}.png"
+
+
+def test_a_trial_of_another_table_is_compared_on_the_photos_with_the_same_content(rows, folder, tmp_path):
+    theirs = {row.sha256: row for row in write_table(tmp_path / "other", name_of=other_names)[FEATURES::6]}
+    atlas, other = Atlas(open_table(folder)), Atlas(open_table(tmp_path / "other"))
+    selection = Selection(atlas, MASKING, Filters(label=1))
+    own = kept(rows, atlas, MASKING, selection.filters)
+    pairs = [(row, theirs[row.sha256]) for row in own if row.sha256 in theirs]
+    number = atlas.beside(other, FEATURES)
+    found = comparison.difference(selection, number)
+    assert found.n == len(pairs) > 0
+    for down in range(4):
+        for across in range(5):
+            at = down, across
+            assert found.won[down][across] == sum(fails(a, at) and not fails(b, at) for a, b in pairs)
+            assert found.lost[down][across] == sum(fails(b, at) and not fails(a, at) for a, b in pairs)
+    assert sum(comparison.crossed(selection, number).values()) == len(pairs)
+
+
+def test_a_trial_that_had_to_go_from_beside_others_is_not_taken_for_another_one(rows, folder):
+    atlas, copy = Atlas(open_table(folder)), Atlas(open_table(folder))
+    selection = Selection(atlas, MASKING)
+    number = atlas.beside(copy, MASKING_AT_03)
+    assert atlas.beside(copy, MASKING_AT_03) == number
+    assert comparison.difference(selection, number) == comparison.difference(selection, MASKING_AT_03)
+    before = results.certified(Selection(atlas, MASKING_AT_03))
+    for trial in (MASKING, UNDEFENDED, DETECTION, FEATURES):
+        atlas.beside(copy, trial)
+    assert comparison.difference(selection, number) is None
+    assert comparison.crossed(selection, number) == {}
+    assert results.certified(Selection(atlas, MASKING_AT_03)) == before
+
+
+def test_the_page_sets_a_trial_of_another_table_beside_one(rows, folder, tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        write_table(tmp_path / name, name_of=other_names)
+    monkeypatch.setenv(tables.TABLES, str(tmp_path))
+    app = AppTest.from_function(show, default_timeout=PATIENCE)
+    app.session_state["atlas-look"] = "Two trials"
+    app.run()
+    app.selectbox(key="atlas-beside-table").set_value("second").run()
+    assert not app.exception
+    assert not app.error
+    (told,) = [box.value for box in app.markdown if "photos that both have" in box.value]
+    assert told.startswith("Of 60 photos")
+    assert "patch, colours* alone" in told
