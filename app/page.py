@@ -88,6 +88,12 @@ def _results() -> None:
     results.show()
 
 
+def _atlas() -> None:
+    from app.views.atlas import page as atlas
+
+    atlas.show(debugger_page)
+
+
 # A click on another page leaves the address bare. Said before the name of the page, the rest of the address makes one
 # entry in the browser's history with it, not a second.
 if len(st.query_params) == 0 and "address" in st.session_state:
@@ -124,6 +130,7 @@ other_pages = [
     st.Page(_check, title="Check a certificate", url_path="check"),
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),
+    st.Page(_atlas, title="Atlas", url_path="atlas"),
     about_page,
 ]
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 bad input with one clear line, 2 usage, 130 interrupted.
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -42,12 +43,18 @@ def console() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    command = shlex.join([*_program().split(), *(sys.argv[1:] if arguments is None else arguments)])
     try:
-        return _run(_parsed(arguments))
+        return _run(_parsed(arguments), command)
     except KeyboardInterrupt as stop:
-        kept = f"{stop}: run the same command again to go on" if str(stop) else "nothing was written"
+        kept = f"{stop}: go on by {command}" if str(stop) else "nothing was written"
         _say(f"interrupted; {kept}")
         return _INTERRUPTED
+
+
+def _program() -> str:
+    """What this was started as."""
+    return _SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m pg_core"
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -55,7 +62,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     from pg_core.commands import attack, certify, check, evaluate, figure, prove, train
 
     parser = _Parser(
-        prog=_SCRIPT if Path(sys.argv[0]).stem == _SCRIPT else "python -m pg_core",
+        prog=_program(),
         description="Provable robustness against adversarial patches (PatchGuard).",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -64,8 +71,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run(options: argparse.Namespace) -> int:
-    """Print what a command says, line by line; the exit code."""
+def _run(options: argparse.Namespace, command: str) -> int:
+    """Print what a command says, line by line; the exit code. What an error notes is kept, from which the same command
+    goes on."""
     try:
         for line in options.run(options):
             try:
@@ -75,12 +83,13 @@ def _run(options: argparse.Namespace) -> int:
                 if not isinstance(error, BrokenPipeError):  # as of head, which has seen enough
                     _say(f"error: {cannot_be_written('the standard output', error)}")
                 return 1
-    except ValueError as error:
-        _say(f"error: {error}")
-        return 1
-    except OSError as error:
-        what = "" if error.filename is None else f"{error.filename}: "
-        _say(f"error: {what}{error.strerror or error}")
+    except (ValueError, OSError) as error:
+        said = str(error)
+        if isinstance(error, OSError):
+            what = "" if error.filename is None else f"{error.filename}: "
+            said = f"{what}{error.strerror or error}"
+        kept = [f"{note}: go on by {command}" for note in getattr(error, "__notes__", ())]
+        _say(f"error: {' '.join([said if said.endswith('.') or not kept else f'{said}.', *kept])}")
         return 1
     return 0
 

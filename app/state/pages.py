@@ -37,14 +37,19 @@ _KEYS = {
     "attack_steps": "search-steps",
     "restarts": "search-restarts",
     "attack_seed": "search-seed",
+    "table": "atlas-table",
+    "trial": "atlas-trial",
+    "beside": "atlas-beside",
+    "look": "atlas-look",
+    "beside_table": "atlas-beside-table",
 }
 """The keys of widgets, by their names in a link."""
-_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn", "quiz")
+_COMPOSED = ("whatif", "rival", "status", "case", "moved", "placement", "attack", "drawn", "quiz", "filters")
 """What several widgets of a page choose together: the page puts it into words itself."""
 NAMES = (*_KEYS, *_COMPOSED)
 _PREFIXES = (
     *("whatif-", "failing-", "h-(", "w-(", "placement-row-", "placement-column-"),
-    *("attack-row-", "attack-column-"),
+    *("attack-row-", "attack-column-", "filter-"),
 )
 _LINKED, _USUAL, _SAID = "pages-linked", "pages-usual", "pages-said"
 _VALUES, _OF = "pages-values", "pages-of"

@@ -200,6 +200,11 @@ def _take(file: UploadedFile) -> None:
             return
     if state.get(_AWAITED, photo.digest) != photo.digest:
         st.warning("This is another photo than the one that the link is about.")
+    look_at(photo)
+
+
+def look_at(photo: Photo) -> None:
+    """Take a photo among those of the session, and look at it."""
     _tray()[photo.digest] = (photo.name, photo.digest, photo.data, photo.size)
     _look_at(photo.digest)
     while len(_tray()) > MOST or sum(len(data) for _, _, data, _ in _tray().values()) > MOST_BYTES:

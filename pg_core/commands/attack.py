@@ -17,7 +17,7 @@ from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.patchguard.spec import THRESHOLD
-from pg_core.evaluation.run import evaluation_cases
+from pg_core.evaluation.cases import evaluation_cases
 from pg_core.geometry import Patch
 from pg_core.io import files
 from pg_core.io.json import SCHEMA, as_json

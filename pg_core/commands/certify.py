@@ -9,9 +9,7 @@ from pg_core.analysis.words import identified, summarise
 from pg_core.commands import options as values
 from pg_core.commands import photo
 from pg_core.datasets.local_logits import (
-    Layout,
     LocalLogitMap,
-    Stated,
     class_index,
     read_labels,
     read_local_logits,
@@ -21,7 +19,6 @@ from pg_core.defences.base import ALERT, Defence, DefenceInput
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.arrays import LocalLogits
-from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Windows
 from pg_core.io.json import SCHEMA, as_json
 
@@ -64,39 +61,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "pg_core.save_local_logits states its layout, wrapping, evidence and delta itself",
     )
     certify.add_argument(
-        "--layout",
-        choices=list(Layout),
-        type=Layout,
-        metavar="AXES",
-        help="classes,rows,columns or rows,columns,classes: "
-        "the axes of each array of --local-logits; needed unless the file names them",
-    )
-    certify.add_argument(
-        "--wrapping",
-        action=argparse.BooleanOptionalAction,
-        help="whether windows of --local-logits wrap around from the last column to the first, as column bands do; "
-        "needed for maps of one row or column unless the file says it; default for others: no",
-    )
-    certify.add_argument(
         "--window-size",
         type=values.size,
         metavar="HxW",
         help="window that a patch can corrupt in --local-logits, in features",
     )
-    certify.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE.json",
-        help="for --local-logits: a JSON object, from the name of each array to its class (index, or name where the "
-        "file names classes)",
-    )
-    certify.add_argument(
-        "--delta",
-        type=values.non_negative,
-        metavar="D",
-        help="largest error of a value of --local-logits, for which certificates then allow; default: what the file "
-        "says, else 0, exact",
-    )
+    values.add_map_options(certify)
     certify.add_argument(
         "--json",
         action="store_true",
@@ -136,13 +106,7 @@ def _certify_photo(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _certify_local_logits(options: argparse.Namespace) -> Iterator[str]:
-    stated = Stated(
-        options.layout,
-        options.wrapping,
-        None if options.evidence is None else EvidenceType.named(options.evidence),
-        options.delta,
-    )
-    maps = read_local_logits(options.local_logits, stated)
+    maps = read_local_logits(options.local_logits, values.stated(options))
     for name, own in maps.items():
         _check_window(options.window_size, own, name)
     labels: dict[str, int] = {}

@@ -7,10 +7,13 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
+from pg_core.datasets.local_logits import Layout, Stated
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import Parameter, Value
+from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Size
 from pg_core.io.files import FileError
 from pg_core.io.printable import printable
@@ -46,9 +49,10 @@ def cure_for_unreadable() -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(
-            f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted."
-        ) from error
+        cured = ImageError(f"{error} With {SKIP_UNREADABLE} such photos are passed over, and counted.")
+        for note in getattr(error, "__notes__", ()):  # what is kept
+            cured.add_note(note)
+        raise cured from error
 
 
 @contextmanager
@@ -58,6 +62,42 @@ def cure_for_unwritable() -> Iterator[None]:
         yield
     except FileError as error:
         raise FileError(f"{error}; then the same command goes on from what is kept") from error
+
+
+def add_map_options(command: argparse._ActionsContainer) -> None:
+    """Add the options that state what a file of local logits does not say itself."""
+    command.add_argument(
+        "--layout",
+        choices=list(Layout),
+        type=Layout,
+        metavar="AXES",
+        help="classes,rows,columns or rows,columns,classes: the axes of each array; needed unless the file names them",
+    )
+    command.add_argument(
+        "--wrapping",
+        action=argparse.BooleanOptionalAction,
+        help="whether windows wrap around from the last column to the first, as column bands do; needed for maps of "
+        "one row or column unless the file says it; default for others: no",
+    )
+    command.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE.json",
+        help="a JSON object, from the name of each array to its class (index, or name where the file names classes)",
+    )
+    command.add_argument(
+        "--delta",
+        type=non_negative,
+        metavar="D",
+        help="largest error of a local logit, for which certificates then allow; default: what the file says, else 0, "
+        "exact",
+    )
+
+
+def stated(options: argparse.Namespace) -> Stated:
+    """What the options state of maps of local logits, their evidence included."""
+    evidence = None if options.evidence is None else EvidenceType.named(options.evidence)
+    return Stated(options.layout, options.wrapping, evidence, options.delta)
 
 
 def size(text: str) -> Size:

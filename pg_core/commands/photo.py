@@ -81,9 +81,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_options(command: argparse.ArgumentParser) -> None:
-    """Add the options that `network` reads."""
-    command.add_argument("--model", choices=MODELS, metavar="NAME", help="default: tiles")
+def add_network_options(command: argparse.ArgumentParser, default: str = "tiles") -> None:
+    """Add the options that `network` reads, which names this network where no other is asked for."""
+    command.add_argument("--model", choices=MODELS, metavar="NAME", help=f"default: {default}")
     command.add_argument("--weights", type=Path, metavar="FILE", help="checkpoint of a published network")
     command.add_argument(
         "--network",
@@ -161,11 +161,11 @@ def _crop(text: str) -> View:
     return view
 
 
-def network(options: argparse.Namespace) -> "Network":
+def network(options: argparse.Namespace, default: str = "tiles") -> "Network":
     """The network that the options ask for; raises ValueError for one that cannot be loaded or is not local."""
     if options.network is not None:
         return _own_network(options.network)
-    return load_model(options.model or "tiles", options.device, options.weights)
+    return load_model(options.model or default, options.device, options.weights)
 
 
 def _own_network(card: Path) -> "Network":

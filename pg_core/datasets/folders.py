@@ -5,11 +5,12 @@ Not here: downloading; the photos are the user's.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from pg_core.datasets.base import DATASETS
 from pg_core.geometry import Size
@@ -57,21 +58,32 @@ def sample_title(name: str) -> str:
     return subject if subject == name else f"{subject} ({name})"
 
 
+PhotoT = TypeVar("PhotoT", bound="Photo")
+
 _OF_SYSTEMS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """What Macs and Windows leave beside photos, in lower case; names that begin with a dot besides."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPhoto:
-    """A file, its name below the data folder (with /), the index of its class, and the SHA-256 of its content if it
-    was taken."""
+class Photo:
+    """A file, its name below the data folder (with /), the index of its class (None where it is not known), and the
+    SHA-256 of its content if it was taken."""
 
     path: Path
     name: str
-    label: int
+    label: int | None
     sha256: str | None = None
 
-    def hashed(self) -> "LabelledPhoto":
+    @property
+    def root(self) -> Path:
+        """The folder below which the name begins."""
+        return self.path.parents[self.name.count("/")].resolve()
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is a photo of another name beside this one."""
+        return (self.root / name).is_file()
+
+    def hashed(self: PhotoT) -> PhotoT:
         """The same with the hash of what the file holds now; raises ImageError if it cannot be read."""
         try:
             with regular(self.path) as file:
@@ -82,6 +94,13 @@ class LabelledPhoto:
     def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
         """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""
         return framed_in_folder(self.path, image_size, part)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto(Photo):
+    """A photo whose class is known."""
+
+    label: int
 
 
 def sample_path(name: str) -> Path:
@@ -108,27 +127,20 @@ def labelled_photos(folder: str | Path, classes: tuple[str, ...]) -> tuple[Label
     folder = Path(folder)
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder.")
-    named = {_plain(name): number for number, name in enumerate(classes)}
-    published = {
-        _plain(folder_name): named[_plain(name)]
-        for dataset in DATASETS.values()
-        for folder_name, name in zip(dataset.folders, dataset.classes, strict=False)
-        if _plain(name) in named
-    }
-    index = published | named
+    index = class_labels(classes)
     found: list[list[LabelledPhoto]] = []
     for below in _visible(folder):
         if not below.is_dir():
             continue
-        label = index.get(_plain(below.name))
+        label = index.get(plain(below.name))
         if label is None:
             raise ImageError(
                 f"{folder.name}/{below.name}: expected folders named like the classes "
                 f"({', '.join(classes[:3])}, ...)."
             )
-        files = [path for path in _visible(below) if _may_be_photo(path)]
+        files = _photos_in(below)
         found.append([LabelledPhoto(path, f"{below.name}/{path.name}", label) for path in files])
-    photos = tuple(photo for row in zip_longest(*found) for photo in row if photo is not None)
+    photos = balanced(found)
     if not photos:
         raise ImageError(
             f"{folder}: expected folders of photos, one for each class; {READABLE} are read, by their suffixes."
@@ -136,15 +148,42 @@ def labelled_photos(folder: str | Path, classes: tuple[str, ...]) -> tuple[Label
     return photos
 
 
+def flat_photos(folder: Path) -> tuple[Photo, ...]:
+    """The photos in a folder without folders, whose classes are not known; none of any other folder."""
+    if any(path.is_dir() for path in _visible(folder)):
+        return ()
+    return tuple(Photo(path, path.name, None) for path in _photos_in(folder))
+
+
+def class_labels(classes: tuple[str, ...]) -> dict[str, int]:
+    """The index of each class by the names that its folder may have, as `plain` gives them."""
+    named = {plain(name): number for number, name in enumerate(classes)}
+    published = {
+        plain(folder_name): named[plain(name)]
+        for dataset in DATASETS.values()
+        for folder_name, name in zip(dataset.folders, dataset.classes, strict=False)
+        if plain(name) in named
+    }
+    return published | named
+
+
+def balanced(by_class: Iterable[Sequence[PhotoT]]) -> tuple[PhotoT, ...]:
+    """First one photo of each class, then the second of each, and so on."""
+    return tuple(photo for row in zip_longest(*by_class) for photo in row if photo is not None)
+
+
 def other_files(folder: str | Path) -> tuple[str, ...]:
-    """What `labelled_photos` leaves out though it is not hidden, by name below the folder: files that do not have the
-    suffix of a photo, files beside the class folders, and folders inside them (with / at the end)."""
+    """What `labelled_photos` or `flat_photos` leaves out though it is not hidden, by name below the folder: files that
+    do not have the suffix of a photo, files beside the class folders, and folders inside them (with / at the end)."""
+    folder = Path(folder)
+    taken = {photo.path for photo in flat_photos(folder)}
     left_out: list[str] = []
-    for below in _visible(Path(folder)):
+    for below in _visible(folder):
         if below.is_dir():
-            others = [path for path in _visible(below) if not _may_be_photo(path)]
+            photos = set(_photos_in(below))
+            others = [path for path in _visible(below) if path not in photos]
             left_out += [f"{below.name}/{path.name}{'/' if path.is_dir() else ''}" for path in others]
-        else:
+        elif below not in taken:
             left_out.append(below.name)
     return tuple(left_out)
 
@@ -168,7 +207,7 @@ def readable(photos: tuple[LabelledPhoto, ...]) -> tuple[tuple[LabelledPhoto, ..
     return tuple(good), tuple(bad)
 
 
-def hash_of_photos(photos: Iterable[tuple[str, str | None, int]]) -> str:
+def hash_of_photos(photos: Iterable[tuple[str, str | None, int | None]]) -> str:
     """The SHA-256 of a line for each photo, in the order of the names: its name, the hash of its content, its label,
     as a JSON list."""
     return hashlib.sha256("\n".join(map(json.dumps, sorted(photos))).encode()).hexdigest()
@@ -182,17 +221,24 @@ def framed_in_folder(path: Path, image_size: Size, part: Part = Part.MIDDLE) -> 
         raise ImageError(f"{path.parent.name}/{error}") from error
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEMS
-    )
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name is neither hidden nor what systems leave beside photos."""
+    return not name.startswith(".") and name.lower() not in _OF_SYSTEMS
 
 
-def _may_be_photo(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+def may_be_photo(name: str) -> bool:
+    """Whether a file of this name has the suffix of a photo."""
+    return Path(name).suffix.lower() in SUFFIXES
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """The name of a class as folders are compared with it."""
     return name.replace("_", " ").lower()
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if is_visible(path.name))
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if may_be_photo(path.name) and not path.is_dir()]

@@ -14,8 +14,8 @@ from pg_core.attacks.pixels import attack
 from pg_core.attacks.places import weakest
 from pg_core.datasets.folders import LabelledPhoto, hash_of_photos
 from pg_core.evaluation.bracket import AttackedPhoto, Bracket, Budget, State, attacked_photo, counted
-from pg_core.evaluation.lines import Earlier, append, earlier, folder_name, root_of
-from pg_core.evaluation.run import EvaluationCase, configure_run
+from pg_core.evaluation.cases import EvaluationCase, configure_run
+from pg_core.evaluation.lines import Earlier, append, earlier, folder_name
 from pg_core.io.progress import Pace, Report
 from pg_core.networks.network import Network
 from pg_core.photos.framing import Threat
@@ -76,7 +76,7 @@ def attack_photos(
     return Bracket(
         configuration,
         budget,
-        folder_name(root_of(photos[0])),
+        folder_name(photos[0].root),
         hash_of_photos((outcome.photo, outcome.sha256, outcome.label) for outcome in outcomes),
         counted(outcomes),
         tuple(sorted(unreadable)),

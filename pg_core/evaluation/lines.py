@@ -67,7 +67,7 @@ def earlier(
     """The outcomes of a file of lines that hold for these photos; the file is rewritten without damaged lines, so that
     further lines can be added. An outcome holds for a photo of the same name, content and label. Raises ValueError if
     the lines are all about the photos of another folder, and as `read_lines` does."""
-    root = root_of(photos[0])
+    root = photos[0].root
     lines = read_lines(path, configuration, folder_name(root), read)
     outcomes, folder = lines.outcomes, lines.folder
     listed = {photo.name: photo for photo in photos}
@@ -130,11 +130,6 @@ def begin(path: Path, lines: Lines[OutcomeT]) -> None:
 def append(path: Path, outcome: Outcome) -> None:
     """Add a line, which is on the disk when this returns; an outcome is a dataclass."""
     files.append(path, as_json(asdict(outcome)).encode() + b"\n")  # type: ignore[call-overload]
-
-
-def root_of(photo: LabelledPhoto) -> Path:
-    """The folder below which a photo's name begins."""
-    return photo.path.parents[photo.name.count("/")].resolve()
 
 
 def folder_name(root: Path) -> str:

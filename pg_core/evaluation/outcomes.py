@@ -1,69 +1,90 @@
-"""The outcome of each photo of an evaluation: prediction, verdict and margin under each defence.
+"""The result of one defence on one photo, which is a row of the table of a run, and what it depends on.
 
-Not here: the file of lines with the outcomes, see `pg_core.evaluation.lines`, and the accuracies, see
-`pg_core.evaluation.run`.
+Not here: how a result comes about, see `pg_core.evaluation.judging`, and the columns of the table, see
+`pg_core.evaluation.outcome_columns`.
 """
 
+import hashlib
+import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pg_core.defences.base import ALERT, Claim, Verdict
-from pg_core.io.parameters import coerce_fields, non_negative, number, whole
+import numpy as np
+from jaxtyping import Float32, Int16
+
+from pg_core.defences.base import Verdict
+from pg_core.defences.patchguard.cases import Case
+from pg_core.evaluation.results import Configuration, Setting
+from pg_core.io.parameters import coerce_fields, whole
+
+
+class Counted(NamedTuple):
+    """What accuracies count of a result, as `CaseResult` has it."""
+
+    sha256: str
+    label: int | None
+    undefended: int
+    prediction: int
+    verdict: Verdict
+    delta: float
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """The result of one defence on one photo: its prediction (index of a class or `ALERT`), the verdict on the true
-    class, the smallest margin (None if it is infinite)."""
+    """One photo, by its name and the hash of its content, under one defence, by the key of its setting.
 
+    `label` is the true class (None where it is not known: then the defended prediction is certified), `undefended` and
+    `prediction` are indices of classes, or `ALERT`; `margin` is the smallest, at the window or placement `worst` (row,
+    column), infinite where there is no bound. `figure5_case` is the case that the label is in under a counterexample
+    in the worst window of robust masking, if one is known. `delta` is as in `LocalFeatures`, `tolerance` the largest
+    of any window; `seconds` is how long the defence took, the run of the network that all share left out. `margins`
+    and `rivals` are those of every window or placement, margins rounded down to float32.
+    """
+
+    photo: str
+    sha256: str
+    setting: str
+    label: int | None
+    undefended: int
     prediction: int
     verdict: Verdict
-    smallest_margin: float | None
+    margin: float
+    worst: tuple[int, int]
+    figure5_case: Case | None
+    delta: float
+    tolerance: float
+    seconds: float = field(compare=False)
+    margins: Float32[np.ndarray, "window_rows window_columns"] = field(compare=False, repr=False)
+    rivals: Int16[np.ndarray, "window_rows window_columns"] = field(compare=False, repr=False)
+    placements: bool = False
 
     def __post_init__(self) -> None:
         coerce_fields(self)
 
+    @property
+    def counted(self) -> Counted:
+        """What accuracies count of it."""
+        return Counted(self.sha256, self.label, self.undefended, self.prediction, self.verdict, self.delta)
 
-@dataclass(frozen=True, slots=True)
-class PhotoResult:
-    """One photo under all defences of a run, in their order; sha256 is the hash of its content (None where it has no
-    file), delta as in `LocalFeatures`."""
-
-    photo: str
-    sha256: str | None
-    label: int
-    undefended: int
-    delta: float
-    results: tuple[CaseResult, ...]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of windows or placements."""
+        rows, columns = self.margins.shape
+        return rows, columns
 
 
-def photo_result(line: Mapping[str, Any], configuration: Mapping[str, Any]) -> PhotoResult:
-    """The outcome of a line; raises ValueError, KeyError, TypeError or AttributeError for a line that no run of this
-    configuration writes."""
-    classes, settings = len(configuration["classes"]), configuration["settings"]
-    name = line["photo"]
-    if not isinstance(name, str):
-        raise ValueError("expected a name")
-    label = class_index(line["label"], classes)
-    results = tuple(
-        CaseResult(
-            whole(own["prediction"], "prediction"),
-            Verdict(own["verdict"]),
-            None if own["smallest_margin"] is None else number(own["smallest_margin"], "smallest_margin"),
-        )
-        for own in line["results"]
-    )
-    for result, setting in zip(results, settings, strict=True):
-        if result.prediction != ALERT:
-            class_index(result.prediction, classes)
-        if result.verdict not in _verdicts(result, label, Claim(setting["claim"])):
-            raise ValueError(f"expected another verdict than {result.verdict}")
-    delta = non_negative(line["delta"], "delta")
-    if not math.isfinite(delta):
-        raise ValueError("expected a finite delta")
-    return PhotoResult(name, line["sha256"], label, class_index(line["undefended"], classes), delta, results)
+def setting_keys(configuration: Configuration) -> tuple[str, ...]:
+    """What names each setting of a configuration in a table: the SHA-256 of all that a result depends on besides the
+    photo, the network and the versions included."""
+    return tuple(_key(configuration, setting) for setting in configuration.settings)
+
+
+def rounded_down(values: np.ndarray) -> np.ndarray:
+    """The largest numbers of float32 that are not above these, so that no margin looks larger than it is."""
+    with np.errstate(over="ignore"):
+        near = values.astype(np.float32)
+    return np.where(near > values, np.nextafter(near, np.float32(-math.inf)), near)
 
 
 def class_index(value: object, classes: int) -> int:
@@ -74,17 +95,6 @@ def class_index(value: object, classes: int) -> int:
     return index
 
 
-def _verdicts(result: CaseResult, label: int, claim: Claim) -> tuple[Verdict, ...]:
-    """The verdicts that `Certificate` may give for such a prediction and margin: a positive margin may be within the
-    tolerance, and one without a bound is infinite, to either side."""
-    if result.prediction == ALERT:
-        return (Verdict.ALERT,)
-    if result.prediction != label:
-        return (Verdict.MISCLASSIFIED,)
-    if claim is Claim.NOTHING:
-        return (Verdict.UNPROVED,)
-    least = result.smallest_margin
-    positive, negative = (Verdict.CERTIFIED, Verdict.UNDECIDED), (Verdict.NOT_CERTIFIED,)
-    if least is None:
-        return positive + negative
-    return positive if least > 0 else negative
+def _key(configuration: Configuration, setting: Setting) -> str:
+    content = {"network": configuration.network(), "setting": setting.summary()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

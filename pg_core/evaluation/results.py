@@ -19,7 +19,7 @@ from pg_core.io.parameters import coerce_fields
 from pg_core.io.printable import printable
 
 RESULTS = asset("results")
-_NOTED = ("unreadable", "other_files", "changed", "missing", "spoilt")
+_NOTED = ("unreadable", "other_files", "changed", "missing", "spoilt", "moved")
 """What an evaluation names beside its accuracies, where there is any of it."""
 
 
@@ -57,12 +57,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """One defence over all photos. `clean` counts right defended predictions, `certified` the photos for whose true
-    class the claim is proved (None where nothing is claimed), `verdicts` each verdict for the photos of each class, in
-    the network's order."""
+    """One defence over all photos. `clean` counts right defended predictions (None for photos without labels),
+    `certified` the photos for whose true class, or without labels for whose defended prediction, the claim is proved
+    (None where nothing is claimed), `verdicts` each verdict for the photos of each class, in the network's order; of
+    each undefended prediction without labels."""
 
     setting: Setting
-    clean: Proportion
+    clean: Proportion | None
     certified: Proportion | None
     verdicts: tuple[Mapping[Verdict, int], ...]
 
@@ -73,11 +74,12 @@ class Accuracy:
 
     def summary(self, classes: tuple[str, ...]) -> JSON:
         """As JSON takes it; intervals are Wilson's, 95 %."""
+        certified = "certified_share" if self.clean is None else "certified_accuracy"
         return {
             **self.setting.summary(),
-            "clean_accuracy": self.clean.share,
-            "clean_interval": list(self.clean.interval),
-            "certified_accuracy": None if self.certified is None else self.certified.share,
+            "clean_accuracy": None if self.clean is None else self.clean.share,
+            "clean_interval": None if self.clean is None else list(self.clean.interval),
+            certified: None if self.certified is None else self.certified.share,
             "certified_interval": None if self.certified is None else list(self.certified.interval),
             "verdicts": self.counted,
             "verdicts_by_class": {
@@ -135,33 +137,36 @@ class Evaluation:
     contents and their labels (`pg_core.datasets.folders.hash_of_photos`); `delta` is the largest delta of the photos
     (theory §5, Numerics). `unreadable` names photos, `other_files` all else of the folder, that were passed over and
     do not count. Of the photos of an earlier run `changed` names those that were measured again, since their content
-    or label is another one, `missing` those that are no longer there and do not count; `spoilt` names the damaged
-    lines of its file, whose photos were measured again.
+    or label is another one, `missing` those that are no longer there and do not count, and `moved` those of them that
+    are there under another name ("old -> new"); `spoilt` names the damaged parts of its table, whose photos were
+    measured again. Photos without labels have no accuracies: `undefended` is None.
     """
 
     configuration: Configuration
     folder: str
     photos_sha256: str
     delta: float
-    undefended: Proportion
+    undefended: Proportion | None
     runs: tuple[Accuracy, ...]
     unreadable: tuple[str, ...] = ()
     other_files: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     spoilt: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
-        return self.undefended.n
+        """The number of photos."""
+        return sum(self.runs[0].counted.values()) if self.undefended is None else self.undefended.n
 
     def summary(self) -> JSON:
         """Numbers and words only, as JSON takes them; intervals are Wilson's, 95 %."""
         return {
             "schema": SCHEMA,
             "n": self.n,
-            "undefended_accuracy": self.undefended.share,
-            "undefended_interval": list(self.undefended.interval),
+            "undefended_accuracy": None if self.undefended is None else self.undefended.share,
+            "undefended_interval": None if self.undefended is None else list(self.undefended.interval),
             "runs": [run.summary(self.configuration.classes) for run in self.runs],
             "delta": self.delta,
             "photos": {"folder": self.folder, "sha256": self.photos_sha256},
@@ -171,15 +176,20 @@ class Evaluation:
 
     def __str__(self) -> str:
         first = f"{self.configuration.model}, {self.folder}, n = {self.n}, undefended {self.undefended}"
+        if self.undefended is None:
+            first = f"{self.configuration.model}, {self.folder}, n = {self.n}, without labels: no accuracy"
         runs = [
-            f"  {run.setting}: clean {run.clean}, certified {run.certified or 'nothing'}" for run in self.runs
+            f"  {run.setting}: {'' if run.clean is None else f'clean {run.clean}, '}certified "
+            f"{run.certified or 'nothing'}"
+            for run in self.runs
         ]
         words = {
             "unreadable": ("unreadable photo", "passed over"),
             "other_files": ("other file", "passed over"),
             "changed": ("changed photo", "measured again"),
             "missing": ("missing photo", "not counted"),
-            "spoilt": ("spoilt line", "left out, and measured again"),
+            "spoilt": ("spoilt part", "left out, and measured again"),
+            "moved": ("moved photo", "measured again"),
         }
         notes = [f"  {in_brief(names, *words[name])}" for name, names in self._noted().items()]
         # A name may hold the end of a line.
@@ -259,7 +269,8 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
 def _consistent(evaluation: Evaluation) -> bool:
     """Whether the accuracies are those that the verdicts add up to."""
     return evaluation.configuration.settings == tuple(run.setting for run in evaluation.runs) and all(
-        sum(counted.values()) == run.clean.n == evaluation.n
+        run.clean is not None
+        and sum(counted.values()) == run.clean.n == evaluation.n
         and counted[Verdict.CERTIFIED] == (run.certified.count if run.certified else 0)
         and (run.certified is None) == (run.setting.claim is Claim.NOTHING)
         and counted[Verdict.MISCLASSIFIED] + counted[Verdict.ALERT] == evaluation.n - run.clean.count

@@ -225,7 +225,7 @@ def _measured(evaluation: Evaluation, run: Accuracy, shipped: Mapping[str, str])
         run.setting.threshold,
         run.setting.parameters,
         run.setting.claim,
-        run.clean.in_per_cent,
+        None if run.clean is None else run.clean.in_per_cent,
         None if run.certified is None else run.certified.in_per_cent,
     )
 

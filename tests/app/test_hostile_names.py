@@ -8,15 +8,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import links
-from app.cache import networks
+from app.cache import networks, tables
 from pg_core.networks.own import Format, write_card
 from tests.app.test_page import PATIENCE, png
 from tests.hostile.names import FILE, NAME, constructs
 from tests.pg_core.networks.test_own_network import Convolutions, described, saved
+from tests.tables_of_runs import write_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 VIEWS = ("explore", "debugger", "figure5", "steps", "story", "quiz", "placements", "attack", "compare")
-VIEWS += ("networks", "results")
+VIEWS += ("networks", "results", "atlas")
+WITHOUT_NETWORK = ("networks", "results", "atlas")
+"""Pages on which no network runs."""
 CLASSES = (f"{NAME} 1", f"| {NAME}", f"# {NAME} :smile:")
 TITLE = NAME
 
@@ -33,7 +36,7 @@ def any_page():
     links.follow()
     chosen = sidebar.sidebar()
     opening.about_the_link()
-    if view in ("networks", "results"):
+    if view in ("networks", "results", "atlas"):
         show()
     elif view in ("explore", "story"):
         titles = {
@@ -121,17 +124,34 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
     app.session_state["story-at"] = 2  # whose screen and question name classes
     app.run()
     named = any("%{y} =1+1 www" in text.replace("\u2060", "") for text in texts(app))
-    assert named or view in ("networks", "results")
+    assert named or view in WITHOUT_NETWORK
     drawn = "".join(text for figure in figures(app.main) for text in strings(figure))
-    assert "evil.example" in drawn or view in ("attack", "figure5", "steps", "quiz", "networks", "results")
+    assert "evil.example" in drawn or view in ("attack", "figure5", "steps", "quiz", *WITHOUT_NETWORK)
     upload = app.file_uploader(key="upload")
     upload.set_value((f"{FILE}.png", b"nothing", "image/png")).run()
     assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))
     upload.set_value((f"{FILE}.png", png(), "image/png")).run()
     texts(app)
-    if view not in ("networks", "results"):
+    if view not in WITHOUT_NETWORK:
         app.slider(key="threshold").set_value(0.3).run()
         texts(app)
+
+
+@pytest.mark.parametrize("look", ["Photos", "Two trials", "What would it take?"])
+def test_names_out_of_a_table_are_text(tmp_path, monkeypatch, look):
+    monkeypatch.setenv(tables.TABLES, str(tmp_path))
+    write_table(tmp_path / FILE[:40], CLASSES, lambda label, number: f"{FILE}/{number}{FILE}.png")
+    app = AppTest.from_function(any_page, default_timeout=PATIENCE)
+    app.session_state["view"] = "atlas"
+    app.session_state["atlas-look"] = look
+    app.session_state["filter-label"] = 1
+    app.run()
+    assert any("evil.example" in text.replace("\u2060", "") for text in texts(app))
+    if look == "Photos":
+        assert any("evil.example" in text for figure in figures(app.main) for text in strings(figure))
+    app.text_input(key="scenario-name").set_value(NAME).run()
+    next(button for button in app.button if button.label == "Keep these filters").click().run()
+    texts(app)
 
 
 def test_a_network_that_fails_is_named_as_text(weights):
@@ -164,5 +184,5 @@ def test_every_page_names_what_a_link_says_wrongly_as_text_and_cut(weights, view
     assert all(f"{name}=![a](http://127.0.0.1:1/t.png) $x$ [b](https" in told for name in wrong)
     assert len(told) < (links._SHOWN + 10) * len(wrong) + 100
     classes = [box.value.replace("\\", "") for box in app.warning if "has no such class" in box.value]
-    assert len(classes) == (view not in ("networks", "results"))
+    assert len(classes) == (view not in WITHOUT_NETWORK)
     assert all("label=![a]" in text and "class=![a]" in text and len(text) < 400 for text in classes)

@@ -15,7 +15,8 @@ from pg_core.datasets.folders import LabelledPhoto
 from pg_core.defences.base import DefenceInput
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceConfig
-from pg_core.evaluation.run import EvaluationCase, judge
+from pg_core.evaluation.cases import EvaluationCase
+from pg_core.evaluation.judging import judge
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField
 
@@ -44,12 +45,12 @@ def main() -> int:
             outcome
             for first in range(0, PHOTOS, TOGETHER)
             for outcome in judge(
-                local_logits[first : first + TOGETHER], photos[first : first + TOGETHER], [case], 1e-6
+                local_logits[first : first + TOGETHER], photos[first : first + TOGETHER], {"": case}, 1e-6
             )
         ]
         seconds = time.perf_counter() - start
         missed |= seconds >= TARGET
-        certified = sum(outcome.results[0].verdict == "certified" for outcome in outcomes)
+        certified = sum(outcome[0].verdict == "certified" for outcome in outcomes)
         print(
             f"{PHOTOS} maps of {SIDE}x{SIDE}x{CLASSES}, {case.defence}: {seconds:.2f} s "
             f"(target {TARGET:g} s, {'MISSED' if seconds >= TARGET else 'reached'}), {certified} certified"

@@ -20,6 +20,7 @@ PAGES = (
     "check",
     "networks",
     "results",
+    "atlas",
     "about",
     "",
 )

@@ -1,10 +1,10 @@
-"""Whether a run that is killed again and again ends in the same bytes as one that is not.
+"""Whether a run that is killed again and again ends in the same bytes, or table, as one that is not.
 
     python -m tests.endurance.kills evaluate 20
     python -m tests.endurance.kills train 20
 
 Every other kill comes at any moment after the start, the others soon after something new is on the disk. Exits with 1
-if a byte differs.
+if a byte differs, or of a table anything but how long a photo took.
 """
 
 import random
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pg_core.evaluation.outcome_table import open_table
 from pg_core.networks import CIFAR10
 
 ROOT = Path(__file__).parents[2]
@@ -28,21 +29,24 @@ _PROGRAM = """
 import sys
 import torch
 from pg_core.__main__ import main
+from pg_core.evaluation import outcome_writer
 from pg_core.training import loop
 torch.set_num_threads(1)
-loop._SECONDS_BETWEEN_CHECKPOINTS = 0.0
+loop._SECONDS_BETWEEN_CHECKPOINTS = outcome_writer._SECONDS = 0.0
+outcome_writer._SMALL_PARTS = 4
 sys.exit(main())
 """
-"""The command line, but for a checkpoint after every step, so that kills meet some."""
+"""The command line, but for a checkpoint after every step, and a part after every photo, of which four are put
+together, so that kills meet some."""
 
 OPTIONS = {
-    "evaluate": "evaluate photos --model cifar10 --device cpu --patch-size 2 5 --lines run.jsonl "
+    "evaluate": "evaluate photos --model cifar10 --device cpu --patch-size 2 5 --table run "
     "--local-logits kept --json",
     "train": "train pointwise photos --steps 60 --photos-per-step 4 --held-out 2 --width 32 --blocks 1 "
     "--checkpoint run.pt --output weights",
 }
-_GROWING = {"evaluate": "run.jsonl", "train": "run.pt"}
-_RESULTS = {"evaluate": ("run.jsonl",), "train": ("weights/cifar10.safetensors", "weights/cifar10.json")}
+_GROWING = {"evaluate": "run", "train": "run.pt"}
+_RESULTS = {"evaluate": (), "train": ("weights/cifar10.safetensors", "weights/cifar10.json")}
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ def finish(command: str, folder: Path) -> dict[str, bytes]:
     if process.returncode != 0:
         raise RuntimeError(f"{command} ended with {process.returncode}: {err.decode(errors='replace')}")
     found = {"": out} | {name: (folder / name).read_bytes() for name in _RESULTS[command]}
+    if command == "evaluate":
+        asked = "select * exclude (seconds) from outcomes order by photo, setting"
+        found["run"] = repr(open_table(folder / "run").query(asked)).encode()
     for path in sorted(folder.rglob("*"), reverse=True):
         if "photos" not in path.relative_to(folder).parts:
             path.rmdir() if path.is_dir() else path.unlink()

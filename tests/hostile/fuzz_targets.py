@@ -1,5 +1,5 @@
-"""The doors that are fuzzed, and sound inputs for each: photos, cards, links, outcome lines, archives of local logits,
-checkpoints and certificate files.
+"""The doors that are fuzzed, and sound inputs for each: photos, cards, links, outcome lines, tables, archives of local
+logits, checkpoints and certificate files.
 
 Not here: how inputs are made and run, see `fuzz`.
 """
@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
+from pg_core.datasets.folders import LabelledPhoto
 from tests.hostile import archives, cards, checkpoints, photo_files, photos
 from tests.hostile.links import link_cases
 
@@ -56,12 +59,21 @@ def _link(data: bytes, folder: Path) -> None:
 
 
 def _lines(data: bytes, folder: Path) -> None:
-    from pg_core.evaluation.outcomes import begin, read_lines
+    from pg_core.evaluation.bracket import attacked_photo
+    from pg_core.evaluation.lines import begin, read_lines
 
     path = folder / "lines.jsonl"
     path.write_bytes(data)
     with contextlib.suppress(ValueError):
-        begin(path, read_lines(path, _CONFIGURATION, "photos"))
+        begin(path, read_lines(path, _CONFIGURATION, "photos", attacked_photo))
+
+
+def _table(data: bytes, folder: Path) -> None:
+    from pg_core.evaluation.outcome_table import as_lines, open_table
+
+    (folder / "part-00000001.parquet").write_bytes(data)
+    with contextlib.suppress(ValueError):
+        as_lines(open_table(folder))
 
 
 def _archive(data: bytes, folder: Path) -> None:
@@ -153,15 +165,32 @@ def _proof_seeds() -> list[bytes]:
 
 def _line_seeds() -> list[bytes]:
     """Lines as a run writes them."""
-    from pg_core.defences.base import Verdict
-    from pg_core.evaluation.outcomes import CaseResult, PhotoResult, append, begin, read_lines
+    from pg_core.evaluation.bracket import AttackedPhoto, State, attacked_photo
+    from pg_core.evaluation.lines import append, begin, read_lines
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
-        begin(path, read_lines(path, _CONFIGURATION, "photos"))
-        for name in ("a/1.png", "b/2.png"):
-            append(path, PhotoResult(name, "0" * 64, 1, 1, 0.5, (CaseResult(1, Verdict.CERTIFIED, 0.25),)))
+        begin(path, read_lines(path, _CONFIGURATION, "photos", attacked_photo))
+        append(path, AttackedPhoto("a/1.png", "0" * 64, 1, State.OPEN, 1))
+        append(path, AttackedPhoto("b/2.png", "1" * 64, 1, State.BROKEN, 1, (0, 0, 2, 2), 0))
         return [path.read_bytes()]
+
+
+def _table_seeds() -> list[bytes]:
+    """A part as a run writes it."""
+    from pg_core.defences.spec import DefenceConfig
+    from pg_core.evaluation.cases import evaluation_cases
+    from pg_core.evaluation.run import evaluate
+    from tests.colours import Colours
+
+    config = DefenceConfig(Colours.receptive_field, Colours.image_size, Colours.evidence, (4, 4))
+    cases = evaluation_cases(config, ((24, 24),), ("masking", "undefended"))
+    with tempfile.TemporaryDirectory() as name:
+        photo = Path(name) / "red" / "a.png"
+        photo.parent.mkdir()
+        Image.new("RGB", (64, 48), "red").save(photo)
+        evaluate(Colours(), [LabelledPhoto(photo, "red/a.png", 0)], cases, Path(name) / "table")
+        return [path.read_bytes() for path in Path(name, "table").glob("part-*")]
 
 
 TARGETS = {
@@ -174,7 +203,8 @@ TARGETS = {
         lambda: [card.encode() for card in cards.seeds()], _card, ("pg_core.networks.own", "json")
     ),
     "links": Target(_link_seeds, _link, ("app.links",)),
-    "lines": Target(_line_seeds, _lines, ("pg_core.evaluation.outcomes", "json")),
+    "lines": Target(_line_seeds, _lines, ("pg_core.evaluation.lines", "json")),
+    "tables": Target(_table_seeds, _table, ("pg_core.evaluation.outcome_table",)),
     "archives": Target(archives.seeds, _archive, ("pg_core.datasets.local_logits", "numpy.lib", "zipfile")),
     "checkpoints": Target(
         checkpoints.seeds,

@@ -42,10 +42,10 @@ from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.spec import DefenceConfig
 from pg_core.defences.undefended import Undefended
 from pg_core.evaluation.bracket import AttackedPhoto, State
+from pg_core.evaluation.cases import EvaluationCase, evaluation_cases
 from pg_core.evaluation.outcomes import CaseResult
 from pg_core.evaluation.published import read
 from pg_core.evaluation.results import Setting
-from pg_core.evaluation.run import EvaluationCase, evaluation_cases
 from pg_core.evaluation.table import as_published, table_4
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import EXACT, Tolerance
@@ -108,7 +108,23 @@ def examples():
         MODELS["tiles"],
         OwnNetwork("mine", "mine.pt2", "ab" * 32, (48, 64), field, ("cat", "dog")),
         AttackedPhoto("cat/a.jpg", None, 0, State.OPEN, 1),
-        CaseResult(0, Verdict.CERTIFIED, 0.0),
+        CaseResult(
+            "cat/a.jpg",
+            "ab" * 32,
+            "cd" * 32,
+            0,
+            0,
+            0,
+            Verdict.CERTIFIED,
+            0.0,
+            (0, 0),
+            None,
+            0.0,
+            0.0,
+            0.0,
+            np.zeros((1, 1), np.float32),
+            np.zeros((1, 1), np.int16),
+        ),
         Placed(Finding.CERTIFIED, 0.0),
         Setting((8, 8), "masking", 0.0, Claim.LABEL, "all of it"),
         Step(Line.CLASSES, 0, ()),
@@ -151,7 +167,7 @@ def calls(known):
         "threat_of.space": lambda word: threat_of(8, framing, word),
         "compare.space": lambda word: compare(PHOTO, Colours(), patch=8, space=word).config,
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
-        "LabelledPhoto.framed.part": lambda word: listed.framed((32, 32), word).pixels,
+        "Photo.framed.part": lambda word: listed.framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,
         "framed.part": lambda word: framed(PHOTO, (32, 32), word).pixels,
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),

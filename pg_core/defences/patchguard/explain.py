@@ -107,25 +107,29 @@ def diagnose(
 
 
 def failures(defence: RobustMasking, masking: Masking, certificate: MaskingCertificate) -> Iterator[Failure]:
-    """Every window of one map that is not certified, in row-major order; one program or more for each at T > 0.
+    """Every window of one map that is not certified, in row-major order; one program or more for each at T > 0."""
+    for row, column in np.argwhere(~certificate.proved).tolist():
+        yield failure(defence, masking, certificate, (row, column))
+
+
+def failure(
+    defence: RobustMasking, masking: Masking, certificate: MaskingCertificate, position: tuple[int, int]
+) -> Failure:
+    """What is known of a window of one map that is not certified.
 
     Witnesses are tried on Algorithm 1 with label and rival alone: a class that the rival beats is not predicted.
     """
-    label = int(certificate.label)
-    for row, column in np.argwhere(~certificate.proved).tolist():
-        window = certificate.windows.window(row, column)
-        margin, rival = float(certificate.margin[row, column]), int(certificate.rival[row, column])
-        missing = float(certificate.tolerance[row, column]) - margin
-        found = find_contents(defence, masking, label, window)
-        if found is None:
-            yield Failure(
-                window, rival, margin, missing, without_witness(defence, certificate, (row, column))
-            )
-            continue
-        benign, attacked = duel(masking, label, window, found)
-        of_label, of_winner = cases(defence, benign, defence.mask(attacked), window)
-        status, winner = WindowStatus.COUNTEREXAMPLE, found[0]
-        yield Failure(window, rival, margin, missing, status, winner, of_label.case, of_winner.case)
+    window, label = certificate.windows.window(*position), int(certificate.label)
+    margin, rival = float(certificate.margin[position]), int(certificate.rival[position])
+    missing = float(certificate.tolerance[position]) - margin
+    found = find_contents(defence, masking, label, window)
+    if found is None:
+        status = without_witness(defence, certificate, position)
+        return Failure(window, rival, margin, missing, status)
+    benign, attacked = duel(masking, label, window, found)
+    of_label, of_winner = cases(defence, benign, defence.mask(attacked), window)
+    status, winner = WindowStatus.COUNTEREXAMPLE, found[0]
+    return Failure(window, rival, margin, missing, status, winner, of_label.case, of_winner.case)
 
 
 def _of_label(

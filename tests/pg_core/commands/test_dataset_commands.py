@@ -33,8 +33,8 @@ def run(capsys, *arguments):
 
 
 def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, folder, tmp_path):
-    lines = tmp_path / "lines.jsonl"
-    options = ("evaluate", folder, "--patch-size", 23, 32, "--threshold", 0, 0.2, "--lines", lines)
+    lines, table = tmp_path / "lines.jsonl", ("--table", tmp_path / "table")
+    options = ("evaluate", folder, "--patch-size", 23, 32, "--threshold", 0, 0.2, *table, "--lines", lines)
     code, out, err = run(capsys, *options, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
@@ -52,7 +52,7 @@ def test_an_evaluation_prints_every_accuracy_with_n_and_its_interval(capsys, fol
         assert 0 <= low <= measured["certified_accuracy"] <= high <= 1
         assert sum(measured["verdicts"].values()) == 6
     assert len(told["configuration"]["weights_sha256"]) == 64
-    assert len(lines.read_text().splitlines()) == 7
+    assert len(lines.read_text().splitlines()) == 6 * 4
     assert run(capsys, *options, "--json")[1] == out
     assert told["photos"]["folder"] == f"{tmp_path.name}/photos"
     options = ("evaluate", folder, "--limit", 3, "--patch-size", "2%", "--local-logits", tmp_path / "kept")

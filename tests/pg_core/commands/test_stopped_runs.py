@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pg_core.__main__ import main
+from pg_core.evaluation.outcome_table import open_table
 from pg_core.networks import CIFAR10
 from pg_core.training.loop import read_checkpoint
 from tests.endurance.kills import ROOT, endure
@@ -23,7 +24,7 @@ options._LOGGED_EVERY = 0.0
 runpy.run_module("pg_core", run_name="__main__", alter_sys=True)
 """
 """The command line, but for a report of every step."""
-EVALUATE = "evaluate photos --model cifar10 --device cpu --patch-size 2 --lines run.jsonl"
+EVALUATE = "evaluate photos --model cifar10 --device cpu --patch-size 2 --table run"
 PROVE = "prove photos --model cifar10 --device cpu --patch-size 2 -o proofs.zip"
 TRAIN = (
     "train pointwise photos --steps 100000 --photos-per-step 4 --held-out 1 --width 16 --blocks 1 "
@@ -84,16 +85,16 @@ def test_an_interrupted_training_writes_a_checkpoint_and_says_so_in_one_line(wor
     code, line = interrupted(TRAIN, work, "loss", number)
     step = read_checkpoint(work / "run.pt").step
     assert step >= 3
-    kept = f"interrupted; step {step} of 100000 is kept in run.pt: run the same command again to go on"
+    kept = f"interrupted; step {step} of 100000 is kept in run.pt: go on by python -m pg_core {TRAIN}"
     assert (code, line) == (130, kept)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_evaluation_says_in_one_line_how_many_photos_are_kept(work, number):
     code, line = interrupted(EVALUATE, work, "/100", number)
-    kept = (work / "run.jsonl").read_text().count("\n") - 1
+    ((kept,),) = open_table(work / "run").query("select count(*) from outcomes")
     assert 3 <= kept < 100
-    said = f"interrupted; {kept} of 100 photos are kept in run.jsonl: run the same command again to go on"
+    said = f"interrupted; {kept} of 100 photos are kept in run: go on by python -m pg_core {EVALUATE}"
     assert (code, line) == (130, said)
 
 

@@ -99,13 +99,13 @@ def test_skipped_photos_are_counted_and_the_others_measured_as_without_them(fold
 
 
 def test_a_run_goes_on_with_a_photo_that_has_been_repaired(folder, tmp_path):
-    photos, lines = labelled_photos(folder, CLASSES), tmp_path / "lines.jsonl"
+    photos, table = labelled_photos(folder, CLASSES), tmp_path / "table"
     path = folder / "cat" / "1.png"
     whole = path.read_bytes()
     path.write_bytes(b"no photo")
-    assert evaluate(Means(), photos, CASES, lines, skip_unreadable=True).n == 3
+    assert evaluate(Means(), photos, CASES, table, skip_unreadable=True).n == 3
     path.write_bytes(whole)
-    assert evaluate(Means(), photos, CASES, lines, skip_unreadable=True) == evaluate(Means(), photos, CASES)
+    assert evaluate(Means(), photos, CASES, table, skip_unreadable=True) == evaluate(Means(), photos, CASES)
 
 
 def test_if_no_photo_can_be_read_there_is_no_result(folder):

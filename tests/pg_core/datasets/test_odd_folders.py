@@ -103,7 +103,7 @@ def test_where_lines_checkpoint_and_figure_cannot_be_is_said_before_the_work(
     monkeypatch.setattr("pg_core.photos.read.decode", lambda data: pytest.fail("the work began"))
     (photo,) = folder.glob("cat/0.png")
     for arguments in (
-        (EVALUATE, folder, "--lines", place),
+        (EVALUATE, folder, "--table", tmp_path / "table", "--lines", place),
         (TRAIN, folder, "--checkpoint", place, "--output", "out"),
         (f"figure {photo} --model cifar10", "-o", f"{place}.svg"),
     ):
@@ -116,7 +116,20 @@ def test_where_lines_checkpoint_and_figure_cannot_be_is_said_before_the_work(
 
 def test_the_last_folder_of_an_output_is_made_for_every_command(folder, run, tmp_path):
     for arguments, made in (
-        ((EVALUATE, folder, "--limit", 1, "--lines", tmp_path / "a" / "lines.jsonl"), "a/lines.jsonl"),
+        (
+            (
+                EVALUATE,
+                folder,
+                "--limit",
+                1,
+                "--table",
+                tmp_path / "t",
+                "--lines",
+                tmp_path / "a" / "l.jsonl",
+            ),
+            "a/l.jsonl",
+        ),
+        ((EVALUATE, folder, "--limit", 1, "--table", tmp_path / "g"), "g/part-00000001.parquet"),
         ((EVALUATE, folder, "--limit", 1, "--local-logits", tmp_path / "b"), "b"),
         ((TRAIN, folder, "--checkpoint", tmp_path / "c" / "run.pt", "--output", tmp_path / "d"), "c/run.pt"),
         ((f"figure {folder}/cat/0.png --model cifar10", "-o", tmp_path / "e" / "f.svg"), "e/f.svg"),
@@ -140,13 +153,13 @@ def test_a_name_that_is_no_text_is_measured_kept_and_read_back(tmp_path):
     for name in Colours.classes:
         paint(tmp_path / "val" / name / f"{NO_TEXT}.png", 0)
     photos = labelled_photos(tmp_path / "val", Colours.classes)
-    lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Colours(), photos, CASES, lines)
-    before = lines.read_bytes()
-    assert evaluate(Colours(), photos, CASES, lines) == whole
-    assert lines.read_bytes() == before
+    table = tmp_path / "table"
+    whole = evaluate(Colours(), photos, CASES, table)
+    before = [path.read_bytes() for path in table.iterdir()]
+    assert evaluate(Colours(), photos, CASES, table) == whole
+    assert [path.read_bytes() for path in table.iterdir()] == before
     (tmp_path / "val" / "red" / f"{NO_TEXT}.png").unlink()
-    left = evaluate(Colours(), [photo for photo in photos if photo.label], CASES, lines)
+    left = evaluate(Colours(), [photo for photo in photos if photo.label], CASES, table)
     summary = tmp_path / "summary.json"
     summary.write_text(json.dumps(left.summary()))
     assert read(summary).missing == (f"red/{NO_TEXT}.png",)
@@ -157,7 +170,7 @@ def test_commands_show_a_name_that_is_no_text_with_escapes(folder, run, tmp_path
     (folder / "dog" / f"{NO_TEXT}.txt").touch()
     lines = tmp_path / f"{NO_TEXT}.jsonl"
     for more in ((), ("--json",)):
-        code, out, err = run(EVALUATE, folder, "--lines", lines, *more)
+        code, out, err = run(EVALUATE, folder, "--table", tmp_path / "table", "--lines", lines, *more)
         assert (code, err) == (0, "")
         assert out.isascii()
         assert "caf\\udce9" in out

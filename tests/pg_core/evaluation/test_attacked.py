@@ -13,8 +13,9 @@ from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.base import ALERT, Claim
 from pg_core.evaluation.attacked import attack_photos
 from pg_core.evaluation.bracket import Bracket, Budget, State, read_bracket, read_brackets
+from pg_core.evaluation.cases import evaluation_cases
 from pg_core.evaluation.results import Setting, read_all
-from pg_core.evaluation.run import evaluate, evaluation_cases
+from pg_core.evaluation.run import evaluate
 from pg_core.io.json import as_json
 from pg_core.networks.shipped import read_card
 from pg_core.photos.inference import update

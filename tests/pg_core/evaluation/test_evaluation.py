@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import binomtest
 
-from pg_core.datasets.folders import labelled_photos
+from pg_core.datasets.folders import Photo, labelled_photos
 from pg_core.defences.base import ALERT, Claim, Verdict
 from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
+from pg_core.defences.patchguard.explain import failures
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.spec import DefenceConfig
+from pg_core.evaluation.cases import configure_run, evaluation_cases, network_runs
+from pg_core.evaluation.judging import judge
+from pg_core.evaluation.outcome_table import open_table
+from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.run import evaluate, evaluation_cases, judge, network_runs
+from pg_core.evaluation.run import evaluate
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.networks import CIFAR10
@@ -59,6 +64,7 @@ def config_of(model, network=None, **settings):
 CONFIG = config_of(Means())
 NAMES = ("undefended", "masking", "clipping")
 CASES = evaluation_cases(CONFIG, ((4, 4), (8, 8)), NAMES, (0.0, 0.1))
+KEYED = dict(zip(setting_keys(configure_run(Means(), CASES, None)), CASES, strict=True))
 
 
 @pytest.fixture
@@ -132,11 +138,57 @@ def test_a_batch_is_judged_like_its_photos(photos):
     logits = np.random.default_rng(3).normal(size=(len(photos), 3, 8, 8))
     logits[np.arange(len(photos)), [photo.label for photo in photos]] += 0.7
     logits[0, photos[0].label] -= 2
-    together = judge(logits, photos, CASES)
-    alone = [judge(logits[i : i + 1], photos[i : i + 1], CASES)[0] for i in range(len(photos))]
+    together = judge(logits, photos, KEYED)
+    alone = [judge(logits[i : i + 1], photos[i : i + 1], KEYED)[0] for i in range(len(photos))]
     assert list(together) == alone
-    verdicts = {result.verdict for outcome in together for result in outcome.results}
+    verdicts = {result.verdict for results in together for result in results}
     assert verdicts >= {Verdict.CERTIFIED, Verdict.NOT_CERTIFIED, Verdict.MISCLASSIFIED}
+
+
+def test_a_result_has_the_margin_the_rival_and_the_case_of_the_debugger(photos):
+    logits = np.random.default_rng(3).normal(size=(len(photos), 3, 8, 8))
+    logits[np.arange(len(photos)), [photo.label for photo in photos]] += 0.5
+    found = set()
+    for index, photo in enumerate(photos):
+        (results,) = judge(logits[index][None], (photo,), KEYED, 1e-3)
+        for result, case in zip(results, CASES, strict=True):
+            certificate = case.defence.certify(logits[index], photo.label, 1e-3)
+            assert np.array_equal(result.rivals, certificate.rival)
+            assert (result.margins <= certificate.margin).all()
+            near = np.nextafter(result.margins, np.float32(np.inf))
+            assert ((near > certificate.margin) | np.isinf(result.margins)).all()
+            assert result.worst == certificate.worst_position
+            assert result.margin == certificate.margin.min()
+            assert result.tolerance == certificate.tolerance.max()
+            expected = None
+            if isinstance(case.defence, RobustMasking) and result.verdict is Verdict.NOT_CERTIFIED:
+                known = failures(case.defence, case.defence.predict(logits[index]), certificate)
+                worst = certificate.windows.window(*certificate.worst_position)
+                expected = next(one.label_case for one in known if one.window == worst)
+                found.add(expected)
+            assert result.figure5_case == expected
+    assert len(found - {None}) >= 1
+
+
+def test_photos_without_labels_get_verdicts_on_the_defended_prediction_and_no_accuracy(photos, tmp_path):
+    plain = [Photo(photo.path, photo.name, None) for photo in photos]
+    evaluation = evaluate(Means(), plain, CASES, tmp_path / "table")
+    assert evaluation.undefended is None
+    assert evaluation.n == len(photos)
+    assert "without labels: no accuracy" in str(evaluation)
+    for run, case in zip(evaluation.runs, CASES, strict=True):
+        verdicts = []
+        for photo in photos:
+            pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
+            verdicts.append(
+                case.defence.certify(Means().local_logits(pixels), None, evaluation.delta).verdict
+            )
+        assert run.clean is None
+        assert run.counted == {verdict: verdicts.count(verdict) for verdict in Verdict}
+        assert run.summary(Means.classes)["clean_accuracy"] is None
+    assert evaluate(Means(), plain, CASES, tmp_path / "table") == evaluation
+    with pytest.raises(ValueError, match="a label for every photo, or for none"):
+        evaluate(Means(), [plain[0], *photos[1:]], CASES)
 
 
 def test_a_defence_that_sees_pixels_is_measured_on_them_beside_the_others(photos):
@@ -225,8 +277,8 @@ def test_an_alert_on_a_clean_photo_is_counted_by_its_name_and_as_wrong(photos):
 
 
 def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path):
-    lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Means(), photos, CASES, tmp_path / "whole.jsonl")
+    table = tmp_path / "table"
+    whole = evaluate(Means(), photos, CASES, tmp_path / "whole")
     first = Means()
 
     def kill(progress):
@@ -234,30 +286,22 @@ def test_a_killed_run_loses_nothing_and_computes_nothing_twice(photos, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(first, photos, CASES, lines, report=kill)
-    with lines.open("a") as file:
-        file.write('{"photo": "red/2.png", "lab')  # cut short
+        evaluate(first, photos, CASES, table, report=kill)
+    (table / ".part-00000002.parquet.0123abcd.new").write_bytes(b"PAR1")  # cut short
     second = Means()
     seen = []
-    resumed = evaluate(second, photos, CASES, lines, report=seen.append)
-    assert (first.images, second.images) == (4, len(photos) - 4)
+    resumed = evaluate(second, photos, CASES, table, report=seen.append)
+    # The network has seen one photo more than was judged.
+    assert (first.images, second.images) == (5, len(photos) - 4)
     assert seen[0].done == 5
     assert resumed == whole
-    assert lines.read_text() == (tmp_path / "whole.jsonl").read_text()
-    names = [json.loads(line)["photo"] for line in lines.read_text().splitlines()[1:]]
-    assert sorted(names) == sorted(photo.name for photo in photos)
-
-
-@pytest.mark.parametrize("written", [0, 7, -1])
-def test_a_run_killed_before_its_first_outcome_goes_on(photos, tmp_path, written):
-    lines = tmp_path / "lines.jsonl"
-    whole = evaluate(Means(), photos, CASES, lines)
-    content = lines.read_bytes()
-    first = content[: content.index(b"\n") + 1]
-    lines.write_bytes(first if written < 0 else first[:written])
-    for _ in range(2):
-        assert evaluate(Means(), photos, CASES, lines) == whole
-        assert lines.read_bytes() == content
+    assert [path.name for path in sorted(table.iterdir())] == [
+        ".lock",
+        "part-00000001.parquet",
+        "part-00000002.parquet",
+    ]
+    asked = "select * exclude (seconds) from outcomes order by photo, setting"
+    assert open_table(table).query(asked) == open_table(tmp_path / "whole").query(asked)
 
 
 def test_kept_local_logits_answer_for_other_cases_without_the_network(photos, tmp_path):
@@ -308,20 +352,23 @@ def test_cifar_folders_are_measured_at_native_patch_sizes(tmp_path):
     assert evaluation.folder.endswith("/test")
 
 
-def test_lines_of_another_configuration_are_refused_and_kept(photos, tmp_path):
-    lines = tmp_path / "lines.jsonl"
-    evaluate(Means(), photos[:1], CASES, lines)
-    before = lines.read_text()
-    with pytest.raises(ValueError, match="settings"):
-        evaluate(Means(), photos, CASES[:1], lines)
-    with pytest.raises(ValueError, match="weights_sha256"):
-        evaluate(Means(), photos, CASES, lines, weights_sha256="0" * 64)
-    assert lines.read_text() == before
-    for content in ("photo,label\n", "photo,label", "[]\n", '{"configuration": 1}\n'):
-        (tmp_path / "other.jsonl").write_text(content)
-        with pytest.raises(ValueError, match="not the lines of an evaluation"):
-            evaluate(Means(), photos, CASES, tmp_path / "other.jsonl")
-        assert (tmp_path / "other.jsonl").read_text() == content
+def test_the_table_of_another_network_is_refused_and_kept(photos, tmp_path):
+    table = tmp_path / "table"
+    evaluate(Means(), photos[:1], CASES, table)
+    (part,) = table.glob("part*")
+    before = part.read_bytes()
+    with pytest.raises(ValueError, match=r"another configuration \(weights_sha256\); name another folder"):
+        evaluate(Means(), photos, CASES, table, weights_sha256="0" * 64)
+    assert part.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["photo.csv", "part-1.parquet", "part-00000001.parquet.old"])
+def test_a_folder_with_anything_but_a_table_is_refused_and_kept(photos, tmp_path, name):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / name).write_text("photo,label\n")
+    with pytest.raises(ValueError, match="other: expected an empty folder, or the table of a run, got"):
+        evaluate(Means(), photos, CASES, tmp_path / "other")
+    assert (tmp_path / "other" / name).read_text() == "photo,label\n"
 
 
 def test_the_summary_is_json_with_every_interval(photos):

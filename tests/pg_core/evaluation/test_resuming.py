@@ -1,7 +1,8 @@
-"""A run that goes on from the lines of an earlier one trusts the contents of photos, not their names."""
+"""A run that goes on from the table of an earlier one trusts the contents of photos, not their names."""
 
-import json
 import shutil
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -12,7 +13,10 @@ import pg_core
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import DefenceConfig
-from pg_core.evaluation.run import evaluate, evaluation_cases
+from pg_core.evaluation.cases import evaluation_cases
+from pg_core.evaluation.outcome_columns import COLUMNS
+from pg_core.evaluation.outcome_table import open_table
+from pg_core.evaluation.run import evaluate
 from pg_core.io.files import FileError
 from pg_core.networks import load_model
 from tests.colours import Colours
@@ -59,68 +63,92 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def lines(folder, tmp_path):
-    """The lines of a run over all of the folder."""
-    path = tmp_path / "lines.jsonl"
+def table(folder, tmp_path):
+    """The table of a run over all of the folder."""
+    path = tmp_path / "table"
     evaluate(Counting(), photos_in(folder), CASES, path)
     return path
 
 
-def resumed(folder, lines):
+def rows(table):
+    """All of a table but the seconds, in the order of the photos."""
+    columns = ", ".join(name for name in COLUMNS.names if name != "seconds")
+    return open_table(table).query(f"select {columns} from outcomes order by photo, setting")
+
+
+def resumed(folder, table):
     model = Counting()
-    return evaluate(model, photos_in(folder), CASES, lines), model.photos
+    return evaluate(model, photos_in(folder), CASES, table), model.photos
 
 
-def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, lines):
+def test_a_photo_that_was_replaced_is_measured_again_and_named(folder, table):
     paint(folder / "green" / "1.png", 100)
-    evaluation, measured = resumed(folder, lines)
+    evaluation, measured = resumed(folder, table)
     assert (measured, evaluation.changed, evaluation.missing) == (1, ("green/1.png",), ())
     assert "1 changed photo measured again: green/1.png" in str(evaluation)
-    fresh = evaluate(Counting(), photos_in(folder), CASES)
+    fresh = evaluate(Counting(), photos_in(folder), CASES, folder.parent / "fresh")
     assert (evaluation.runs, evaluation.photos_sha256) == (fresh.runs, fresh.photos_sha256)
-    again, measured = resumed(folder, lines)
+    assert rows(table) == rows(folder.parent / "fresh")
+    again, measured = resumed(folder, table)
     assert (again, measured) == (fresh, 0)
 
 
-def test_a_photo_of_another_class_than_before_is_measured_again(folder, lines):
-    told = [json.loads(line) for line in lines.read_text().splitlines()]
-    told[1]["label"] = (told[1]["label"] + 1) % 3
-    for result in told[1]["results"]:
-        result.update(prediction=(told[1]["label"] + 1) % 3, verdict="misclassified")
-    lines.write_text("".join(json.dumps(line) + "\n" for line in told))
-    evaluation, measured = resumed(folder, lines)
-    assert (measured, evaluation.changed) == (1, (told[1]["photo"],))
+def test_a_photo_of_another_class_than_before_is_measured_again(folder, table):
+    photos = photos_in(folder)
+    relabelled = [replace(photos[0], label=(photos[0].label + 1) % 3), *photos[1:]]
+    model = Counting()
+    evaluation = evaluate(model, relabelled, CASES, table)
+    assert (model.photos, evaluation.changed) == (1, (photos[0].name,))
+    labels = dict(open_table(table).query("select distinct photo, label from outcomes"))
+    assert labels == {photo.name: photo.label for photo in relabelled}
 
 
-def test_a_photo_that_is_missing_is_named_and_not_counted(folder, lines):
+def test_a_photo_that_is_missing_is_named_and_not_counted(folder, table):
     (folder / "red" / "0.png").unlink()
-    evaluation, measured = resumed(folder, lines)
+    evaluation, measured = resumed(folder, table)
     assert (measured, evaluation.n, evaluation.missing) == (0, 5, ("red/0.png",))
     assert evaluation.summary()["missing"] == {"count": 1, "names": ["red/0.png"]}
 
 
-def test_photos_that_were_not_asked_for_are_not_called_missing(folder, lines):
+def test_a_photo_that_moved_is_named_under_both_names_and_counted_once(folder, table):
+    (folder / "red" / "0.png").rename(folder / "red" / "new.png")
+    evaluation, measured = resumed(folder, table)
+    assert (measured, evaluation.n, evaluation.missing) == (1, 6, ("red/0.png",))
+    assert evaluation.moved == ("red/0.png -> red/new.png",)
+
+
+def test_photos_that_were_not_asked_for_are_not_called_missing(folder, table):
     model = Counting()
-    evaluation = evaluate(model, photos_in(folder)[:2], CASES, lines)
+    evaluation = evaluate(model, photos_in(folder)[:2], CASES, table)
     assert (model.photos, evaluation.n, evaluation.missing) == (0, 2, ())
 
 
-def test_the_lines_of_another_folder_are_refused_and_kept_though_the_names_are_the_same(folder, lines):
+def test_the_table_of_another_folder_is_refused_and_kept_though_the_names_are_the_same(folder, table):
     other = folder.parent / "unseen"
     shutil.copytree(folder, other)
     for number, path in enumerate(sorted(other.rglob("*.png"))):
         paint(path, 50 + number)
-    before = lines.read_text()
-    with pytest.raises(ValueError, match=r"lines\.jsonl: outcomes of other photos, those of .*/val"):
-        resumed(other, lines)
-    assert lines.read_text() == before
+    before = rows(table)
+    with pytest.raises(ValueError, match=r"table: outcomes of other photos, those of .*/val"):
+        resumed(other, table)
+    assert rows(table) == before
 
 
-def test_a_folder_that_was_renamed_goes_on_from_its_lines(folder, lines):
+def test_a_folder_that_was_renamed_goes_on_from_its_table(folder, table):
     moved = folder.rename(folder.parent / "moved")
-    evaluation, measured = resumed(moved, lines)
+    evaluation, measured = resumed(moved, table)
     assert (measured, evaluation.changed) == (0, ())
     assert evaluation.folder.endswith("/moved")
+
+
+def test_further_cases_are_added_and_the_others_kept(folder, table):
+    model, before = Counting(), rows(table)
+    more = evaluation_cases(CONFIG, ((4, 4), (8, 8), (12, 12)), ("masking", "clipping"))
+    evaluation = evaluate(model, photos_in(folder), more, table)
+    assert (model.photos, len(evaluation.runs), len(rows(table))) == (6, 6, 36)
+    assert [row for row in rows(table) if row in before] == before
+    assert evaluation.runs == evaluate(Counting(), photos_in(folder), more).runs
+    assert resumed(folder, table)[1] == 0
 
 
 def test_the_hash_of_photos_is_of_names_contents_and_labels(folder):
@@ -147,10 +175,10 @@ def test_the_configuration_says_versions_and_the_device(folder):
     assert evaluate(Colours(), photos_in(folder), CASES).configuration.device is None
 
 
-def test_lines_and_local_logits_of_another_device_are_not_used(folder, lines, tmp_path):
+def test_rows_and_local_logits_of_another_device_are_not_used(folder, table, tmp_path):
     photos, kept = photos_in(folder), tmp_path / "kept"
     with pytest.raises(ValueError, match="device"):
-        evaluate(Counting("cuda: some card"), photos, CASES, lines)
+        evaluate(Counting("cuda: some card"), photos, CASES, table)
     evaluate(Counting(), photos, CASES, logits=kept)
     same, other = Counting(), Counting("cuda: some card")
     for model in (same, other):
@@ -158,132 +186,48 @@ def test_lines_and_local_logits_of_another_device_are_not_used(folder, lines, tm
     assert (same.photos, other.photos) == (0, len(photos))
 
 
-def test_lines_of_another_version_are_refused_and_kept(folder, lines, monkeypatch):
-    before = lines.read_text()
-    monkeypatch.setattr("pg_core.evaluation.run.__version__", "0.0.1")
-    with pytest.raises(ValueError, match=r"another configuration \(versions\)"):
-        resumed(folder, lines)
-    assert lines.read_text() == before
+def test_the_table_of_another_version_is_refused_and_kept(folder, table, monkeypatch):
+    before = rows(table)
+    monkeypatch.setattr("pg_core.evaluation.cases.__version__", "0.0.1")
+    with pytest.raises(ValueError, match=r"another configuration \(versions\); name another folder"):
+        resumed(folder, table)
+    assert rows(table) == before
 
 
-def test_each_line_carries_the_hash_of_its_photo_and_the_first_the_folder(folder, lines):
-    first, *rest = map(json.loads, lines.read_text().splitlines())
-    assert first["folder"] == f"{folder.parent.name}/val"
-    hashes = {photo.name: photo.hashed().sha256 for photo in photos_in(folder)}
-    assert {line["photo"]: line["sha256"] for line in rest} == hashes
-
-
-def changed(**values):
-    return lambda line: json.dumps(json.loads(line) | values).encode()
-
-
-def in_result(**values):
-    def change(line):
-        told = json.loads(line)
-        told["results"][0] |= values
-        return json.dumps(told).encode()
-
-    return change
-
-
-SPOILT = {
-    "NULs": lambda line: bytes(len(line)),
-    "cut": lambda line: line[: len(line) // 2],
-    "empty": lambda line: b"",
-    "no text": lambda line: b"\xff" + line,
-    "no object": lambda line: b"[1]",
-    "nested": lambda line: b"[" * 100_000,
-    "no delta": lambda line: line.replace(b'"delta"', b'"delt"'),
-    "delta NaN": changed(delta=float("nan")),
-    "delta infinite": lambda line: line.replace(b'"delta": ', b'"delta": 1e999'),
-    "delta negative": changed(delta=-1.0),
-    "label too large": changed(label=99),
-    "label negative": changed(label=-1),
-    "label true": changed(label=True),
-    "undefended too large": changed(undefended=3),
-    "hash too short": changed(sha256="ab"),
-    "no hash": changed(sha256=None),
-    "photo a number": changed(photo=3),
-    "no results": changed(results=[]),
-    "too many results": changed(results=[{"prediction": 0, "verdict": "alert", "smallest_margin": None}] * 3),
-    "prediction too large": in_result(prediction=99),
-    "verdict unknown": in_result(verdict="perhaps"),
-    "verdict of another prediction": in_result(verdict="alert"),
-    "verdict of another claim": in_result(verdict="unproved"),
-    "margin NaN": in_result(smallest_margin=float("nan")),
-    "margin a word": in_result(smallest_margin="1"),
-}
-
-
-@pytest.mark.parametrize("kind", SPOILT)
-def test_a_spoilt_line_costs_that_line_alone_and_is_left_out_of_the_file(folder, lines, kind):
-    fresh = evaluate(Counting(), photos_in(folder), CASES)
-    content = lines.read_bytes().split(b"\n")
-    content[2] = SPOILT[kind](content[2])
-    lines.write_bytes(b"\n".join(content))
-    evaluation, measured = resumed(folder, lines)
-    assert (measured, evaluation.spoilt) == (1, ("line 3",))
-    assert (evaluation.runs, evaluation.photos_sha256) == (fresh.runs, fresh.photos_sha256)
-    assert "1 spoilt line left out, and measured again: line 3" in str(evaluation)
-    assert evaluation.summary()["spoilt"] == {"count": 1, "names": ["line 3"]}
-    assert lines.read_bytes().split(b"\n")[:-2] == content[:2] + content[3:-1]
-    again, measured = resumed(folder, lines)
-    assert (again, measured) == (fresh, 0)
-
-
-@pytest.mark.parametrize("margin", [-1.0, 0.0, 1.0])
-def test_a_verdict_that_the_margin_contradicts_is_spoilt(folder, lines, margin):
-    content = [json.loads(line) for line in lines.read_text().splitlines()]
-    right = next(line for line in content[1:] if line["results"][0]["prediction"] == line["label"])
-    right["results"][0] |= {
-        "smallest_margin": margin,
-        "verdict": "not certified" if margin > 0 else "certified",
-    }
-    lines.write_text("".join(json.dumps(line) + "\n" for line in content))
-    assert resumed(folder, lines)[0].spoilt == (f"line {content.index(right) + 1}",)
-
-
-def test_every_line_that_a_run_writes_is_taken_again(folder, tmp_path):
+def test_every_row_that_a_run_writes_is_taken_again(folder, tmp_path):
     names = [name for name in DEFENCES if name not in ("mask-ds", "smoothing", "interval")]
     cases = evaluation_cases(CONFIG, ((4, 4), (32, 32)), names, (0.0, 0.3))
-    path, model = tmp_path / "all.jsonl", Counting()
+    path, model = tmp_path / "all", Counting()
     first = evaluate(model, photos_in(folder), cases, path)
-    before, model.photos = path.read_bytes(), 0
+    before, model.photos = rows(path), 0
     again = evaluate(model, photos_in(folder), cases, path)
-    assert (again, model.photos, path.read_bytes()) == (first, 0, before)
+    assert (again, model.photos, rows(path)) == (first, 0, before)
+    assert len(before) == 6 * len(cases)
 
 
-def test_zeros_at_the_end_as_after_a_loss_of_power_cost_nothing_that_was_whole(folder, lines):
-    whole = lines.read_bytes()
-    for end, spoilt in ((bytes(500), ()), (bytes(500) + b"\n", ("line 8",))):
-        lines.write_bytes(whole + end)
-        evaluation, measured = resumed(folder, lines)
-        assert (evaluation.spoilt, measured, lines.read_bytes()) == (spoilt, 0, whole)
+def test_a_run_that_meets_a_full_disk_goes_on_from_what_is_kept(folder, table, monkeypatch):
+    whole = rows(table)
+    shutil.rmtree(table)
+    monkeypatch.setattr("pg_core.evaluation.outcome_writer._SECONDS", 0.0)
+    disk = ExitStack()
+
+    def fill(progress):
+        if progress.done == 3:
+            disk.enter_context(full_after(1000))
+
+    with disk, pytest.raises(FileError, match=r"cannot be written") as stopped:
+        evaluate(Counting(), photos_in(folder), CASES, table, report=fill)
+    kept = {row[0] for row in rows(table)}
+    assert len(kept) == 3
+    assert stopped.value.__notes__ == [f"3 of 6 photos are kept in {table}"]
+    assert not list(table.glob(".*.new"))
+    evaluation, measured = resumed(folder, table)
+    assert (evaluation.n, measured) == (6, 6 - len(kept))
+    assert rows(table) == whole
 
 
-def test_a_spoilt_configuration_is_refused_and_the_file_kept(folder, lines):
-    for first in (b"", bytes(40), b"[" * 100_000, b'{"configuration": {"delta": NaN}}', b"\xff"):
-        content = first + lines.read_bytes()[lines.read_bytes().index(b"\n") :]
-        lines.write_bytes(content)
-        with pytest.raises(
-            ValueError, match=r"lines\.jsonl: not the lines of an evaluation, for its first line"
-        ):
-            resumed(folder, lines)
-        assert lines.read_bytes() == content
-
-
-def test_a_run_that_meets_a_full_disk_goes_on_from_what_is_kept(folder, lines):
-    whole, size = lines.read_bytes(), len(lines.read_bytes())
-    lines.unlink()
-    with full_after(size * 2 // 3), pytest.raises(FileError, match=r"lines\.jsonl: cannot be written"):
-        resumed(folder, lines)
-    assert 1 < lines.read_bytes().count(b"\n") < 7
-    assert resumed(folder, lines)[1] < 6
-    assert lines.read_bytes() == whole
-
-
-def test_an_interrupt_says_how_many_photos_are_kept_and_where(folder, lines, tmp_path):
-    lines.unlink()
+def test_an_interrupt_says_how_many_photos_are_kept_and_where(folder, tmp_path):
+    table = tmp_path / "table"
 
     def stop(progress):
         if progress.done == 2:
@@ -291,7 +235,7 @@ def test_an_interrupt_says_how_many_photos_are_kept_and_where(folder, lines, tmp
 
     for options, words in (
         ({}, ""),
-        ({"lines": lines}, f"2 of 6 photos are kept in {lines}"),
+        ({"table": table}, f"2 of 6 photos are kept in {table}"),
         ({"logits": tmp_path / "kept"}, f"2 of 6 photos are kept in {tmp_path / 'kept'}"),
     ):
         with pytest.raises(KeyboardInterrupt) as stopped:
