@@ -299,7 +299,7 @@ class Proof:
         """What is left without a window, if the label has more than T of confidence; else the label's is the upper."""
         part = self.part
         for left in self.windows.outside(self.maps):
-            self.windows.spend(400 * len(left))
+            self.windows.spend(200 * len(left))
             rival, lower = max(self.rivals, key=left.__getitem__), left[self.label]
             with localcontext(prec=50):  # of exponentials and logarithms, which are no ratios
                 least = (

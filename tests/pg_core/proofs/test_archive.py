@@ -10,8 +10,8 @@ from PIL import Image
 from pg_core import Threat, examine
 from pg_core.__main__ import main
 from pg_core.datasets.folders import LabelledPhoto
-from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.patchguard.masking import RobustMasking
+from pg_core.defences.undefended import Undefended
 from pg_core.networks import CIFAR10
 from pg_core.photos.read import ImageError
 from pg_core.proofs import archive
@@ -87,12 +87,12 @@ def bad(photo, data):
     return analyse(photo, data)
 
 
-def detected(photo, data):
-    return analyse(photo, data, MaskedDetection((2, 2)))
+def undefended(photo, data):
+    return analyse(photo, data, Undefended())
 
 
 @pytest.mark.parametrize(
-    ("analysed", "error"), [(stop, KeyboardInterrupt), (bad, ImageError), (detected, ValueError)]
+    ("analysed", "error"), [(stop, KeyboardInterrupt), (bad, ImageError), (undefended, ValueError)]
 )
 def test_a_run_that_does_not_come_to_its_end_leaves_the_earlier_zip_and_no_other_file(
     photos, tmp_path, analysed, error

@@ -147,6 +147,25 @@ def test_with_the_photo_the_level_is_inference_and_another_photo_is_refused(run,
 
 
 @pytest.mark.parametrize(
+    ("options", "compared"),
+    [
+        (("--model", "cifar10-bands", "--defence", "smoothing"), "at most 0 votes of a class are others"),
+        (
+            ("--model", "cifar10", "--defence", "detection", "--alert-threshold", "0.05"),
+            "its evidence differs by at most ",
+        ),
+    ],
+    ids=["votes", "local logits"],
+)
+def test_with_the_photo_votes_and_local_logits_are_compared_too(run, tmp_path, options, compared):
+    file, photo = tmp_path / "chelsea.proof.json", str(sample_path("chelsea"))
+    assert run("prove", photo, *options, "--device", "cpu", "--patch-size", "1", "-o", file)[0] == 0
+    code, out, err = run("check", file, "--photo", photo, "--device", "cpu")
+    assert (code, err) == (0, "")
+    assert compared in out
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         (lambda own: own["subject"][1]["digest"].update(sha256="ab" * 32), "subject\\[1\\].digest.sha256"),

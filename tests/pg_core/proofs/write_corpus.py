@@ -3,7 +3,7 @@
     python -m tests.pg_core.proofs.write_corpus
 
 writes the folder `corpus` beside this file. Its index.json names for each file what it is, the exit code that it must
-get (format.md) and the field that the refusal begins with.
+get (format.md), the field that the refusal begins with, and the defence, null where the form of the file is wrong.
 """
 
 import json
@@ -58,7 +58,9 @@ def main():
         file = f"{name}.proof.json"
         assert not (FOLDER / file).exists(), f"expected one file of each name, got {name} twice"
         (FOLDER / file).write_bytes(data.encode() if isinstance(data, str) else data)
-        index.append({"file": file, "what": what, "exit_code": code, "field": field})
+        # A checker that knows some of the defences alone passes over the others.
+        defence = content["predicate"]["defence"]["name"] if isinstance(content, dict) else None
+        index.append({"file": file, "what": what, "exit_code": code, "field": field, "defence": defence})
     (FOLDER / INDEX).write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
