@@ -230,7 +230,7 @@ const maskedDetection = {
     const least = part.over ? logarithm(part) : new Ratio(-(2n ** 20n)), ceiling = new Ratio(2n ** 16n);
     const above = (a, b) => (a.exceeds(b) ? a : b), below = (a, b) => (a.exceeds(b) ? b : a);
     return windows.outside(maps).map((left) => {
-      windows.spend(400 * left.length);
+      windows.spend(200 * left.length);
       const rival = proof.strongest(left), own = left[label], sure = logConfidence(left, own, unit);
       const most = above(sure.plus(new Ratio(left[rival] - own).times(unit)), least);
       const size = below(above(ZERO.minus(sure), ZERO.minus(most)), ceiling), margin = sure.minus(most);
