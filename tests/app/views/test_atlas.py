@@ -400,3 +400,13 @@ def test_the_page_sets_a_trial_of_another_table_beside_one(rows, folder, tmp_pat
     (told,) = [box.value for box in app.markdown if "photos that both have" in box.value]
     assert told.startswith("Of 60 photos")
     assert "patch, colours* alone" in told
+
+
+def test_a_folder_that_may_not_be_read_is_no_table_and_no_error(folder, rows, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "made-up").symlink_to(folder)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setenv(tables.TABLES, str(tmp_path))
+    assert list(tables.served()) == ["made-up"]
+    monkeypatch.setenv(tables.TABLES, str(tmp_path / "missing"))
+    assert tables.served() == {}
