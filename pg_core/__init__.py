@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pg_core.defences.smoothing import Smoothing
     from pg_core.defences.spec import DefenceConfig, DefenceSpec, Explanation
     from pg_core.defences.undefended import Undefended
+    from pg_core.evaluation.outcome_table import open_table
     from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
     from pg_core.geometry import Patch, PatchPositions, ReceptiveField, Window, Windows
     from pg_core.geometry.footprints import Footprints
@@ -115,6 +116,7 @@ __all__ = [
     "largest_patches",
     "load_model",
     "mean_logits",
+    "open_table",
     "sample_path",
     "save_local_logits",
     "two_mask_predictions",
@@ -175,6 +177,7 @@ _HOMES = {
     "DefenceSpec": "pg_core.defences.spec",
     "Explanation": "pg_core.defences.spec",
     "Undefended": "pg_core.defences.undefended",
+    "open_table": "pg_core.evaluation.outcome_table",
     "EVIDENCE_TYPES": "pg_core.evidence.types",
     "EvidenceType": "pg_core.evidence.types",
     "Patch": "pg_core.geometry",

@@ -92,8 +92,19 @@ class Photo:
             raise ImageError(f"{self.name}: {error.reason}.") from error
 
     def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
-        """What a network sees of the photo; raises ImageError, which names the folder too, if it cannot be read."""
-        return framed_in_folder(self.path, image_size, part)
+        """What a network sees of the photo; raises ImageError, which says where it is, if it cannot be read."""
+        try:
+            return framed(self.content(), image_size, part)
+        except ImageError as error:
+            raise ImageError(self.named(error)) from error
+
+    def content(self) -> Path | bytes:
+        """What is decoded, a file or its bytes."""
+        return self.path
+
+    def named(self, error: ImageError) -> str:
+        """An error of the photo with the name of its folder."""
+        return f"{self.path.parent.name}/{error}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,9 @@ from pg_core.datasets.folders import (
     may_be_photo,
     plain,
 )
-from pg_core.geometry import Size
 from pg_core.io.files import UnreadableError, regular
 from pg_core.io.parameters import position_of, shown
-from pg_core.networks.base import Part
-from pg_core.photos.read import MAX_BYTES, READABLE, FramedPhoto, ImageError, framed
+from pg_core.photos.read import MAX_BYTES, READABLE, ImageError
 
 LISTS = (".csv", ".tsv", ".parquet")
 _PATHS = ("path", "photo", "file", "filename", "image")
@@ -54,16 +52,14 @@ class ZippedPhoto(Photo):
 
     def hashed(self) -> "ZippedPhoto":
         """The same with the hash of what the zip holds now; raises ImageError if it cannot be read."""
-        return replace(self, sha256=hashlib.sha256(self._content()).hexdigest())
+        return replace(self, sha256=hashlib.sha256(self.content()).hexdigest())
 
-    def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
-        """What a network sees of the photo; raises ImageError, which names it, if it cannot be read."""
-        try:
-            return framed(self._content(), image_size, part)
-        except ImageError as error:
-            raise ImageError(f"{self.name}: {str(error).removeprefix(f'{self.name}: ')}") from error
+    def named(self, error: ImageError) -> str:
+        """An error of the photo with its name."""
+        return f"{self.name}: {str(error).removeprefix(f'{self.name}: ')}"
 
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
+        """The bytes of the photo, unpacked; raises ImageError if they cannot be."""
         archive = _archive(self.path)
         try:
             entry = archive.getinfo(f"{self.prefix}{self.name}")
@@ -102,12 +98,9 @@ class ListedPhoto(Photo):
         except UnreadableError as error:
             raise ImageError(f"{self._place}: {self.name}: {error.reason}.") from error
 
-    def framed(self, image_size: Size, part: Part = Part.MIDDLE) -> FramedPhoto:
-        """What a network sees of the photo; raises ImageError, which names the line, if it cannot be read."""
-        try:
-            return framed(self.path, image_size, part)
-        except ImageError as error:
-            raise ImageError(f"{self._place}: {error}") from error
+    def named(self, error: ImageError) -> str:
+        """An error of the photo with its line."""
+        return f"{self._place}: {error}"
 
     @property
     def _place(self) -> str:

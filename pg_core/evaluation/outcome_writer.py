@@ -56,7 +56,7 @@ def writing(folder: Path, run: Run) -> Iterator["OutcomeWriter"]:
 
 class OutcomeWriter:
     """The parts of a table, and what is known of each photo. `folders` are those that earlier runs took photos from,
-    `spoilt` the parts that were damaged, and are removed; `kept` counts the photos that this run has written."""
+    `spoilt` the parts that were damaged, and are hidden; `kept` counts the photos that this run has written."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         self._folder, self._run, self.name, self.kept = folder, run, folder.name, 0
@@ -166,8 +166,8 @@ class OutcomeWriter:
 
 
 def _recovered(folder: Path, run: Run) -> tuple[list[Part], tuple[str, ...]]:
-    """The parts of a table that a run can go on from, and the names of damaged ones; these are removed, and what a
-    killed run left."""
+    """The parts of a table that a run can go on from, and the names of damaged ones. These are hidden, and what a
+    killed run left is removed."""
     parts: list[Part] = []
     spoilt: list[Path] = []
     for path in sorted(folder.iterdir()):
@@ -197,7 +197,7 @@ def _recovered(folder: Path, run: Run) -> tuple[list[Part], tuple[str, ...]]:
         spoilt += [part.path for part in parts if part not in good]
         parts = good
     for path in spoilt:
-        path.unlink()
+        path.rename(path.with_name(f".{path.name}.spoilt"))
     return parts, tuple(path.name for path in spoilt)
 
 

@@ -169,10 +169,11 @@ def measure(
             raise
     if not tally.n:
         raise ImageError(f"None of {len(unreadable)} photos can be read.")
+    counted = tally.names
     evaluation = replace(
         tally.evaluation(folder_name(photos[0].root)),
         unreadable=tuple(sorted(unreadable)),
-        changed=tuple(name for name in changed if name in tally.names),
+        changed=tuple(name for name in changed if name in counted),
     )
     return evaluation if writer is None else _with_notes(evaluation, writer, photos, tally)
 

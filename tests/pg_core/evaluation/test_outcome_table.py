@@ -210,6 +210,7 @@ def test_a_damaged_part_costs_that_part_alone(photos, table, damage, monkeypatch
     model = Colours()
     evaluation = evaluate(model, photos, CASES, tmp_path / "many")
     assert evaluation.spoilt == ("part-00000004.parquet",)
+    assert (tmp_path / "many" / ".part-00000004.parquet.spoilt").exists()
     asked = "select * exclude (seconds) from outcomes order by photo, setting"
     assert open_table(tmp_path / "many").query(asked) == open_table(table).query(asked)
 
