@@ -35,7 +35,7 @@ def listed(name: str, selection: Selection) -> None:
         f"scenarios-{len(own)}",
         lambda place: _choose(own[place]),
     )
-    st.caption("A row that you pick brings its filters and its trial back.")
+    st.caption("A row that you pick brings its filters and its setting back.")
 
 
 def _row(one: dict[str, str], atlas: Atlas) -> dict[str, object]:
@@ -46,7 +46,7 @@ def _row(one: dict[str, str], atlas: Atlas) -> dict[str, object]:
     nothing = own.failing is Verdict.UNPROVED or not share.n
     return {
         "Scenario": printable(one["name"]),
-        "Trial": widgets.titled(own.setting),
+        "Defence and patch": widgets.titled(own.setting),
         "Filters": printable("; ".join(chosen.in_words(atlas.classes).values())),
         "Photos": share.n,
         "Certified (95 % interval)": "–" if nothing else str(share),

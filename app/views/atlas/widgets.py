@@ -52,7 +52,7 @@ def table_beside(name: str) -> tuple[str, Atlas] | None:
 
 
 def trial(
-    name: str, atlas: Atlas, part: str = "trial", title: str = "Trial", besides: int | None = None
+    name: str, atlas: Atlas, part: str = "trial", title: str = "Defence and patch", besides: int | None = None
 ) -> int:
     """Which defence against which patch, by its position; `besides` is one that is not offered."""
     offered = {named(key): number for number, key in enumerate(atlas.keys) if number != besides}
