@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import duckdb
 import streamlit as st
@@ -56,7 +57,7 @@ class Atlas:
         self.settings: tuple[Setting, ...] = table.run.configuration.settings
         self.keys = setting_keys(table.run.configuration)
         self._table, self._lock, self._kept = table, Lock(), list[int]()
-        self._beside: dict[int, tuple[Atlas, int]] = {}
+        self._beside: dict[int, tuple[ref[Atlas], int, Size | None]] = {}
         self._next = len(self.keys)  # no number is used again: one that is gone has no rows
         table.query(
             "create table trials as select unnest(?::varchar[]) as setting, unnest(range(?))::integer as trial",
@@ -99,16 +100,16 @@ class Atlas:
         """Rows and columns of the windows of a trial, also of one that stands beside its own."""
         if trial < len(self.keys):
             return self.shapes[trial]
-        other = self._beside.get(trial)
-        return None if other is None else other[0].shapes[other[1]]
+        return self._beside[trial][2] if trial in self._beside else None
 
     def beside(self, other: "Atlas", trial: int) -> int:
         """The number of a trial of another table in this one, whose photos are those with the same content here.
         Raises ValueError as `ask`."""
         if other is self:
             return trial
+        added = ref(other), trial, other.shapes[trial]
         with self._lock:
-            known = [number for number, own in self._beside.items() if own == (other, trial)]
+            known = [number for number, own in self._beside.items() if own == added]
             if known:
                 return known[0]
         photos = other.arrow("select * exclude (trial) from photos where trial = ?", trial)
@@ -141,7 +142,7 @@ class Atlas:
             )
             connection.unregister("their_photos")
             connection.unregister("their_failures")
-            self._beside[number] = other, trial
+            self._beside[number] = added
             return number
 
     def arrow(self, sql: str, trial: int) -> "pa.Table":
@@ -176,11 +177,8 @@ def served() -> dict[str, Path]:
     """The folders with tables that the server was started with, and those of shipped runs, by their names."""
     found: dict[str, Path] = {}
     for root in (RESULTS / "tables", _folder(TABLES)):
-        if root is None or not root.is_dir():
-            continue
-        below = sorted(path for path in root.iterdir() if path.is_dir())
-        for folder in [root, *below]:
-            if len(found) < _MOST_TABLES and any(map(is_part, folder.iterdir())):
+        for folder in [] if root is None else [root, *_inside(root)]:
+            if len(found) < _MOST_TABLES and any(map(is_part, _inside(folder))):
                 found.setdefault(folder.name, folder)
     return found
 
@@ -260,6 +258,14 @@ def _content(root: Path, below: str) -> bytes | None:
     except (OSError, FileError, ValueError):
         return None
     return data if len(data) <= MAX_BYTES else None
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder, by name; nothing where it is none, or may not be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _folder(variable: str) -> Path | None:

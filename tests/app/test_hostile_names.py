@@ -137,7 +137,7 @@ def test_no_name_is_more_than_text_on_a_page(weights, view):
         texts(app)
 
 
-@pytest.mark.parametrize("look", ["Photos", "Two trials", "What would it take?"])
+@pytest.mark.parametrize("look", ["Photos", "Side by side", "What would it take?"])
 def test_names_out_of_a_table_are_text(tmp_path, monkeypatch, look):
     monkeypatch.setenv(tables.TABLES, str(tmp_path))
     write_table(tmp_path / FILE[:40], CLASSES, lambda label, number: f"{FILE}/{number}{FILE}.png")

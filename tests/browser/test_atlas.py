@@ -126,7 +126,7 @@ def test_nothing_on_the_page_is_out_of_reach(open_page, scheme):
     page = open_page(1280, 900, "atlas?filters=verdict.not-certified")
     page.emulate_media(color_scheme=scheme)
     wrong = {}
-    for look in ("Photos", "Two trials", "What would it take?"):
+    for look in ("Photos", "Side by side", "What would it take?"):
         page.get_by_role("radio", name=look).click()
         page.mouse.move(0, 0)
         at_rest(page)

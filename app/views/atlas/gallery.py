@@ -12,7 +12,8 @@ from app.views.atlas.results import Row, Selection
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
 from pg_core.io.printable import printable
-from pg_core.networks import MODELS
+from pg_core.networks import MODELS, TRAINED
+from pg_core.networks.shipped import read_card
 from pg_core.photos.framing import Space
 
 _PAGE = 12
@@ -46,6 +47,9 @@ def gallery(selection: Selection) -> None:
         for place, row in enumerate(rows):
             with st.container(width=_ACROSS):
                 _photo(place, row, shown[row.sha256], selection)
+    about_it = _about_the_network(selection)
+    if about_it is not None:
+        st.caption(about_it)
     if not all(shown.values()):
         st.caption("Photos without a picture are not in the server's folder as they were measured.")
 
@@ -103,6 +107,19 @@ def _told(row: Row, selection: Selection) -> dict[str, object]:
         "Worst window": "row {}, column {}".format(*row.worst),
         "Rival": printable(classes[row.rival]),
     }
+
+
+def _about_the_network(selection: Selection) -> str | None:
+    """What keeps the Debugger from showing a photo as it was measured."""
+    configuration = selection.atlas.run.configuration
+    model = configuration.model
+    if model not in MODELS:
+        return in_markdown(f"{model}: this network is not here, so no photo can be opened in the Debugger.")
+    if model in TRAINED and configuration.weights_sha256 != read_card(model).sha256:
+        return in_markdown(
+            f"{model}: measured with other weights than these; the Debugger shows other margins."
+        )
+    return None
 
 
 def _why_not() -> str:

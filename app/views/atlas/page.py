@@ -18,7 +18,7 @@ One certificate says whether a patch can change the answer on one photo. A run k
 every photo: here you see where certificates fail, against whom, and by how much. A click on a bar or a cell chooses
 photos, in every view at once.
 """
-_LOOKS = ("Photos", "Two trials", "What would it take?")
+_LOOKS = ("Photos", "Side by side", "What would it take?")
 
 
 def show(debugger: StreamlitPage | None = None) -> None:
@@ -123,7 +123,7 @@ def _where(selection: Selection) -> None:
     found = results.failing(selection)
     what = "window"
     if found is None:
-        st.caption("The photos of this trial differ in their windows, so there is no map of them.")
+        st.caption("The photos of this setting differ in their windows, so there is no map of them.")
         return
     counts = [count for row in found.counts for count in row]
     chart(

@@ -25,16 +25,20 @@ def listed(name: str, selection: Selection) -> None:
         disabled=not selection.filters.chosen(),
         width="stretch",
     )
-    own = [one for one in st.session_state.get(_KEPT, []) if one["table"] == name]
+    known = selection.atlas.keys
+    own = [one for one in st.session_state.get(_KEPT, []) if one["table"] == name and one["setting"] in known]
     if not own:
         st.caption("Filters that you keep stand here with their certified rate, until this page is closed.")
         return
-    rows = [row for one in own if (row := _row(one, selection.atlas)) is not None]
-    tables.windows(rows, f"scenarios-{len(own)}", lambda place: _choose(own[place]))
-    st.caption("A row that you pick brings its filters and its trial back.")
+    tables.windows(
+        [_row(one, selection.atlas) for one in own],
+        f"scenarios-{len(own)}",
+        lambda place: _choose(own[place]),
+    )
+    st.caption("A row that you pick brings its filters and its setting back.")
 
 
-def _row(one: dict[str, str], atlas: Atlas) -> dict[str, object] | None:
+def _row(one: dict[str, str], atlas: Atlas) -> dict[str, object]:
     trial = atlas.keys.index(one["setting"])
     chosen = filters.read(one["filters"])
     own = Selection(atlas, trial, chosen)
@@ -42,7 +46,7 @@ def _row(one: dict[str, str], atlas: Atlas) -> dict[str, object] | None:
     nothing = own.failing is Verdict.UNPROVED or not share.n
     return {
         "Scenario": printable(one["name"]),
-        "Trial": widgets.titled(own.setting),
+        "Defence and patch": widgets.titled(own.setting),
         "Filters": printable("; ".join(chosen.in_words(atlas.classes).values())),
         "Photos": share.n,
         "Certified (95 % interval)": "–" if nothing else str(share),

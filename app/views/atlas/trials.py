@@ -20,11 +20,15 @@ def side_by_side(name: str, selection: Selection) -> None:
     other_name, table = beside
     same = table is selection.atlas
     if same and len(table.keys) < 2:
-        st.info("This table has one trial: choose another table to set beside it.")
+        st.info("This table has one setting: choose another table to set beside it.")
         return
     with right:
         chosen = widgets.trial(
-            f"{name} {other_name}", table, "beside", "Trial beside", besides=selection.trial if same else None
+            f"{name} {other_name}",
+            table,
+            "beside",
+            "Defence and patch beside",
+            besides=selection.trial if same else None,
         )
     other, setting = selection.atlas.beside(table, chosen), table.settings[chosen]
     here, there = (in_markdown(widgets.titled(one)) for one in (selection.setting, setting))
@@ -56,7 +60,7 @@ def side_by_side(name: str, selection: Selection) -> None:
             chart(
                 figures.difference(windows, "window"),
                 "atlas-difference",
-                f"Photos that the second trial proves in a window and the first does not, less the others: "
+                f"Photos that the second setting proves in a window and the first does not, less the others: "
                 f"{sum(won for won, _ in pairs)} won and {sum(lost for _, lost in pairs)} lost, over all windows",
             )
             st.caption(f"Blue: *{there}* proves more photos in this window. Red: *{here}* does.")
@@ -77,24 +81,24 @@ def what_would_it_take(selection: Selection) -> None:
     found = comparison.outcomes(selection)
     height, width = selection.setting.patch_size
     if not found:
-        st.info(f"This table has no other trial against a {height}x{width} patch.")
+        st.info(f"This table has no other setting against a {height}x{width} patch.")
         return
     together = comparison.together(selection)
     st.markdown(
-        f"**{together.n:,}** of these photos are not certified. Each other trial of this table against the same "
+        f"**{together.n:,}** of these photos are not certified. Each other setting of this table against the same "
         f"{height}x{width} patch, the one that proves most of them first; any of them proves "
         f"**{together.count:,}**, none of them {together.n - together.count:,}."
     )
     st.dataframe([_row(one, selection) for one in found], hide_index=True, height="content")
     st.caption(
-        "Gained: photos that it certifies and this trial does not. Lost: the other way round. A photo has to be right "
-        "without a patch under the defence that certifies it."
+        "Gained: photos that it certifies and this setting does not. Lost: the other way round. A photo has to be "
+        "right without a patch under the defence that certifies it."
     )
 
 
 def _row(one: Outcome, selection: Selection) -> dict[str, object]:
     return {
-        "Trial": widgets.titled(selection.atlas.settings[one.trial]),
+        "Defence and patch": widgets.titled(selection.atlas.settings[one.trial]),
         "Claims": str(selection.atlas.settings[one.trial].claim),
         "Gained": one.gained,
         "Of those that fail": one.failing,

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app import sidebar
 from app.cache import tables
 from app.cache.tables import OWN_BYTES, TABLES, Atlas
 from app.components.charts import picked
@@ -51,7 +52,7 @@ def table_beside(name: str) -> tuple[str, Atlas] | None:
 
 
 def trial(
-    name: str, atlas: Atlas, part: str = "trial", title: str = "Trial", besides: int | None = None
+    name: str, atlas: Atlas, part: str = "trial", title: str = "Defence and patch", besides: int | None = None
 ) -> int:
     """Which defence against which patch, by its position; `besides` is one that is not offered."""
     offered = {named(key): number for number, key in enumerate(atlas.keys) if number != besides}
@@ -219,11 +220,17 @@ def _opened(part: str, title: str, titles: dict[str, str], usual: str) -> tuple[
     key = pages.option(part, list(titles), usual)
     name = st.selectbox(title, list(titles), format_func=titles.__getitem__, key=key) or usual
     own: Own | None = st.session_state.get(_OWN)
+    slot = st.empty()
     try:
-        if own is not None and name == _own_name(own):
-            return name, tables.own_table(own[1], own[2])
-        return name, tables.served_table(_served()[name])
+        with sidebar.progress(slot, "Opening the table …", name):
+            if own is not None and name == _own_name(own):
+                opened = tables.own_table(own[1], own[2])
+            else:
+                opened = tables.served_table(_served()[name])
+        slot.empty()
+        return name, opened
     except (ValueError, OSError) as error:
+        slot.empty()
         st.error(in_markdown(f"{titles[name]} cannot be opened. {error}."))
         return None
 

@@ -291,7 +291,7 @@ def test_a_filter_is_chosen_said_in_words_and_let_go(page, rows, atlas):
 def test_every_trial_and_every_look_is_shown_without_an_error(page):
     options = page.selectbox(key="atlas-trial").options
     assert len(options) == 6
-    for look in ("Two trials", "What would it take?", "Photos"):
+    for look in ("Side by side", "What would it take?", "Photos"):
         page.segmented_control(key="atlas-look").set_value(look).run()
         for place in range(len(options)):
             page.selectbox(key="atlas-trial").select_index(place).run()
@@ -308,7 +308,7 @@ def test_filters_that_are_kept_are_a_scenario_with_its_rate(page, rows, atlas):
     assert table == [
         {
             "Scenario": "blue ones",
-            "Trial": "robust masking, T = 0, 4x4 patch",
+            "Defence and patch": "robust masking, T = 0, 4x4 patch",
             "Filters": "class: blue",
             "Photos": share.n,
             "Certified (95 % interval)": str(share),
@@ -392,7 +392,7 @@ def test_the_page_sets_a_trial_of_another_table_beside_one(rows, folder, tmp_pat
         write_table(tmp_path / name, name_of=other_names)
     monkeypatch.setenv(tables.TABLES, str(tmp_path))
     app = AppTest.from_function(show, default_timeout=PATIENCE)
-    app.session_state["atlas-look"] = "Two trials"
+    app.session_state["atlas-look"] = "Side by side"
     app.run()
     app.selectbox(key="atlas-beside-table").set_value("second").run()
     assert not app.exception
@@ -400,3 +400,13 @@ def test_the_page_sets_a_trial_of_another_table_beside_one(rows, folder, tmp_pat
     (told,) = [box.value for box in app.markdown if "photos that both have" in box.value]
     assert told.startswith("Of 60 photos")
     assert "patch, colours* alone" in told
+
+
+def test_a_folder_that_may_not_be_read_is_no_table_and_no_error(folder, rows, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "made-up").symlink_to(folder)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setenv(tables.TABLES, str(tmp_path))
+    assert list(tables.served()) == ["made-up"]
+    monkeypatch.setenv(tables.TABLES, str(tmp_path / "missing"))
+    assert tables.served() == {}
