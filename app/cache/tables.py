@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLES, PHOTOS = "PATCHGUARD_TABLES", "PATCHGUARD_PHOTOS"
+SHIPPED = RESULTS / "tables"
+"""Of shipped networks, measured here: there at any rate, after those of the server."""
 OWN_BYTES, OWN_PARTS = 64 * 2**20, 64
 """Of a person's own table: what the server takes."""
 PROVABLE = (Verdict.CERTIFIED, Verdict.UNDECIDED, Verdict.NOT_CERTIFIED)
@@ -174,9 +176,9 @@ class Atlas:
 
 
 def served() -> dict[str, Path]:
-    """The folders with tables that the server was started with, and those of shipped runs, by their names."""
+    """The folders with tables that the server was started with, then those of shipped runs, by their names."""
     found: dict[str, Path] = {}
-    for root in (RESULTS / "tables", _folder(TABLES)):
+    for root in (_folder(TABLES), SHIPPED):
         for folder in [] if root is None else [root, *_inside(root)]:
             if len(found) < _MOST_TABLES and any(map(is_part, _inside(folder))):
                 found.setdefault(folder.name, folder)

@@ -24,7 +24,7 @@ LAST = {
     "check": "The format is described in",
     "networks": "Your own network",
     "results": "Verdicts by class",
-    "atlas": "There is no table here",
+    "atlas": "The same in SQL",
 }
 """Words at the end of each page."""
 FOREIGN = """[...document.querySelectorAll('a, img, image, iframe, link, script')]

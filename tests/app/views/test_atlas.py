@@ -276,8 +276,24 @@ def test_a_window_that_another_trial_has_not_is_let_go(page):
     assert page.number_input(key="filter-row").value is None
 
 
-def test_without_a_table_the_page_says_how_to_open_one(monkeypatch):
+def test_the_table_of_a_shipped_network_is_there_without_any_setting(monkeypatch):
     monkeypatch.delenv(tables.TABLES, raising=False)
+    page = AppTest.from_function(show, default_timeout=PATIENCE).run()
+    assert not page.exception
+    assert list(tables.served()) == sorted(path.name for path in tables.SHIPPED.iterdir())
+    assert page.selectbox(key="atlas-table").value in tables.served()
+    for folder in tables.served().values():
+        atlas = tables.served_table(folder)
+        ((photos, certified),) = atlas.ask(
+            "select count(distinct number), count(*) filter (verdict = 'certified') from photos"
+        )
+        assert photos >= 200
+        assert certified > 0
+
+
+def test_without_a_table_the_page_says_how_to_open_one(monkeypatch, tmp_path):
+    monkeypatch.delenv(tables.TABLES, raising=False)
+    monkeypatch.setattr(tables, "SHIPPED", tmp_path)
     page = AppTest.from_function(show, default_timeout=PATIENCE).run()
     assert not page.exception
     (told,) = page.info

@@ -79,6 +79,7 @@ def test_a_folder_that_may_not_be_read_is_no_table_and_no_error(folder, tmp_path
     (tmp_path / "made-up").symlink_to(folder)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     monkeypatch.setenv(tables.TABLES, str(tmp_path))
+    monkeypatch.setattr(tables, "SHIPPED", tmp_path / "none")
     assert list(tables.served()) == ["made-up"]
     monkeypatch.setenv(tables.TABLES, str(tmp_path / "missing"))
     assert tables.served() == {}
