@@ -127,6 +127,19 @@ def optimised_for() -> Patch | None:
     return Patch(*st.session_state[_OPTIMISED][:4])
 
 
+def moved() -> bool:
+    """Whether optimised pixels are elsewhere than where they were found."""
+    found, (_, _, *box) = optimised_for(), st.session_state.get(_PLACE, (None, None))
+    return found is not None and box != [found.top, found.left, found.height, found.width]
+
+
+def put_back() -> None:
+    """Put optimised pixels back to where they were found."""
+    found, (image_size, patch_size, *_) = optimised_for(), st.session_state.get(_PLACE, (None, None))
+    if found is not None and image_size is not None:
+        place(found, image_size, patch_size)
+
+
 def choose_optimised(digest: str) -> None:
     """Put the pixels of this digest on the patch again; raises KeyError where this session has not found them, and
     they are none that are shipped."""

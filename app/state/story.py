@@ -25,8 +25,9 @@ def position(count: int) -> int:
 
 
 def go(at: int) -> None:
-    """Go to a screen."""
+    """Go to a screen; the pixels with which the story began are put back to where they were found."""
     st.session_state[_AT] = at
+    patch.put_back()
 
 
 def presenting() -> bool:

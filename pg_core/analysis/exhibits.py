@@ -208,7 +208,8 @@ def _no_wrap() -> Exhibit:
         "first column to the last one.",
         "A band that begins near the right edge goes on at the left one. A patch there corrupts the first bands and "
         "the last ones: of these, no window that ends at the edge holds all, so only a part is masked, and no part of "
-        "the proof is about them together.",
+        "the proof is about them together. So the bounds are right for the windows that they are about, and one "
+        "window is left out.",
         "A later version lets windows go around, though still not in every comparison. Here they do so everywhere: "
         "the same attack is masked.",
         0,

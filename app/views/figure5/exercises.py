@@ -44,7 +44,8 @@ def _limit(board: Board) -> str:
     evidence = board.evidence
     return (
         f"case {evidence.case}, {in_formula(f's = {evidence.remaining:.4g}')} of at most "
-        f"{in_formula(f't/(1 - T) = {evidence.bound:.4g}')}"
+        f"{in_formula(f't/(1 - T) = {evidence.bound:.4g}')}: $w$ may hold {evidence.bound - evidence.outside:.4g}, "
+        f"and holds {evidence.malicious:.4g} (the brush takes fractions)"
     )
 
 

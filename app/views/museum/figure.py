@@ -1,13 +1,16 @@
 """The evidence of an exhibit, of two of its classes, with the cells that one patch can corrupt."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Bool
 from plotly.subplots import make_subplots
 
 from app.plots import style
-from app.plots.maps import cell_axes
+from app.plots.maps import around_cells, cell_axes, outlined
 from pg_core.evidence.arrays import EvidenceMap
+from pg_core.geometry import Window
 
 _CELL, _MOST, _TITLE = 44, 240, 34
 """Pixels of a cell, of a map at most, and of its title."""
@@ -16,9 +19,13 @@ _WRITTEN = 12
 
 
 def evidence_maps(
-    evidence: EvidenceMap, classes: tuple[int, int], where: Bool[np.ndarray, "rows columns"]
+    evidence: EvidenceMap,
+    classes: tuple[int, int],
+    where: Bool[np.ndarray, "rows columns"],
+    masked: Sequence[Window | None] = (None, None),
 ) -> go.Figure:
-    """A map for each of two classes, one above the other; dotted: the cells that one patch can corrupt."""
+    """A map for each of two classes, one above the other; dotted: the cells that one patch can corrupt, solid: the
+    window that is masked for a class."""
     rows, columns = where.shape
     height = min(rows * _CELL, _MOST)
     figure = make_subplots(rows=2, cols=1)
@@ -61,6 +68,12 @@ def evidence_maps(
             for index, top in zip(classes, (1.0, share), strict=True)
         ],
         shapes=[
+            shape
+            for panel, window in enumerate(masked, 1)
+            if window is not None
+            for shape in outlined("detected", style.DETECTED, around_cells(window, (rows, columns)), panel)
+        ]
+        + [
             {
                 "type": "rect",
                 "name": "malicious",

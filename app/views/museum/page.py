@@ -6,6 +6,7 @@ from app.components.charts import chart
 from app.state import pages
 from app.views.museum.figure import evidence_maps
 from pg_core.analysis.exhibits import Bounds, Exhibit, exhibits
+from pg_core.defences.patchguard.masking import Masking
 
 _INTRODUCTION = """
 A proof is worth as much as its weakest line, and random attacks do not find a wrong one: against the first bound here
@@ -69,10 +70,13 @@ def _exhibit(exhibit: Exhibit) -> None:
         logits = exhibit.local_logits if broken is None else broken.local_logits
         rival = int(exhibit.broken().prediction.label)
         what = "With the attack" if broken is not None else "Without a patch"
-        st.markdown(f"{what}. Dotted: the cells that one patch can corrupt.")
+        prediction = exhibit.clean if broken is None else broken.prediction
         pair = exhibit.label, rival
+        masked = [prediction.window(index) if isinstance(prediction, Masking) else None for index in pair]
+        solid = "; solid: the window that is masked" if any(masked) else ""
+        st.markdown(f"{what}. Dotted: the cells that one patch can corrupt{solid}.")
         chart(
-            evidence_maps(exhibit.evidence(logits), pair, exhibit.where),
+            evidence_maps(exhibit.evidence(logits), pair, exhibit.where, masked),
             "museum-evidence",
             f"{what}: the evidence of class {pair[0]} and of class {pair[1]}",
         )

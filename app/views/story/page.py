@@ -70,15 +70,22 @@ def show(
     subject = Subject(seen, effect, _elsewhere(chosen, seen))
     with words:
         st.markdown(f"{screen.said(subject)}\n\n**Try it:** {screen.task}")
+        if patch.moved():
+            st.button("Put the patch back", on_click=patch.put_back, key="story-put-back")
         if screen.title in _BOTH_CLASSES:
             _classes(subject)
     staging.stage(chosen, asked, screen.panels)
     st.subheader("Check yourself")
-    ask(screen.question(subject), f"{at} {chosen.photo.digest}")
+    answered = ask(screen.question(subject), f"{at} {chosen.photo.digest}") is not None
     if screen.title == "A patch fools a network":
         _of_the_attack(chosen, asked, subject)
     elif screen.title == "Masking":
-        chart(scores(seen.shown), "story-scores", in_words(seen.shown))
+        if answered:
+            chart(scores(seen.shown), "story-scores", in_words(seen.shown))
+            st.caption(
+                "Without a defence the class with the largest mean of *unclipped* local logits wins: there a few "
+                "cells that a patch makes very large outweigh many honest ones."
+            )
         st.page_link(figure5, label="Where the detected window can lie: the four cases of Figure 5")
     elif screen is SCREENS[-1]:
         st.page_link(attack, label="Attack this photo")

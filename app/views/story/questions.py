@@ -55,7 +55,7 @@ class Subject:
 
 def about_the_corner(subject: Subject) -> Question:
     """Whether the patch fools the network in another corner, too."""
-    if subject.elsewhere is None or subject.effect is None:
+    if subject.elsewhere is None or subject.effect is None or not subject.effect.fools_network:
         return _of_numbers(
             "Without a defence, how many cells have a say in the answer?",
             subject.cells,
@@ -91,7 +91,7 @@ def about_the_footprint(subject: Subject) -> Question:
     return _of_numbers(
         text,
         reached,
-        (max(1, round(share * subject.cells)), subject.cells),
+        (_more(reached, subject.cells), subject.cells),
         f"The patch has {100 * share:.1f} % of the pixels, and {100 * reached / subject.cells:.0f} % of the cells see "
         "some of them: their fields overlap. All others say what they said before, whatever is on the patch.",
     )
@@ -104,7 +104,7 @@ def about_the_cells(subject: Subject) -> Question:
     return _of_numbers(
         f"On the clean photo, how many of the {subject.cells} cells would answer '{subject.label}' by themselves?",
         alone,
-        (subject.cells, alone // 3 if alone > 2 else subject.cells // 2),
+        (alone // 3, 2 * alone // 3) if alone > 2 else (subject.cells, subject.cells // 2),
         f"In {alone} of {subject.cells} cells '{subject.label}' has the largest local logit. Nobody needs all of "
         "them: the answer is made of their evidence together.",
     )
@@ -117,7 +117,7 @@ def about_clipping(subject: Subject) -> Question:
     held = math.prod(defence.window_size)
     return Question(
         f"The adversary owns the {held} cells of a window. How much evidence can they add to one class, at most?",
-        tuple(dict.fromkeys([_number(top), _number(held * top), "as much as they like"])),
+        tuple(dict.fromkeys([_number(held * top), _number(top), "as much as they like"])),
         _number(held * top),
         f"Evidence of the type *{defence.evidence}* lies between 0 and {_number(top)} in a cell, so {held} cells "
         f"hold at most {_number(held * top)}; below 0 they cannot go, so they take away nothing that lies outside.",
@@ -235,6 +235,11 @@ def _of_numbers(text: str, answer: float, others: Sequence[float], because: str)
     if len(numbers) < 2:
         numbers.add(answer + 1)
     return Question(text, tuple(map(_number, sorted(numbers))), _number(answer), because)
+
+
+def _more(cells: int, most: int) -> int:
+    """About a third more cells."""
+    return min(most - 1, cells + max(1, cells // 3))
 
 
 def _number(value: float) -> str:

@@ -25,7 +25,12 @@ def _fooled(subject: Subject) -> str:
     effect = subject.effect
     start = "An **adversarial patch** is a piece of an image made to turn the answer of a network. "
     if effect is None or not effect.fools_network:
-        return start + "The pixels on this photo do not: without a defence the answer stays."
+        answer = in_markdown(subject.clean.undefended_prediction)
+        return (
+            start
+            + f"What is on this photo is none where it is: without a defence the answer stays '{answer}'. Pixels "
+            "that do turn it have to be searched for, and placed."
+        )
     covered = math.prod(effect.patch.size) / math.prod(subject.clean.features.framing.image_size)
     return (
         start + f"This one covers {100 * covered:.1f} % of the photo, and without a defence "
@@ -56,8 +61,9 @@ def _clipped(subject: Subject) -> str:
     defence = subject.clean.robust_masking
     top = min(defence.evidence.top, defence.clip_high)
     return (
-        f"**Evidence** is what is left of them when each is made {defence.evidence.help} and clipped to between 0 and "
-        f"{top:,g}: no cell can speak against a class, and each for it only so loudly."
+        f"Of what a cell says of a class only its **evidence** counts: {defence.evidence.help}, clipped to lie "
+        f"between 0 and {top:,g}. However its pixels are changed, a cell can take nothing away from a class, and add "
+        f"at most {top:,g}."
     )
 
 
@@ -66,8 +72,8 @@ def _detected(subject: Subject) -> str:
     share = f", if that is more than T = {threshold:g} of all," if threshold else ""
     height, width = subject.clean.robust_masking.window_size
     return (
-        f"A patch must shout to win, and can shout from one window of {height}x{width} cells only: for each class the "
-        f"window with most of its evidence{share} is **detected**."
+        f"A patch can change the cells of one window of {height}x{width} at most, so to win it must have much "
+        f"evidence there: for each class the window with most of its evidence{share} is **detected**."
     )
 
 
@@ -79,12 +85,24 @@ def _masked(subject: Subject) -> str:
     )
 
 
+def _bounds(subject: Subject) -> str:
+    """Both bounds in the window that is looked at."""
+    certificate, at = subject.clean.certificate, subject.seen.malicious
+    lower, upper = (float(bound[at.top, at.left]) for bound in (certificate.lower, certificate.upper))
+    return (
+        f"In the window at row {at.top}, column {at.left} (framed in the margin map): '{subject.label}' keeps at "
+        f"least {lower:.4g}, and '{in_markdown(subject.clean.rival(at))}' gets at most {upper:.4g}: a **margin** of "
+        f"{lower - upper:+.4g}."
+    )
+
+
 def _proved(subject: Subject) -> str:
     count = subject.clean.certificate.positions.count
     return (
         "Say that one window is the adversary's, with anything in it: then the label keeps at least a **lower "
-        "bound**, and a rival gets at most an **upper bound**. If the lower one is larger in each of the "
-        f"{count} windows, no patch can win: that is the proof."
+        "bound**, and a rival gets at most an **upper bound**. If the lower one is larger, by more than the tolerance "
+        f"of the arithmetic, in each of the {count} windows, no patch can win: that is the "
+        f"proof.\n\n{_bounds(subject)}"
     )
 
 
@@ -119,7 +137,7 @@ SCREENS = (
         "Local logits",
         (1, 2),
         _logits,
-        "Look at the maps of both classes, with these buttons.",
+        "Look at the maps of both classes, with these buttons; drag ↔ on the photo to see them without the patch.",
         questions.about_the_cells,
     ),
     Screen(
@@ -133,14 +151,16 @@ SCREENS = (
         "Detecting",
         (1, 2, 3),
         _detected,
-        "Show the class that the patch works for, drag the patch, and see the solid frame follow it.",
+        "Show the class that the patch works for: as long as the patch has most of its evidence, the solid frame lies "
+        "on the dotted one. Drag the patch, and see.",
         questions.about_detection,
     ),
     Screen(
         "Masking",
         (1, 2, 3),
         _masked,
-        "Compare the bars under the question with the frames in the third panel.",
+        "Compare the frames of both classes in the third panel: what lies in them is gone. Then answer, and see the "
+        "scores.",
         questions.about_masking,
     ),
     Screen(
@@ -154,7 +174,8 @@ SCREENS = (
         "Where it fails, and your attack",
         (1, 4),
         _fails,
-        "Drag the patch to the smallest margin; then try to win there, on the page *Attack*.",
+        "Look for crosses in the margin map; where there are none, make the patch larger in the sidebar. Then try to "
+        "win in such a window, on the page *Attack*.",
         questions.about_the_weakest,
     ),
 )

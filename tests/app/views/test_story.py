@@ -25,6 +25,7 @@ from tests.app.test_page import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
 FIRST = next(iter(MODELS))
+SHIPPED_DIGEST = patches.digest_of_pixels(patches.shipped("chelsea")[1])
 
 
 def story_page():
@@ -144,7 +145,8 @@ def test_the_answers_are_those_of_literal_loops(request, name):
     worst = np.unravel_index(clean.certificate.margin.argmin(), clean.certificate.margin.shape)
     assert questions.about_the_weakest(subject).answer == "row {}, column {}".format(*worst)
     changed = subject.elsewhere.undefended_prediction != clean.undefended_prediction
-    assert questions.about_the_corner(subject).answer == ("yes" if changed else "no")
+    told = ("yes" if changed else "no") if subject.effect.fools_network else str(rows * columns)
+    assert questions.about_the_corner(subject).answer == told
 
 
 def test_a_window_holds_as_much_as_its_cells_may(cat):
@@ -217,12 +219,12 @@ def test_the_story_of_the_first_sample_begins_with_pixels_that_fool_it():
     again = opened(**said)
     assert "without a defence 'cat' becomes 'fox'" in words(again)
     assert not again.warning
-    assert "do not: without a defence the answer stays" in words(opened(photo="coffee"))
+    assert "without a defence the answer stays 'espresso'" in words(opened(photo="coffee"))
 
 
 def test_a_patch_that_a_person_has_chosen_stays():
     app = opened(contents="noise:7", step="1")
-    assert "do not: without a defence the answer stays" in words(app)
+    assert "without a defence the answer stays 'cat'" in words(app)
     assert address(app)["contents"] == "noise:7"
     assert any(button.label == "Search for pixels" for button in app.button)
 
@@ -246,3 +248,23 @@ def test_for_a_class_there_is_the_story_alone_and_a_sample_can_be_chosen():
     assert address(app)["photo"] == "rocket"
     assert app.header[0].value == "3 of 8: Local logits"
     assert any("present=perhaps" in box.value for box in opened(network="cifar10", present="perhaps").warning)
+
+
+def test_pixels_that_were_dragged_away_are_put_back_by_a_button_and_by_the_next_screen():
+    for key in ("story-put-back", "story-next"):
+        app = opened(contents="optimised:" + SHIPPED_DIGEST, patch="10,20,64,64")
+        assert "without a defence the answer stays 'cat'" in words(app)
+        app.button(key=key).click().run()
+        assert not app.exception
+        assert address(app)["patch"] == "159,127,64,64"
+        assert not any(button.key == "story-put-back" for button in app.button)
+        app.button(key="story-back" if key == "story-next" else "story-next").click().run()
+        assert address(app)["patch"] == "159,127,64,64"
+
+
+def test_the_scores_are_shown_after_the_answer():
+    app = opened(network="cifar10", step="6")
+    assert not any("unclipped" in box.value for box in app.caption)
+    field = app.main.radio[-1]
+    field.set_value(field.options[0]).run()
+    assert any("unclipped" in box.value for box in app.caption)
