@@ -1,6 +1,7 @@
 """A question with its options, and the widget that asks it and says at once what is right, and why."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -14,6 +15,24 @@ class Question:
     options: tuple[str, ...]
     answer: str
     because: str
+
+
+def of_numbers(text: str, answer: float, others: Sequence[float], because: str, digits: int = 10) -> Question:
+    """A question whose options are numbers of so many digits in their order; where they would all be one, the next
+    is made.
+
+    >>> of_numbers("?", 81 * 65536.0, (40.5,), "").options
+    ('40.5', '5,308,416')
+    """
+    values = {written(value, digits): value for value in (answer, *others)}
+    if len(values) < 2:
+        values[written(answer + 1, digits)] = answer + 1
+    return Question(text, tuple(sorted(values, key=values.__getitem__)), written(answer, digits), because)
+
+
+def written(value: float, digits: int = 10) -> str:
+    """A number as an option has it."""
+    return f"{value:,.{digits}g}"
 
 
 def ask(question: Question, about: str, chosen: int | None = None) -> int | None:

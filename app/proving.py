@@ -51,7 +51,7 @@ def checker_file() -> None:
     """A button for the program that checks certificate files."""
     st.download_button(
         "checker.py",
-        Path(checker.__file__).read_bytes(),
+        Path(checker.__file__).read_bytes,
         "checker.py",
         "text/x-python",
         on_click="ignore",

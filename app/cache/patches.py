@@ -33,7 +33,7 @@ from pg_core.photos.inference import LocalFeatures, update
 from pg_core.photos.patches import PatchPixels
 from pg_core.photos.read import MIN_SIDE, between_bars
 
-SHIPPED = {"chelsea": (159, 127)}
+SHIPPED = {"chelsea": (159, 127), "coffee": (127, 127)}
 """Samples for which pixels are shipped that fool the first network without a defence, which an attack found: row and
 column of their place."""
 _PREVIEW = 480

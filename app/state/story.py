@@ -57,13 +57,11 @@ def begin(chosen: Choices) -> None:
     if chosen.photo.digest in state.setdefault(_BEGUN, []):
         return
     state[_BEGUN].append(chosen.photo.digest)
-    first = next(iter(MODELS))
-    sample = next(
-        (name for name in patches.SHIPPED if cached.sample(name).digest == chosen.photo.digest), None
-    )
-    if chosen.choice.model != first or sample is None or not patch.untouched():
+    first, name = next(iter(MODELS)), chosen.photo.name
+    shipped = name in patches.SHIPPED and cached.sample(name).digest == chosen.photo.digest
+    if not shipped or chosen.choice.model != first or not patch.untouched():
         return
-    place, pixels = patches.shipped(sample)
+    place, pixels = patches.shipped(name)
     if chosen.patch_size == place.size:
         patch.put_optimised(place, pixels, MODELS[first].image_size, chosen.patch_size)
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -9,6 +10,8 @@ from playwright.sync_api import Page, expect
 from pg_core.datasets.folders import sample_title
 
 VERDICT = re.compile(r"Certified\.|Not certified|Undecided|Nothing")
+COMPONENTS = Path(__file__).parents[2] / "app" / "components"
+NOWHERE = "http://modules.invalid"
 STAGE = "document.querySelector('.pg-stage').pgComponent"
 
 
@@ -135,3 +138,12 @@ def typed_place(page: Page) -> list[int]:
     """What the fields under the stage say: they are written by Python."""
     names = ("Top (px)", "Left (px)", "Height (px)", "Width (px)")
     return [int(page.get_by_label(name, exact=True).input_value()) for name in names]
+
+
+def bare_page(chromium) -> Page:
+    """A page with nothing on it, of no secure context, which can import the modules of the components."""
+    page = chromium.new_page()
+    page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
+    page.route(f"{NOWHERE}/*.js", lambda route: route.fulfill(path=COMPONENTS / Path(route.request.url).name))
+    page.goto(f"{NOWHERE}/")
+    return page

@@ -5,7 +5,6 @@ import hashlib
 import json
 import struct
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,13 @@ import pytest
 from pg_core.proofs.checker import MAX_BYTES, Proof, RefusedError, UnreadableError
 from pg_core.proofs.statement import prove, serialised
 from tests.browser.conftest import ROOT
+from tests.browser.steps import bare_page
 from tests.pg_core.proofs.drawn import SUBJECT, drawn_analysis
 from tests.pg_core.proofs.tampering import changed
 from tests.pg_core.proofs.test_standalone import hostile
 from tests.pg_core.proofs.write_corpus import FOLDER, INDEX
 
 pytestmark = pytest.mark.browser
-NOWHERE = "http://modules.invalid"
 OUTCOMES = ("proved", "refused", "unreadable")
 AT_ONCE = 50
 
@@ -27,13 +26,7 @@ AT_ONCE = 50
 @pytest.fixture(scope="module")
 def code(chromium):
     """A page with nothing on it, of no secure context, and the functions of the checker."""
-    page = chromium.new_page()
-    page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
-    page.route(
-        f"{NOWHERE}/*.js",
-        lambda route: route.fulfill(path=ROOT / "app" / "components" / Path(route.request.url).name),
-    )
-    page.goto(f"{NOWHERE}/")
+    page = bare_page(chromium)
     page.evaluate(
         """async () => {
             for (const name of ['checker', 'proof_file']) Object.assign(window, await import(`/${name}.js`));

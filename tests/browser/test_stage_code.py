@@ -1,7 +1,6 @@
 """The formulas and tables of the stage, run in Chromium, against the library on drawn networks and maps."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +15,9 @@ from pg_core.defences.base import ALERT, Certificate, Claim
 from pg_core.defences.patchguard.placements import certify_placements
 from pg_core.geometry import PatchPositions
 from pg_core.geometry.footprints import Footprints
-from tests.browser.conftest import ROOT
+from tests.browser.steps import bare_page
 
 pytestmark = pytest.mark.browser
-NOWHERE = "http://modules.invalid"
 SLOW = settings(
     max_examples=40,
     deadline=None,
@@ -30,13 +28,7 @@ SLOW = settings(
 @pytest.fixture(scope="module")
 def code(chromium):
     """A page with nothing on it, and the functions of modules of the stage."""
-    page = chromium.new_page()
-    page.route(f"{NOWHERE}/", lambda route: route.fulfill(content_type="text/html", body=""))
-    page.route(
-        f"{NOWHERE}/*.js",
-        lambda route: route.fulfill(path=ROOT / "app" / "components" / Path(route.request.url).name),
-    )
-    page.goto(f"{NOWHERE}/")
+    page = bare_page(chromium)
     page.evaluate(
         """async () => {
             const names = ['stage_geometry', 'stage_words', 'stage_panels', 'draggable'];

@@ -47,7 +47,8 @@ def _exhibit(exhibit: Exhibit) -> None:
             key=f"museum-break-{exhibit.name}",
             help="Puts other contents into the dotted cells, and runs the defence on them.",
         )
-    broken = exhibit.broken() if attacked else None
+    attack = exhibit.broken()
+    broken = attack if attacked else None
     with words:
         if broken is None:
             st.info(
@@ -68,7 +69,7 @@ def _exhibit(exhibit: Exhibit) -> None:
             )
     with picture:
         logits = exhibit.local_logits if broken is None else broken.local_logits
-        rival = int(exhibit.broken().prediction.label)
+        rival = int(attack.prediction.label)
         what = "With the attack" if broken is not None else "Without a patch"
         prediction = exhibit.clean if broken is None else broken.prediction
         pair = exhibit.label, rival

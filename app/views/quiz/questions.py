@@ -1,12 +1,12 @@
 """Ten questions about the photo that is chosen, drawn by a number, each answered by the engine that proves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.asking import Question
+from app.asking import Question, of_numbers
 from app.markup import in_markdown
 from pg_core.analysis.photo import Analysis, Answer
 from pg_core.defences.base import Verdict
@@ -128,13 +128,14 @@ def _equation_1(subject: Subject, random: np.random.Generator) -> Question:
     patch = int(random.integers(1, max(2, min(subject.clean.features.framing.image_size) // 3)))
     r, s = field.size[1], field.stride[1]
     k = field.window_size((patch, patch))[1]
-    return _of_numbers(
+    return of_numbers(
         f"A cell sees {r} pixels in a row, and cells are {s} pixels apart. How many cells in a row can see a patch "
         f"that is {patch} pixels wide?",
         k,
         (math.ceil(patch / s), k + 1),
         f"k = ceil((p + r - 1)/s) = ceil(({patch} + {r} - 1)/{s}) = {math.ceil((patch + r - 1) / s)}, and not more "
         f"than the map has.",
+        digits=4,
     )
 
 
@@ -159,12 +160,13 @@ def _score(subject: Subject, random: np.random.Generator) -> Question:
     total, detected = float(masking.evidence[index].sum()), masking.window(index)
     held = 0.0 if detected is None else float(masking.window_sums[index, detected.top, detected.left])
     largest = float(masking.window_sums[index].max())
-    return _of_numbers(
+    return of_numbers(
         f"'{subject.named(index)}' has {total:.4g} of evidence in all. Its largest window holds {largest:.4g}; T = "
         f"{subject.clean.robust_masking.threshold:g}. What is its score under robust masking?",
         total - held,
         (total, total - largest if held == 0.0 and largest else largest),
         f"{'The window is masked' if detected is not None else 'Nothing passes T'}: {total:.4g} - {held:.4g}.",
+        digits=4,
     )
 
 
@@ -236,15 +238,6 @@ _KINDS: tuple[Callable[[Subject, np.random.Generator], Question], ...] = (
 def _window(subject: Subject, random: np.random.Generator) -> Window:
     windows = subject.clean.certificate.windows
     return windows.at(int(random.integers(windows.count)))
-
-
-def _of_numbers(text: str, answer: float, others: Sequence[float], because: str) -> Question:
-    """A question whose options are numbers that differ as they are written."""
-    right = f"{answer:,.4g}"
-    values = {f"{value:,.4g}": value for value in (answer, *others)}
-    if len(values) < 2:
-        values[f"{answer + 1:,.4g}"] = answer + 1
-    return Question(text, tuple(sorted(values, key=values.__getitem__)), right, because)
 
 
 def _at(window: Box) -> str:

@@ -16,7 +16,7 @@ from app.asking import Question
 from app.plots import style
 from app.plots.stage import maps_of
 from app.views.story.questions import Subject
-from app.views.story.screens import Screen
+from app.views.story.screens import MASKING, Screen
 from pg_core.geometry import Box
 from pg_core.photos.read import to_photo
 
@@ -97,7 +97,7 @@ def hand_out(screens: tuple[Screen, ...], subject: Subject, about: About) -> str
     """Pages to print: each sentence with its question, a table to fill in, and the answers on a page of their own."""
     questions = [screen.question(subject) for screen in screens]
     parts = [f"<h1>Can a patch fool it?</h1><p>{_foot(about, subject)}</p>"]
-    parts.append(f'<div class="pictures">{_pictures(screens[min(5, len(screens) - 1)], subject)}</div>')
+    parts.append(f'<div class="pictures">{_pictures(MASKING, subject)}</div>')
     for number, (screen, question) in enumerate(zip(screens, questions, strict=True), 1):
         options = "".join(f"<li>{markup(option)}</li>" for option in question.options)
         parts.append(

@@ -1,5 +1,6 @@
 """PatchGuard in eight screens on the photo that is chosen: one sentence, one thing to do, one question each."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from app.sidebar import Choices
 from app.state import patch, searches, story
 from app.views.story import deck
 from app.views.story.questions import Subject
-from app.views.story.screens import PRINTED_BOUND, SCREENS, Screen
+from app.views.story.screens import FAILURE, MASKING, PATCH, PRINTED_BOUND, SCREENS, Screen
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Answer
 from pg_core.datasets.folders import SAMPLES, sample_title
@@ -28,8 +29,6 @@ from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.undefended import SPEC as UNDEFENDED
 from pg_core.geometry import Patch
 
-_BOTH_CLASSES = ("Local logits", "Clipping", "Detecting", "Masking")
-"""Screens on which the map of another class is worth a look."""
 _LARGE = """<style>
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stHeader"] { display: none; }
 .st-key-head, .st-key-pages { display: none; }
@@ -72,14 +71,14 @@ def show(
         st.markdown(f"{screen.said(subject)}\n\n**Try it:** {screen.task}")
         if patch.moved():
             st.button("Put the patch back", on_click=patch.put_back, key="story-put-back")
-        if screen.title in _BOTH_CLASSES:
+        if screen.both_classes:
             _classes(subject)
     staging.stage(chosen, asked, screen.panels)
     st.subheader("Check yourself")
     answered = ask(screen.question(subject), f"{at} {chosen.photo.digest}") is not None
-    if screen.title == "A patch fools a network":
+    if screen is PATCH:
         _of_the_attack(chosen, asked, subject)
-    elif screen.title == "Masking":
+    elif screen is MASKING:
         if answered:
             chart(scores(seen.shown), "story-scores", in_words(seen.shown))
             st.caption(
@@ -87,7 +86,7 @@ def show(
                 "cells that a patch makes very large outweigh many honest ones."
             )
         st.page_link(figure5, label="Where the detected window can lie: the four cases of Figure 5")
-    elif screen is SCREENS[-1]:
+    elif screen is FAILURE:
         st.page_link(attack, label="Attack this photo")
     elif screen is PRINTED_BOUND:
         st.page_link(steps, label="Go through it step by step")
@@ -165,12 +164,12 @@ def _classes(subject: Subject) -> None:
             )
 
 
-def _elsewhere(chosen: Choices, seen: Opened) -> Answer | None:
-    """What is said with the same patch in the top left corner."""
+def _elsewhere(chosen: Choices, seen: Opened) -> Callable[[], Answer] | None:
+    """Runs the network on the same patch in the top left corner, for the question that needs it."""
     if seen.simulation is None:
         return None
     there = Simulation(Patch(0, 0, *seen.simulation.patch.size), seen.simulation.motif)
-    return patches.simulated(chosen.photo, chosen.choice, chosen.asked, there)
+    return partial(patches.simulated, chosen.photo, chosen.choice, chosen.asked, there)
 
 
 def _of_the_attack(chosen: Choices, asked: Classes, subject: Subject) -> None:

@@ -1,12 +1,12 @@
 """A question for each screen of the story, and its answer out of the same numbers as the stage shows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.asking import Question
+from app.asking import Question, of_numbers, written
 from app.markup import in_markdown
 from app.opening import Opened
 from pg_core.analysis.effect import PatchEffect
@@ -19,12 +19,12 @@ from pg_core.geometry import Box
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What the story is told of: the photo under robust masking, the patch on it, and what the network says with the
-    same patch in another corner; both None without a patch."""
+    """What the story is told of: the photo under robust masking, the patch on it, and how to ask the network about the
+    same patch in the top left corner; both None without a patch."""
 
     seen: Opened
     effect: PatchEffect | None
-    elsewhere: Answer | None
+    elsewhere: Callable[[], Answer] | None
 
     @property
     def clean(self) -> Analysis:
@@ -56,19 +56,19 @@ class Subject:
 def about_the_corner(subject: Subject) -> Question:
     """Whether the patch fools the network in another corner, too."""
     if subject.elsewhere is None or subject.effect is None or not subject.effect.fools_network:
-        return _of_numbers(
+        return of_numbers(
             "Without a defence, how many cells have a say in the answer?",
             subject.cells,
             (1, subject.cells // 2),
             "All of them: it is the class with the largest mean over the map.",
         )
-    said = subject.elsewhere.undefended_prediction
-    changed = subject.elsewhere.undefended != subject.clean.undefended
+    there = subject.elsewhere()
+    changed = there.undefended != subject.clean.undefended
     return Question(
         "The same pixels in the top left corner: does the network without a defence change its answer there, too?",
         ("yes", "no"),
         "yes" if changed else "no",
-        f"There it says '{in_markdown(said)}'; without a patch, "
+        f"There it says '{in_markdown(there.undefended_prediction)}'; without a patch, "
         f"'{in_markdown(subject.clean.undefended_prediction)}'.",
     )
 
@@ -88,7 +88,7 @@ def about_the_footprint(subject: Subject) -> Question:
         reached = 0 if footprint is None else math.prod(footprint.size)
         text = f"How many of the {subject.cells} cells see a pixel of this patch?"
     share = math.prod(size) / math.prod(image)
-    return _of_numbers(
+    return of_numbers(
         text,
         reached,
         (_more(reached, subject.cells), subject.cells),
@@ -101,7 +101,7 @@ def about_the_cells(subject: Subject) -> Question:
     """How many cells say the label by themselves."""
     label = int(subject.clean.certificate.label)
     alone = int((subject.clean.features.local_logits.argmax(axis=0) == label).sum())
-    return _of_numbers(
+    return of_numbers(
         f"On the clean photo, how many of the {subject.cells} cells would answer '{subject.label}' by themselves?",
         alone,
         (alone // 3, 2 * alone // 3) if alone > 2 else (subject.cells, subject.cells // 2),
@@ -117,10 +117,10 @@ def about_clipping(subject: Subject) -> Question:
     held = math.prod(defence.window_size)
     return Question(
         f"The adversary owns the {held} cells of a window. How much evidence can they add to one class, at most?",
-        tuple(dict.fromkeys([_number(held * top), _number(top), "as much as they like"])),
-        _number(held * top),
-        f"Evidence of the type *{defence.evidence}* lies between 0 and {_number(top)} in a cell, so {held} cells "
-        f"hold at most {_number(held * top)}; below 0 they cannot go, so they take away nothing that lies outside.",
+        tuple(dict.fromkeys([written(held * top), written(top), "as much as they like"])),
+        written(held * top),
+        f"Evidence of the type *{defence.evidence}* lies between 0 and {written(top)} in a cell, so {held} cells "
+        f"hold at most {written(held * top)}; below 0 they cannot go, so they take away nothing that lies outside.",
     )
 
 
@@ -172,7 +172,7 @@ def about_the_proof(subject: Subject) -> Question:
     proved, count = int(certificate.proved.sum()), certificate.positions.count
     worst = certificate.worst
     lower, upper = (float(bound[worst.top, worst.left]) for bound in (certificate.lower, certificate.upper))
-    return _of_numbers(
+    return of_numbers(
         f"For how many of the {count} windows is the margin positive, and above the tolerance?",
         proved,
         (count, count // 2, 0),
@@ -203,7 +203,7 @@ def about_the_printed_bound(_: Subject) -> Question:
     board, rival = COUNTEREXAMPLE, COUNTEREXAMPLE_RIVAL
     printed, sound = board.lower(Bound.PUBLISHED), board.lower(Bound.SOUND)
     left, other = float(board.masking.scores[0]), float(rival.masking.scores[0])
-    return _of_numbers(
+    return of_numbers(
         f"On a small map the bound as printed in 2021 says that the true class keeps at least {printed:g}. The "
         "adversary puts a little evidence *for* it into the window, and the algorithm runs. How much is left?",
         left,
@@ -229,25 +229,9 @@ def verdict_in_words(subject: Subject) -> str:
     return f"Here {what} no proof. That is no attack yet: whether pixels can win there is another question."
 
 
-def _of_numbers(text: str, answer: float, others: Sequence[float], because: str) -> Question:
-    """A question whose options are different numbers in their order; where others are the answer, one more is made."""
-    numbers = {answer, *others}
-    if len(numbers) < 2:
-        numbers.add(answer + 1)
-    return Question(text, tuple(map(_number, sorted(numbers))), _number(answer), because)
-
-
 def _more(cells: int, most: int) -> int:
     """About a third more cells."""
     return min(most - 1, cells + max(1, cells // 3))
-
-
-def _number(value: float) -> str:
-    """
-    >>> _number(81 * 65536.0), _number(40.5)
-    ('5,308,416', '40.5')
-    """
-    return f"{value:,.10g}"
 
 
 def _distinct(answer: str, *others: str) -> tuple[str, ...]:

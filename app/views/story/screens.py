@@ -12,13 +12,15 @@ from app.views.story.questions import Subject
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One screen; `said` is its sentence, with the numbers of the photo in it, as Markdown."""
+    """One screen; `said` is its sentence, with the numbers of the photo in it, as Markdown; `both_classes` whether the
+    maps of the label and of the class that the patch works for are to be compared."""
 
     title: str
     panels: tuple[int, ...]
     said: Callable[[Subject], str]
     task: str
     question: Callable[[Subject], Question]
+    both_classes: bool = False
 
 
 def _fooled(subject: Subject) -> str:
@@ -106,10 +108,6 @@ def _proved(subject: Subject) -> str:
     )
 
 
-def _fails(subject: Subject) -> str:
-    return questions.verdict_in_words(subject)
-
-
 def _printed(subject: Subject) -> str:
     threshold = subject.clean.robust_masking.threshold
     return (
@@ -139,6 +137,7 @@ SCREENS = (
         _logits,
         "Look at the maps of both classes, with these buttons; drag ↔ on the photo to see them without the patch.",
         questions.about_the_cells,
+        both_classes=True,
     ),
     Screen(
         "Clipping",
@@ -146,6 +145,7 @@ SCREENS = (
         _clipped,
         "Compare a cell under the patch in the second and the third panel: point at it.",
         questions.about_clipping,
+        both_classes=True,
     ),
     Screen(
         "Detecting",
@@ -154,6 +154,7 @@ SCREENS = (
         "Show the class that the patch works for: as long as the patch has most of its evidence, the solid frame lies "
         "on the dotted one. Drag the patch, and see.",
         questions.about_detection,
+        both_classes=True,
     ),
     Screen(
         "Masking",
@@ -162,6 +163,7 @@ SCREENS = (
         "Compare the frames of both classes in the third panel: what lies in them is gone. Then answer, and see the "
         "scores.",
         questions.about_masking,
+        both_classes=True,
     ),
     Screen(
         "The proof",
@@ -173,12 +175,13 @@ SCREENS = (
     Screen(
         "Where it fails, and your attack",
         (1, 4),
-        _fails,
+        questions.verdict_in_words,
         "Look for crosses in the margin map; where there are none, make the patch larger in the sidebar. Then try to "
         "win in such a window, on the page *Attack*.",
         questions.about_the_weakest,
     ),
 )
+PATCH, *_, MASKING, _PROOF, FAILURE = SCREENS
 PRINTED_BOUND = Screen(
     "The printed bound",
     (4,),

@@ -37,16 +37,6 @@ def fields_in_readme():
     return set(re.findall(r"`(\w+)`", listed))
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_a_photo_is_certified_as_one_json_object(run):
     code, out, err = run("certify", COFFEE, "--model", "tiles-coarse", "--patch-size", 64, "--json")
     told = json.loads(out)

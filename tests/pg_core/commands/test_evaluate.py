@@ -32,16 +32,6 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_a_network_of_ones_own_is_measured_by_its_card(run, tmp_path):
     path = saved(tmp_path, Convolutions(), Format.EXPORTED)
     card = tmp_path / "mine.network.json"

@@ -181,3 +181,20 @@ def test_certify_sends_a_person_with_a_folder_to_evaluate(capsys, folder):
     code, out, err = run(capsys, "certify", folder)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert f"python -m pg_core evaluate {folder}" in err
+
+
+def test_imagenette_folders_are_known_by_their_wordnet_names(tmp_path):
+    for name in ("n01440764", "n03888257"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / name / "a.JPEG", "JPEG")
+    names = ("tench", "b", "c", "d", "e", "f", "g", "h", "i", "parachute")
+    assert [photo.label for photo in labelled_photos(tmp_path, names)] == [0, 9]
+    with pytest.raises(ImageError, match="expected folders named like the classes"):
+        labelled_photos(tmp_path, names[:9])
+
+
+def test_a_missing_or_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="no such folder"):
+        labelled_photos(tmp_path / "none", ("a",))
+    with pytest.raises(ImageError, match="expected folders of"):
+        labelled_photos(tmp_path, ("a",))

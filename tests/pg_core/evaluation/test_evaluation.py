@@ -29,7 +29,6 @@ from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 from pg_core.networks import CIFAR10
 from pg_core.networks.base import Part
-from pg_core.photos.read import ImageError
 
 NOISE = np.random.default_rng(0).random((3, 32, 32), np.float32)
 """On which delta is sampled once for each network."""
@@ -394,20 +393,3 @@ def test_any_beginning_of_a_folder_is_balanced(photos):
     for beginning in (3, 6, 9):
         labels = [photo.label for photo in photos[:beginning]]
         assert {labels.count(label) for label in range(3)} == {beginning // 3}
-
-
-def test_imagenette_folders_are_known_by_their_wordnet_names(tmp_path):
-    for name in ("n01440764", "n03888257"):
-        (tmp_path / name).mkdir()
-        Image.new("RGB", (32, 32)).save(tmp_path / name / "a.JPEG", "JPEG")
-    names = ("tench", "b", "c", "d", "e", "f", "g", "h", "i", "parachute")
-    assert [photo.label for photo in labelled_photos(tmp_path, names)] == [0, 9]
-    with pytest.raises(ImageError, match="expected folders named like the classes"):
-        labelled_photos(tmp_path, names[:9])
-
-
-def test_a_missing_or_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ImageError, match="no such folder"):
-        labelled_photos(tmp_path / "none", ("a",))
-    with pytest.raises(ImageError, match="expected folders of"):
-        labelled_photos(tmp_path, ("a",))

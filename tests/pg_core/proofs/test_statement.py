@@ -20,16 +20,6 @@ COFFEE = str(sample_path("coffee"))
 OPTIONS = ("--model", "cifar10", "--device", "cpu", "--patch-size", "2")
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def fits(value, schema, top):
     """Whether a value fits a schema of the few words that ours uses."""
     if "$ref" in schema:
