@@ -5,7 +5,7 @@ The result of [PG] Algorithm 2 as a value (theory §5), and its counterpart for 
 they can be compared and counted in one loop. Not here: how the bounds come about, see each defence.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from pg_core.evidence.arrays import Labels, Scores, WindowFlags, WindowLabels, WindowValues, first_largest
 from pg_core.geometry import Patch, Positions, Window, Windows, box_at
-from pg_core.io.parameters import coerce_fields, member, shown
+from pg_core.io.parameters import coerce_fields, member, shown, whole
 
 ALERT = 2**31 - 1
 """The label of a prediction that is an alert and no class: an outcome of its own, which is never right. No class
@@ -114,6 +114,10 @@ class Certificate:
     any content of that window; lower - upper is the margin. A margin counts as positive above `tolerance`, by which
     errors of the arithmetic can move it. A tie is not a certificate. Positions are windows of features, or placements
     of a patch of pixels.
+
+    A defence that ranks the classes (`pg_core.defences.ranks`) adds the label's `rank` without a patch, from 1, and at
+    each position `least_rank`: the least k for which its bounds prove that the label is among the k classes with the
+    largest scores, whatever the position holds; 1 exactly where the margin is above the tolerance. None: not known.
     """
 
     claim: Claim
@@ -124,6 +128,8 @@ class Certificate:
     upper: WindowValues
     rival: WindowLabels
     tolerance: WindowValues
+    rank: Labels | None = field(default=None, kw_only=True)
+    least_rank: WindowLabels | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -165,6 +171,25 @@ class Certificate:
     def certified(self) -> Bool[np.ndarray, "*batch"]:
         """Whether the claim is proved for every malicious window."""
         return np.asarray(self.proved.all(axis=(-2, -1)))
+
+    def certified_among(self, k: int) -> Bool[np.ndarray, "*batch"]:
+        """Whether the label is proved to stay among the k >= 1 classes with the largest scores, whatever any one
+        position holds. It need not be the prediction. Raises ValueError for another k, and for a certificate without
+        ranks."""
+        if whole(k, "k") < 1:
+            raise ValueError(f"expected k >= 1, got {k}")
+        return np.asarray(self.worst_rank <= k)
+
+    @property
+    def worst_rank(self) -> Labels:
+        """The largest `least_rank` of any position: the least k for which `certified_among` holds. Raises ValueError
+        for a certificate without ranks."""
+        if self.least_rank is None:
+            raise ValueError(
+                "expected the certificate of a defence that ranks the classes, got one without ranks: choose robust "
+                "masking at T = 0, CBN or de-randomized smoothing"
+            )
+        return np.asarray(self.least_rank.max(axis=(-2, -1)))
 
     @property
     def verdict(self) -> Verdict:

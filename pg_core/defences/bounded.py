@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
+from pg_core.defences.ranks import ranked
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import (
     EvidenceMap,
@@ -103,23 +104,24 @@ class BoundedEvidence:
         """lower is the label's sum with the least value in every cell of w, upper the rival's with the largest, which
         an adversary in feature space attains: certified iff SUM((v_y - v_c) ⊙ (1 - w)) > |w| R for all c."""
         values = self.squash(local_logits)
-        predicted = self.predicted(values).label
-        labels = labels_of(predicted, label, values.shape[-3])
+        predicted = self.predicted(values)
+        labels = labels_of(predicted.label, label, values.shape[-3])
         windows = Windows(_map_size(values), self.window_size, self.wrapping)
         outside = values.sum(axis=(-2, -1))[..., None, None] - windows.sums(values)
         best, rival = strongest_rival(outside, labels)
         least, most = self.range(windows.map_size)
         cells = windows.window_size[0] * windows.window_size[1]
-        return Certificate(
+        certificate = Certificate(
             claim=self.claim,
             positions=windows,
             label=labels,
-            prediction=predicted,
+            prediction=predicted.label,
             lower=of_label(outside, labels) + cells * least,
             upper=best + cells * most,
             rival=rival,
             tolerance=self._tolerance(local_logits, delta).spread(best.shape),
         )
+        return ranked(certificate, predicted.scores, outside + cells * most)
 
     def predicted(self, values: Float64[np.ndarray, "*batch classes rows columns"]) -> Prediction:
         """The same as `predict` on evidence that is bounded already."""
@@ -214,4 +216,5 @@ SPEC = DefenceSpec(
     evidence=_squashed,
     explained=_explained,
     witness=_witness,
+    ranks=lambda defence: True,
 )

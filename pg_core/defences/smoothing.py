@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, Rule, labels_of
+from pg_core.defences.ranks import ranked
 from pg_core.defences.spec import DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import (
     EvidenceMap,
@@ -141,8 +142,9 @@ class Smoothing:
             )
             kept, gained = of_label(everywhere, labels) - most, everywhere + most
         after = np.arange(votes.shape[-3]) > labels[..., None]
-        upper, rival = strongest_rival(gained - after[..., None, None], labels)
-        return Certificate(
+        gained = gained - after[..., None, None]
+        upper, rival = strongest_rival(gained, labels)
+        certificate = Certificate(
             claim=self.claim,
             positions=self.positions,
             label=labels,
@@ -152,6 +154,7 @@ class Smoothing:
             rival=rival,
             tolerance=Tolerance(2 * self._doubtful(local_logits, delta)).spread(upper.shape),
         )
+        return ranked(certificate, counted.scores, gained)
 
     def votes(self, local_logits: LocalLogits) -> Float64[np.ndarray, "*batch classes rows columns"]:
         """1 where a block votes for a class, else 0. Raises ValueError for a map of another size than `map_size`."""
@@ -259,4 +262,5 @@ SPEC = DefenceSpec(
     evidence=_votes,
     explained=_explained,
     witness=_witness,
+    ranks=lambda defence: True,
 )

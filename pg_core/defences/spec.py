@@ -171,6 +171,9 @@ class DefenceSpec:
     - explained(defence, input, prediction, certificate, position): the terms of both bounds;
     - witness(defence, input, prediction, certificate, position): a counterexample, if one was found. Without this
       function it is not known whether there is one.
+
+    `ranks`(defence) is whether its certificates say among how many of the best classes the label stays
+    (`pg_core.defences.ranks`).
     """
 
     name: str
@@ -188,6 +191,7 @@ class DefenceSpec:
         None
     )
     witness: Callable[[Any, InputArray, Any, Any, tuple[int, int]], Prediction | None] | None = None
+    ranks: Callable[[Any], bool] = lambda defence: False
 
     def __post_init__(self) -> None:
         coerce_fields(self)

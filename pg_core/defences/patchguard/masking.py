@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.base import Claim, Prediction, labels_of
 from pg_core.defences.patchguard.certificate import Bound, MaskingCertificate, certify_windows, sharpened
+from pg_core.defences.ranks import ranked
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import EXACT, Tolerance
@@ -154,7 +155,7 @@ class RobustMasking:
         if self.bound is Bound.TIGHT and self.threshold > 0:
             top, whole = self.top(windows.map_size), self.evidence.whole
             return sharpened(certificate, evidence, outside, self.threshold, top, whole, tolerance)
-        return certificate
+        return certificate if self.threshold else ranked(certificate, masking.scores, outside)
 
     def tolerance(self, local_logits: LocalLogits, delta: float) -> Tolerance:
         """By how much an error of `delta` in every local logit can move a margin.

@@ -80,6 +80,10 @@ def _masked(defence: RobustMasking, prediction: Masking, label: int) -> tuple[Bo
     return () if detected is None else (detected,)
 
 
+def _ranks(defence: RobustMasking) -> bool:
+    return defence.threshold == 0
+
+
 def _evidence(defence: RobustMasking, local_logits: LocalLogits) -> EvidenceMap:
     return clip(local_logits, defence.evidence, defence.clip_high)
 
@@ -125,6 +129,7 @@ MASK_BN = DefenceSpec(
     _masked,
     _explained,
     _witness,
+    _ranks,
 )
 MASK_DS = DefenceSpec(
     "mask-ds",
@@ -140,4 +145,5 @@ MASK_DS = DefenceSpec(
     _masked,
     _explained,
     _witness,
+    _ranks,
 )
