@@ -50,6 +50,7 @@ rival of every window, and a run that was stopped goes on where it stopped; a da
 photos measured again.
 
   python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --table val
+  python -m pg_core evaluate imagenet/val --model tiles-imagenet --patch-size 2% --top 1 5
   python -m pg_core evaluate photos.csv --network mine.network.json --patch-size 2% --table mine
   python -m pg_core evaluate maps.npz --window-size 6x6 --layout classes,rows,columns --table maps
 """
@@ -105,6 +106,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="thresholds T of robust masking, each in [0, 1); default: 0",
     )
     values.add_settings(evaluate_folder, without=(THRESHOLD.name,))
+    evaluate_folder.add_argument(
+        "--top",
+        type=values.count,
+        nargs="+",
+        default=[],
+        metavar="K",
+        help="count besides how often the label is, and provably stays, among the K best classes: for robust masking "
+        "at T = 0, clipping and smoothing",
+    )
     evaluate_folder.add_argument(
         "--limit", type=values.count, metavar="N", help="at most N photos, balanced over the classes"
     )
@@ -191,7 +201,15 @@ def _photos(options: argparse.Namespace) -> Evaluation:
     with cure, values.progress_line() as report:
         told = _announced(report, network_runs(cases))
         result = evaluate(
-            model, photos, cases, options.table, model.weights_sha256, told, options.local_logits, skip
+            model,
+            photos,
+            cases,
+            options.table,
+            model.weights_sha256,
+            told,
+            options.local_logits,
+            skip,
+            options.top,
         )
     others = other_files(options.photos) if options.photos.is_dir() else ()
     return replace(result, other_files=others)
@@ -205,7 +223,7 @@ def _maps(options: argparse.Namespace) -> Evaluation:
         asked, options.window_size, options.defence, options.threshold, values.settings(options)
     )
     with values.progress_line() as report:
-        return evaluate_maps(asked, cases, labels, options.table, report)
+        return evaluate_maps(asked, cases, labels, options.table, report, options.top)
 
 
 def _announced(report: Report, runs: int) -> Report:

@@ -18,7 +18,7 @@ from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import EVIDENCE, DefenceConfig, DefenceSpec, Value
 from pg_core.evaluation.results import Configuration, Setting
 from pg_core.geometry import Size
-from pg_core.io.parameters import coerce_fields
+from pg_core.io.parameters import coerce_fields, whole
 from pg_core.networks.base import LocalModel
 from pg_core.photos.framing import Threat, frame
 
@@ -92,6 +92,21 @@ def _with(config: DefenceConfig, patch_size: Size, threshold: float) -> DefenceC
 
 def _robust_masking(config: DefenceConfig) -> str:
     return "mask-ds" if config.receptive_field.wrapping else "masking"
+
+
+def checked_top(top: Sequence[int], cases: Sequence[EvaluationCase], classes: int) -> tuple[int, ...]:
+    """The k of top-k accuracies, each once and the smallest first. Raises ValueError for a k out of [1, classes], and
+    for a defence that ranks no classes."""
+    for k in top:
+        if not 1 <= whole(k, "k") <= classes:
+            raise ValueError(f"expected 1 <= k <= {classes} classes, got {k}")
+    for case in cases if top else ():
+        if not defence_spec(case.name).ranks(case.defence):
+            raise ValueError(
+                f"expected a defence that ranks the classes for the best k, got {case.defence}: choose robust "
+                "masking at T = 0, CBN or de-randomized smoothing"
+            )
+    return tuple(sorted(set(top)))
 
 
 def network_runs(cases: Sequence[EvaluationCase]) -> int:

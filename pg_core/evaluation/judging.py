@@ -63,6 +63,8 @@ def judge(
                     rounded_down(certificate.margin),
                     certificate.rival.astype(np.int16),
                     isinstance(certificate.positions, PatchPositions),
+                    None if certificate.rank is None else int(certificate.rank),
+                    None if certificate.least_rank is None else int(certificate.worst_rank),
                 )
             )
     return tuple(map(tuple, results))

@@ -82,9 +82,10 @@ def evaluate_maps(
     labels: Mapping[str, int] | None = None,
     table: str | Path | None = None,
     report: Report | None = None,
+    top: Sequence[int] = (),
 ) -> Evaluation:
-    """The verdicts of every case on every map of a file, and accuracies where the labels are known; table as in
-    `pg_core.evaluation.run.evaluate`. Raises ValueError as that does, and for values that are none."""
+    """The verdicts of every case on every map of a file, and accuracies where the labels are known; table and top as
+    in `pg_core.evaluation.run.evaluate`. Raises ValueError as that does, and for values that are none."""
     first = maps[0]
     classes, rows, columns = first.shape
     configuration = Configuration(
@@ -105,7 +106,7 @@ def evaluate_maps(
     photos = [
         _MapPhoto(own.path, own.name, None if labels is None else labels[own.name], of=own) for own in maps
     ]
-    return measure(see, photos, cases, configuration, table, report)
+    return measure(see, photos, cases, configuration, table, report, top=top)
 
 
 def _field(own: LocalLogitMap) -> ReceptiveField:

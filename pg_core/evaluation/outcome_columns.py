@@ -1,6 +1,6 @@
 """The columns of the table of a run: a row for each photo under each defence.
 
-No two rows have the same photo and `setting`. The columns of schema 1:
+No two rows have the same photo and `setting`. The columns of schema 2:
 
 - photo (its path below the folder), sha256 (of its content), label (index of its class; null: not known);
 - of the defence: setting (the SHA-256 of all that a row depends on besides the photo), defence, parameters (JSON in
@@ -8,7 +8,9 @@ No two rows have the same photo and `setting`. The columns of schema 1:
 - undefended, prediction (null: an alert), verdict, margin (the smallest), worst_row, worst_column, rival (both there),
   figure5_case (of the label, under a counterexample there), delta, tolerance (the largest), seconds;
 - positions ("windows" of features, or "placements" of the patch), position_rows, position_columns, and for each of
-  them, in row-major order, margins (float32, rounded down) and rivals (int16).
+  them, in row-major order, margins (float32, rounded down) and rivals (int16);
+- rank (the place of the certified class by score, without a patch) and least_rank (the least k for which it is proved
+  to stay among the k best), which schema 1 did not have; null: the defence ranks no classes, or it was not recorded.
 
 A name that is no UTF-8 has escapes for its bytes, as in caf\\udce9.png. The metadata of each part of a table holds a
 `Run`, under `pg_core.run`, as JSON. Not here: the files, see `pg_core.evaluation.outcome_table`.
@@ -24,7 +26,7 @@ import rfc8785
 from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.results import Configuration
 
-VERSION = 1
+VERSION = 2
 METADATA = b"pg_core.run"
 LISTS = ("margins", "rivals")
 """The columns with a value for each window or placement."""
@@ -62,6 +64,8 @@ def _columns() -> pa.Schema:
         "position_columns": whole,
         "margins": pa.list_(pa.field("element", pa.float32(), nullable=False)),
         "rivals": pa.list_(pa.field("element", pa.int16(), nullable=False)),
+        "rank?": whole,
+        "least_rank?": whole,
     }
     return pa.schema(
         [pa.field(name.rstrip("?"), kind, nullable=name.endswith("?")) for name, kind in kinds.items()]
@@ -69,6 +73,10 @@ def _columns() -> pa.Schema:
 
 
 COLUMNS = _columns()
+ADDED = ("rank", "least_rank")
+"""The columns that parts of schema 1 lack."""
+COLUMNS_OF = {1: pa.schema([column for column in COLUMNS if column.name not in ADDED]), VERSION: COLUMNS}
+"""By schema."""
 OF_SETTING = COLUMNS.names[COLUMNS.names.index("setting") : COLUMNS.names.index("undefended")]
 """The columns that are equal for all photos under one defence."""
 

@@ -18,7 +18,17 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64
 
 from pg_core.defences.base import Claim, Verdict
-from pg_core.evaluation.outcome_columns import COLUMNS, LISTS, METADATA, OF_SETTING, VERSION, Run, name_of
+from pg_core.evaluation.outcome_columns import (
+    ADDED,
+    COLUMNS,
+    COLUMNS_OF,
+    LISTS,
+    METADATA,
+    OF_SETTING,
+    VERSION,
+    Run,
+    name_of,
+)
 from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import configuration_of
@@ -42,14 +52,15 @@ class DamagedPartError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of a table: its run, the names of earlier parts whose place it takes, its rows, and its bytes before
-    compression."""
+    """A file of a table: its run, the names of earlier parts whose place it takes, its rows, its bytes before
+    compression, and its schema."""
 
     path: Path
     run: Run
     replaces: frozenset[str]
     rows: int
     size: int
+    schema: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,15 +159,18 @@ def part_of(path: Path) -> Part:
             rows, size = footer.num_rows, sum(group.total_byte_size for group in groups)
         except (pa.ArrowException, OSError, OverflowError) as error:
             raise DamagedPartError(f"{path.name}: not a Parquet file that can be read") from error
-    if not schema.equals(COLUMNS):
+    if not any(map(schema.equals, COLUMNS_OF.values())):
         raise ValueError(f"{path.name}: expected the columns of a run's table, got others")
     try:
         content = from_json(said or b"")
         version = content["schema"]
-        if version == VERSION:
-            return Part(path, *_run_of(content), rows, size)
+        known = version in COLUMNS_OF
+        if known and schema.equals(COLUMNS_OF[version]):
+            return Part(path, *_run_of(content), rows, size, version)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name}: its configuration is none that a run writes") from error
+    if known:
+        raise ValueError(f"{path.name}: expected the columns of schema {version}, got those of another one")
     raise ValueError(f"{path.name}: expected schema {VERSION}, got {version!r}: measure it anew")
 
 
@@ -230,8 +244,11 @@ def _connected(folder: Path, parts: Sequence[Part]) -> duckdb.DuckDBPyConnection
         connection.execute(f"set allowed_paths = [{_quoted(paths + patterns)}]")
         connection.execute("set parquet_metadata_cache = true")
         connection.execute("set enable_external_access = false")
+        added = "".join(f", null::integer as {name}" for name in ADDED)
+        older = all(part.schema < VERSION for part in parts)
         connection.execute(
-            f"create view outcomes as select * from read_parquet([{_quoted(patterns)}], hive_partitioning = false)"
+            f"create view outcomes as select *{added if older else ''} from read_parquet([{_quoted(patterns)}], "
+            "hive_partitioning = false, union_by_name = true)"
         )
     except UnicodeEncodeError as error:
         raise ValueError(
@@ -252,7 +269,7 @@ def _check(table: Table) -> None:
     """Raise ValueError unless a run could have written these rows."""
     classes = len(table.run.configuration.classes)
     found = table.query(
-        f"select photo from outcomes where not coalesce({_GOOD}, false) limit 1", [classes] * 5
+        f"select photo from outcomes where not coalesce({_GOOD}, false) limit 1", [classes] * 6
     )
     if found:
         raise ValueError(f"the row of {printable(found[0][0] or 'no photo')} is none that a run writes")
@@ -287,6 +304,11 @@ _GOOD = f"""
     and not isnan(list_max(margins)) and list_min(margins) <= margin
     and rival = rivals[worst_row * position_columns + worst_column + 1]
     and list_min(rivals) >= 0 and list_max(rivals) <= ? - 1 and ? > 0
+    and (rank is null) = (least_rank is null)
+    and (rank is null or (
+        rank >= 1 and least_rank between rank and ?
+        and (rank = 1) = (prediction = coalesce(label, prediction))
+        and (least_rank = 1) = (verdict = '{Verdict.CERTIFIED}')))
 """
 
 

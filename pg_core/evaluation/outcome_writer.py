@@ -70,9 +70,10 @@ class OutcomeWriter:
             rows = opened(folder, parts).query(
                 f"select photo, setting, {', '.join(Counted._fields)} from outcomes"
             )
-            for photo, setting, sha256, label, undefended, prediction, verdict, delta in rows:
-                prediction = ALERT if prediction is None else prediction
-                counted = Counted(sha256, label, undefended, prediction, Verdict(verdict), delta)
+            for photo, setting, *values in rows:
+                row = Counted(*values)
+                prediction = ALERT if row.prediction is None else row.prediction
+                counted = row._replace(prediction=prediction, verdict=Verdict(row.verdict))
                 self._known[name_of(photo)][setting] = counted
 
     def known(self, photo: Photo) -> Mapping[str, Counted]:
@@ -258,6 +259,8 @@ def _arrow(results: Sequence[CaseResult], run: Run) -> pa.Table:
             "positions": "placements" if result.placements else "windows",
             "position_rows": rows,
             "position_columns": columns,
+            "rank": result.rank,
+            "least_rank": result.least_rank,
         }
         for name, value in values.items():
             plain[name].append(value)

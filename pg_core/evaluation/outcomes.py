@@ -28,6 +28,8 @@ class Counted(NamedTuple):
     prediction: int
     verdict: Verdict
     delta: float
+    rank: int | None = None
+    least_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class CaseResult:
     column), infinite where there is no bound. `figure5_case` is the case that the label is in under a counterexample
     in the worst window of robust masking, if one is known. `delta` is as in `LocalFeatures`, `tolerance` the largest
     of any window; `seconds` is how long the defence took, the run of the network that all share left out. `margins`
-    and `rivals` are those of every window or placement, margins rounded down to float32.
+    and `rivals` are those of every window or placement, margins rounded down to float32. `rank` is the place of the
+    certified class by score without a patch, and `least_rank` the least k for which it is proved to stay among the k
+    best (`pg_core.defences.ranks`); None under a defence without ranks.
     """
 
     photo: str
@@ -58,6 +62,8 @@ class CaseResult:
     margins: Float32[np.ndarray, "window_rows window_columns"] = field(compare=False, repr=False)
     rivals: Int16[np.ndarray, "window_rows window_columns"] = field(compare=False, repr=False)
     placements: bool = False
+    rank: int | None = None
+    least_rank: int | None = None
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -65,7 +71,7 @@ class CaseResult:
     @property
     def counted(self) -> Counted:
         """What accuracies count of it."""
-        return Counted(self.sha256, self.label, self.undefended, self.prediction, self.verdict, self.delta)
+        return Counted(*(getattr(self, name) for name in Counted._fields))
 
     @property
     def shape(self) -> tuple[int, int]:

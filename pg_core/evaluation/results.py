@@ -56,16 +56,36 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class TopAccuracy:
+    """Over all photos, with the k best classes by score in the place of the best one: `clean` counts those whose true
+    class is among them without a patch (None for photos without labels), `certified` those whose true class, or
+    without labels whose defended prediction, is proved to stay among them (`pg_core.defences.ranks`)."""
+
+    k: int
+    clean: Proportion | None
+    certified: Proportion
+
+    def summary(self) -> JSON:
+        """As JSON takes it; intervals are Wilson's, 95 %."""
+        return {"k": self.k, **_shares(self.clean, self.certified)}
+
+    def __str__(self) -> str:
+        clean = "" if self.clean is None else f"clean {self.clean}, "
+        return f"among the best {self.k}: {clean}certified {self.certified}"
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """One defence over all photos. `clean` counts right defended predictions (None for photos without labels),
     `certified` the photos for whose true class, or without labels for whose defended prediction, the claim is proved
     (None where nothing is claimed), `verdicts` each verdict for the photos of each class, in the network's order; of
-    each undefended prediction without labels."""
+    each undefended prediction without labels, `top` the same for those k that were asked for."""
 
     setting: Setting
     clean: Proportion | None
     certified: Proportion | None
     verdicts: tuple[Mapping[Verdict, int], ...]
+    top: tuple[TopAccuracy, ...] = ()
 
     @property
     def counted(self) -> dict[str, int]:
@@ -74,13 +94,10 @@ class Accuracy:
 
     def summary(self, classes: tuple[str, ...]) -> JSON:
         """As JSON takes it; intervals are Wilson's, 95 %."""
-        certified = "certified_share" if self.clean is None else "certified_accuracy"
         return {
             **self.setting.summary(),
-            "clean_accuracy": None if self.clean is None else self.clean.share,
-            "clean_interval": None if self.clean is None else list(self.clean.interval),
-            certified: None if self.certified is None else self.certified.share,
-            "certified_interval": None if self.certified is None else list(self.certified.interval),
+            **_shares(self.clean, self.certified),
+            **({"top": [own.summary() for own in self.top]} if self.top else {}),
             "verdicts": self.counted,
             "verdicts_by_class": {
                 name: {str(verdict): own[verdict] for verdict in Verdict if own.get(verdict)}
@@ -180,7 +197,7 @@ class Evaluation:
             first = f"{self.configuration.model}, {self.folder}, n = {self.n}, without labels: no accuracy"
         runs = [
             f"  {run.setting}: {'' if run.clean is None else f'clean {run.clean}, '}certified "
-            f"{run.certified or 'nothing'}"
+            f"{run.certified or 'nothing'}{''.join(f'; {own}' for own in run.top)}"
             for run in self.runs
         ]
         words = {
@@ -253,6 +270,17 @@ def in_brief(names: tuple[str, ...], what: str, fate: str = "passed over") -> st
     return f"{len(names)} {what}{'' if len(names) == 1 else 's'} {fate}: {', '.join(names[:3])}{more}"
 
 
+def _shares(clean: Proportion | None, certified: Proportion | None) -> JSON:
+    """Both with their intervals; without labels what is certified is no accuracy."""
+    name = "certified_share" if clean is None else "certified_accuracy"
+    return {
+        "clean_accuracy": None if clean is None else clean.share,
+        "clean_interval": None if clean is None else list(clean.interval),
+        name: None if certified is None else certified.share,
+        "certified_interval": None if certified is None else list(certified.interval),
+    }
+
+
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:
     configuration, n = configuration_of(content["configuration"]), int(content["n"])
     return Evaluation(
@@ -274,9 +302,18 @@ def _consistent(evaluation: Evaluation) -> bool:
         and counted[Verdict.CERTIFIED] == (run.certified.count if run.certified else 0)
         and (run.certified is None) == (run.setting.claim is Claim.NOTHING)
         and counted[Verdict.MISCLASSIFIED] + counted[Verdict.ALERT] == evaluation.n - run.clean.count
+        and all(_adds_up(run, own) for own in run.top)
         for run in evaluation.runs
         for counted in (run.counted,)
     )
+
+
+def _adds_up(run: Accuracy, top: TopAccuracy) -> bool:
+    """Whether as many photos as under the best class alone, or more, count among the k best."""
+    if run.clean is None or run.certified is None or top.clean is None or top.k < 1:
+        return False
+    pairs = ((run.clean.count, top.clean.count), (run.certified.count, top.certified.count))
+    return all(one == own if top.k == 1 else one <= own for one, own in pairs)
 
 
 def _accuracy(run: Mapping[str, Any], n: int, classes: tuple[str, ...]) -> Accuracy:
@@ -288,6 +325,14 @@ def _accuracy(run: Mapping[str, Any], n: int, classes: tuple[str, ...]) -> Accur
         tuple(
             Counter({Verdict(verdict): int(count) for verdict, count in by_class.get(name, {}).items()})
             for name in classes
+        ),
+        tuple(
+            TopAccuracy(
+                int(own["k"]),
+                _proportion(own["clean_accuracy"], n),
+                _proportion(own["certified_accuracy"], n),
+            )
+            for own in run.get("top", ())
         ),
     )
 

@@ -21,7 +21,7 @@ from pg_core.datasets.folders import Photo
 from pg_core.defences.base import DefenceInput
 from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
 from pg_core.defences.registry import defence_spec
-from pg_core.evaluation.cases import EvaluationCase, configure_run, network_runs
+from pg_core.evaluation.cases import EvaluationCase, checked_top, configure_run, network_runs
 from pg_core.evaluation.judging import judge
 from pg_core.evaluation.lines import folder_name
 from pg_core.evaluation.outcomes import CaseResult, setting_keys
@@ -69,6 +69,7 @@ def evaluate(
     report: Report | None = None,
     logits: str | Path | None = None,
     skip_unreadable: bool = False,
+    top: Sequence[int] = (),
 ) -> Evaluation:
     """Run the network on each photo that has no rows in `table` yet, and count.
 
@@ -77,9 +78,11 @@ def evaluate(
     that is missing is not counted, and the evaluation names both, and damaged parts. The photos' folder may have
     another name than in the table, as long as one of its photos is there. logits is a folder where local logits are
     kept, so that other cases need no network. With skip_unreadable a photo that cannot be read is named in the
-    evaluation, which does not count it. Photos have a label, or none has one. Raises ValueError if the table is of
-    another network or of the photos of another folder, ImageError for a bad photo, or if all are, FileError for a file
-    that cannot be written; the text of a KeyboardInterrupt, or a note of the error, says how many photos are kept.
+    evaluation, which does not count it. top holds each k for which labels among the k best are counted (T = 0).
+    Photos have a label, or none has one. Raises ValueError if the table is of another network or of the photos of
+    another folder, if a row of it or a defence has no ranks for top, ImageError for a bad photo, or if
+    all are, FileError for a file that cannot be written; the text of a KeyboardInterrupt, or a note of the error, says
+    how many photos are kept.
     """
     if not photos or not cases:
         raise ValueError(f"expected at least one photo and one defence, got {len(photos)} and {len(cases)}")
@@ -91,7 +94,7 @@ def evaluate(
         kept = _local_logits(model, photo, look, store)
         return Seen(kept.local_logits, kept.delta, *_views(model, look, left, within))
 
-    return measure(see, photos, cases, configuration, table, report, logits, skip_unreadable)
+    return measure(see, photos, cases, configuration, table, report, logits, skip_unreadable, top)
 
 
 def measure(
@@ -103,12 +106,14 @@ def measure(
     report: Report | None = None,
     logits: str | Path | None = None,
     skip_unreadable: bool = False,
+    top: Sequence[int] = (),
 ) -> Evaluation:
     """The same for whatever `see` looks at, photos or maps of local logits."""
     if len({photo.label is None for photo in photos}) > 1:
         raise ValueError("expected a label for every photo, or for none")
     keyed = dict(zip(setting_keys(configuration), cases, strict=True))
-    tally = Tally(configuration, labelled=photos[0].label is not None)
+    top = checked_top(top, cases, len(configuration.classes))
+    tally = Tally(configuration, photos[0].label is not None, top)
     unreadable: list[str] = []
     with _writer(table, configuration, cases, photos[0]) as writer:
         changed = () if writer is None else _going_on(writer, photos)

@@ -135,6 +135,63 @@ def changed(table, change=lambda rows: rows, metadata=lambda said: said):
         file.add_key_value_metadata({METADATA: said})
 
 
+def of_schema_1(table):
+    """Make the one part such a part as runs wrote before rows had ranks."""
+    changed(
+        table,
+        lambda rows: rows.drop_columns(["rank", "least_rank"]),
+        lambda said: said.replace(b'"schema": 2', b'"schema": 1'),
+    )
+
+
+def test_the_ranks_of_a_row_are_those_of_its_certificate(photos, table):
+    model, opened = Colours(), open_table(table)
+    asked = "select setting, rank, least_rank from outcomes where photo = ?"
+    for photo in photos:
+        local_logits = model.local_logits(photo.framed(model.image_size, model.part).pixels)
+        rows = {key: ranks for key, *ranks in opened.query(asked, [photo.name])}
+        for key, case in zip(setting_keys(opened.run.configuration), CASES, strict=True):
+            certificate = case.defence.certify(local_logits, photo.label)
+            if case.name == "masking":
+                assert rows[key] == [certificate.rank, certificate.worst_rank]
+            else:
+                assert rows[key] == [None, None]
+
+
+def test_a_table_without_ranks_is_still_read_and_still_gone_on_from(photos, table):
+    newer = open_table(table)
+    asked = "select * exclude (seconds, rank, least_rank) from outcomes order by photo, setting"
+    rows, verdicts = newer.query(asked), newer.verdicts()
+    of_schema_1(table)
+    older = open_table(table)
+    assert older.query(asked) == rows
+    assert older.verdicts() == verdicts
+    assert older.query("select distinct rank, least_rank from outcomes") == [(None, None)]
+    assert all(from_json(line)["least_rank"] is None for line in as_lines(older).splitlines())
+    more = (*CASES, *evaluation_cases(CONFIG, ((4, 4),), ("clipping",)))
+    assert evaluate(Colours(), photos, more, table).runs == evaluate(Colours(), photos, more).runs
+    mixed = open_table(table)
+    assert mixed.query("select defence, count(rank), count(least_rank) from outcomes group by all") == [
+        (name, 9 * (name == "clipping"), 9 * (name == "clipping"))
+        for (name,) in mixed.query("select defence from outcomes group by all")
+    ]
+
+
+def test_parts_with_and_without_ranks_are_put_together(photos, table, monkeypatch):
+    of_schema_1(table)
+    monkeypatch.setattr("pg_core.evaluation.outcome_writer._SMALL_PARTS", 2)
+    more = (*CASES, *evaluation_cases(CONFIG, ((4, 4),), ("clipping",)))
+    evaluate(Colours(), photos, more, table)
+    assert len(list(table.glob("part-*"))) == 1
+    assert open_table(table).query("select count(*), count(rank) from outcomes") == [(9 * len(more), 9)]
+
+
+def test_the_best_k_are_not_counted_from_rows_without_ranks(photos, table):
+    of_schema_1(table)
+    with pytest.raises(ValueError, match="got a row without one, of an earlier version: name another table"):
+        evaluate(Colours(), photos, CASES[:1], table, top=(2,))
+
+
 def with_first(name, value):
     """Another value in the first row."""
 
@@ -172,6 +229,10 @@ SPOILT = {
     "setting": with_first("setting", "ab" * 32),
     "defence": with_first("defence", "masking of another kind"),
     "parameters": with_first("parameters", "{}1"),
+    "rank": with_first("rank", 0),
+    "rank without the other": with_first("least_rank", None),
+    "rank above all classes": with_first("least_rank", 4),
+    "rank of another verdict": with_first("least_rank", lambda least: 2 if least == 1 else 1),
     "twice": lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]),
 }
 
@@ -219,7 +280,9 @@ FOREIGN = {
     "no configuration": lambda said: b"",
     "no JSON": lambda said: b"{",
     "nested": lambda said: b"[" * 100_000,
-    "another version": lambda said: said.replace(b'"schema": 1', b'"schema": 2'),
+    "another version": lambda said: said.replace(b'"schema": 2', b'"schema": 3'),
+    "the version before": lambda said: said.replace(b'"schema": 2', b'"schema": 1'),
+    "no version": lambda said: said.replace(b'"schema": 2', b'"schema": [2]'),
     "no classes": lambda said: said.replace(b'"classes"', b'"clases"'),
     "parameters too few": lambda said: said.replace(b'"parameters": [{', b'"parameters": [[{'),
 }

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from pg_core.defences.base import Claim, Verdict
 from pg_core.evaluation import published, results
 from pg_core.evaluation.proportion import Proportion
-from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting
+from pg_core.evaluation.results import Accuracy, Configuration, Evaluation, Setting, TopAccuracy
 from pg_core.geometry import ReceptiveField
 
 CLASSES = ("cat", "dog")
@@ -50,6 +51,30 @@ def evaluation():
 def test_a_summary_is_read_again_as_what_it_sums_up(evaluation, tmp_path):
     (tmp_path / "small-val.json").write_text(json.dumps(evaluation.summary(), indent=2))
     assert results.read_all(tmp_path) == {"small-val": evaluation}
+
+
+def with_top(evaluation, *top):
+    """The same, in whose first run labels among the best k are counted too: 4 of 7 are right, 3 certified."""
+    first, *others = evaluation.runs
+    counted = tuple(
+        TopAccuracy(k, Proportion(clean, 7), Proportion(certified, 7)) for k, clean, certified in top
+    )
+    return replace(evaluation, runs=(replace(first, top=counted), *others))
+
+
+def test_a_summary_with_the_best_k_is_read_again(evaluation, tmp_path):
+    ranked = with_top(evaluation, (1, 4, 3), (2, 7, 5))
+    (tmp_path / "small-val.json").write_text(json.dumps(ranked.summary(), indent=2))
+    assert results.read_all(tmp_path)["small-val"].runs[0].top == ranked.runs[0].top
+    assert "among the best 2: clean 100.0 % [64.6, 100.0], certified 71.4 % [35.9, 91.8]" in str(ranked)
+
+
+@pytest.mark.parametrize("top", [(1, 5, 3), (1, 4, 2), (2, 3, 3), (2, 7, 2), (0, 4, 3)])
+def test_fewer_labels_among_the_best_k_than_at_the_top_are_refused(evaluation, tmp_path, top):
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(with_top(evaluation, top).summary()))
+    with pytest.raises(ValueError, match="its shares, intervals and counts do not agree"):
+        results.read(path)
 
 
 @pytest.mark.parametrize(
