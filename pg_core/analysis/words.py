@@ -8,7 +8,7 @@ from pg_core.defences.base import Certificate, Claim, Defence, Verdict
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import spec_of
 from pg_core.defences.undefended import Undefended
-from pg_core.geometry import Windows, times
+from pg_core.geometry import Box, Windows, times
 from pg_core.io.json import SCHEMA
 from pg_core.io.printable import printable
 from pg_core.photos.framing import Framing, Space, Threat
@@ -69,6 +69,20 @@ def sentence(analysis: "Analysis") -> str:
     )
 
 
+def among_the_best(analysis: "Analysis", at: Box | None = None) -> str | None:
+    """Among how many of the best classes the label is proved to stay, whatever the patch, or one position, holds; in a
+    sentence. None under a defence that ranks no classes (`pg_core.defences.ranks`)."""
+    certificate, classes = analysis.certificate, len(analysis.classes)
+    if certificate.least_rank is None:
+        return None
+    k = int(certificate.worst_rank if at is None else certificate.least_rank[at.top, at.left])
+    where = "a patch shows" if at is None else f"this {places(certificate, one=True)} holds"
+    if k == classes:
+        return f"No place among the {classes:,} classes is proved for '{analysis.label}', but the last."
+    best = "the best class" if k == 1 else f"among the best {k:,} of {classes:,} classes"
+    return f"Whatever {where}, '{analysis.label}' stays {best} by score."
+
+
 def summary(analysis: "Analysis") -> Summary:
     """The numbers of the analysis, for JSON; classes by name."""
     features, threat = analysis.features, analysis.threat
@@ -124,6 +138,7 @@ def summarise(defence: Defence, certificate: Certificate, classes: tuple[str, ..
         f"{what}_undecided": int(certificate.undecided.sum()),
         "tolerance": float(certificate.tolerance[at]),
         "smallest_margin": finite(certificate.margin[at]),
+        **_of_ranks(certificate),
         "worst": {
             "row": at[0],
             "column": at[1],
@@ -183,6 +198,12 @@ def _overtaken(analysis: "Analysis") -> str:
         return f"There is no bound for what '{rival}' reaches against '{analysis.label}'."
     could = "overtake" if margin < 0 else "draw level with"
     return f"Smallest margin {margin:+.4g}: '{rival}' could {could} '{analysis.label}'."
+
+
+def _of_ranks(certificate: Certificate) -> Summary:
+    if certificate.rank is None:
+        return {}
+    return {"rank": int(certificate.rank), "least_rank": int(certificate.worst_rank)}
 
 
 def _of_robust_masking(defence: RobustMasking) -> Summary:

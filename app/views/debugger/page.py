@@ -127,6 +127,7 @@ def _of_robust_masking(
             "included, which is estimated.",
         )
         st.markdown(f"**{text.status(analysis, malicious, status, None)}.**")
+        _among_the_best(analysis, malicious)
         masking.branches(analysis, told)
     if status is not WindowStatus.CERTIFIED:
         settings = chosen.choice, tried.asked, tried.threat, analysis.label
@@ -158,6 +159,7 @@ def _of_any_defence(analysis: Analysis, malicious: Box) -> None:
             "tolerance included, which is estimated.",
         )
         st.markdown(f"**{text.status(analysis, malicious, *analysis.known(malicious))}.**")
+        _among_the_best(analysis, malicious)
         st.markdown(
             f"- **lower bound = {text.number(told.lower.bound)}**: {lower}.\n"
             f"- **upper bound = {text.number(told.upper.bound)}**: {upper}.\n"
@@ -187,6 +189,13 @@ def _metrics(
         in_markdown(analysis.rival(at)),
         help=f"The class that comes closest to the label at this {text.place(at, one=True)}.",
     )
+
+
+def _among_the_best(analysis: Analysis, at: Box) -> None:
+    """What is proved of the label's place among all classes, where the defence ranks them."""
+    told = text.among_the_best(analysis, at)
+    if told is not None:
+        st.markdown(told, help=text.BEST)
 
 
 def _bounds(analysis: Analysis, told: Explanation, title: str) -> None:

@@ -4,6 +4,7 @@ Not here: what a defence says of its own bounds, see `pg_core.defences.spec`.
 """
 
 from app.markup import in_formula, in_markdown
+from pg_core.analysis import words
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import places
 from pg_core.defences.base import Claim
@@ -15,6 +16,11 @@ from pg_core.geometry import Box, PatchPositions, Window
 
 NOT_KNOWN = "not known"
 NO_BOUND = "no bound"
+BEST = (
+    "The bounds of all classes hold at once. So the rivals whose upper bound reaches the label's lower bound are "
+    "counted: with n of them, the label stays among the best n + 1 by score. That it may fall further is no attack: "
+    "the rivals need not all rise at once."
+)
 
 
 def number(value: float, signed: bool = False) -> str:
@@ -54,6 +60,12 @@ def status(analysis: Analysis, at: Box, known: WindowStatus, found: Counterexamp
         case WindowStatus.OPEN:
             told = f"? open: {'neither a certificate nor a counterexample' if witness else 'no certificate'}"
     return told if witness else f"{told}; whether there is a counterexample is *{NOT_KNOWN}*"
+
+
+def among_the_best(analysis: Analysis, at: Box) -> str | None:
+    """Among how many of the best classes the label stays here, in Markdown; None where the defence ranks none."""
+    told = words.among_the_best(analysis, at)
+    return told and in_markdown(told)
 
 
 def status_in_table(analysis: Analysis, known: WindowStatus | None) -> str | None:
