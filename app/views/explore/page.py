@@ -21,7 +21,7 @@ from app.views.explore import bounds, exports, text
 from app.views.explore.verdict import about_optimised, about_pixels, introduce, verdict
 from pg_core.analysis.effect import PatchEffect
 from pg_core.analysis.photo import Analysis
-from pg_core.analysis.words import number, places
+from pg_core.analysis.words import among_the_best, number, places
 from pg_core.defences.base import Claim, DefenceInput
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
@@ -128,6 +128,9 @@ def _photo_alone(clean: Analysis) -> None:
         f"{places(certificate, one=True)}. Where something is claimed, a margin above the tolerance, which is "
         f"estimated, is a proof: {certificate.tolerance[worst]:.2g} here.",
     )
+    told = among_the_best(clean)
+    if told is not None:
+        st.caption(in_markdown(told), help=text.BEST)
 
 
 def _position(

@@ -26,6 +26,11 @@ EVIDENCE = (
     "adds up."
 )
 
+BEST = (
+    "The bounds of all classes hold at once: in each window, or placement, the rivals whose upper bound reaches the "
+    "label's lower bound are counted, and the worst one is told. That the label may fall further is no attack."
+)
+
 GLOSSARY = r"""
 - **Local logits** $u$: the network classifies each place of the photo from a small *receptive field* of pixels
   around it, so a patch corrupts only the places that see it: a *window* of $k = \lceil (p + r - 1)/s \rceil$ cells

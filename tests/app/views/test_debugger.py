@@ -18,6 +18,7 @@ from pg_core import (
     load_model,
     sample_path,
 )
+from pg_core.analysis.words import among_the_best
 from pg_core.defences.patchguard.explain import diagnose, failures
 from pg_core.defences.patchguard.witness import window_status
 from tests.app.test_page import PATIENCE, field
@@ -73,6 +74,16 @@ def test_the_worst_window_is_diagnosed_in_the_numbers_of_the_library(page, told)
     assert "✘ feature-space counterexample" in text(page)
     _, witness = window_status(told.defence, told.masking, told.certificate, worst)
     assert f"predicts **'{told.classes[witness.prediction]}'** instead of **'espresso'**" in text(page)
+
+
+def test_the_worst_window_says_among_how_many_of_the_best_classes_the_label_stays(page, told):
+    at = told.masking_certificate.worst
+    expected = in_markdown(among_the_best(told, at))
+    assert f"best {told.certificate.least_rank[at.top, at.left]} of 673" in expected
+    assert expected in text(page)
+    page.slider(key="whatif-threshold").set_value(0.2).run()
+    assert not page.exception
+    assert "among the best" not in text(page)
 
 
 def test_the_worst_window_is_tried_with_double_masking_of_the_same_evidence(page, told):
