@@ -1,6 +1,7 @@
 """From a photo to its certificate: what is said is what the numbers say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pg_core import (
     examine,
     extract,
 )
+from pg_core.analysis.words import among_the_best
 from pg_core.evidence.types import EVIDENCE_TYPES
 from pg_core.photos.framing import square
 from pg_core.photos.inference import SAFETY
@@ -260,3 +262,24 @@ def test_a_share_of_the_image_is_covered_and_fits(share, image_size):
     assert height <= image_size[0]
     assert width <= image_size[1]
     assert height == width or min(height, width) == min(image_size)
+
+
+def test_the_words_and_the_summary_tell_the_least_rank_where_the_defence_ranks_the_classes():
+    model = Colours()
+    features = extract(photo(), model)
+    ranked = examine(features, RobustMasking.for_patch(model, (8, 8)))
+    told, k = ranked.summary(), int(ranked.certificate.worst_rank)
+    assert (told["rank"], told["least_rank"]) == (ranked.certificate.rank, k)
+    sentences = {
+        1: f"Whatever a patch shows, '{ranked.label}' stays the best class by score.",
+        2: f"Whatever a patch shows, '{ranked.label}' stays among the best 2 of 3 classes by score.",
+        3: f"No place among the 3 classes is proved for '{ranked.label}', but the last.",
+    }
+    for least, sentence in sentences.items():
+        certificate = replace(
+            ranked.certificate, least_rank=np.full_like(ranked.certificate.least_rank, least)
+        )
+        assert among_the_best(replace(ranked, certificate=certificate)) == sentence
+    without = examine(features, replace(ranked.robust_masking, threshold=0.2))
+    assert among_the_best(without) is None
+    assert "least_rank" not in without.summary()

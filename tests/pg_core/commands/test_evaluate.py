@@ -158,3 +158,21 @@ def test_what_ends_a_run_says_what_is_kept_and_the_command_that_goes_on(run, fol
     code, out, err = run(*command)
     assert (code, err, "n = 6" in out) == (0, "", True)
     assert len(list(Path(tmp_path / "it's").glob("part-*"))) == 2
+
+
+def test_the_best_k_are_counted_beside_the_best_one(run, maps, tmp_path):
+    options = ("evaluate", maps, "--window-size", "2x2", "--labels", tmp_path / "labels.json", "--top", 1, 3)
+    code, out, _ = run(*options, "--json")
+    (measured,) = json.loads(out)["runs"]
+    assert code == 0
+    assert [(own["k"], own["clean_accuracy"]) for own in measured["top"]] == [
+        (1, measured["clean_accuracy"]),
+        (3, 1.0),
+    ]
+    assert measured["top"][0]["certified_accuracy"] == measured["certified_accuracy"]
+    assert measured["top"][1]["certified_accuracy"] == 1.0
+    assert "among the best 3: clean 100.0 %" in run(*options)[1]
+    code, _, error = run(*options, "--threshold", 0.2)
+    assert code != 0
+    assert "expected a defence that ranks the classes for the best k" in error
+    assert "Traceback" not in error
