@@ -39,7 +39,7 @@ def test_what_is_installed_with_pip_has_the_bounds_of_the_files_of_requirements(
         required("requirements.txt")
     )
     assert sum(map(len, stated)) == len(required("requirements.txt"))  # each stands in one place only
-    # These stand with the tests: the page and the README's commands do without, but for training on tiles and clusters.
+    # These stand with the tests: the page and the README's commands do without, but for tiles and clusters.
     assert beside.items() <= bounds(required("tests/requirements.txt")).items()
 
 
