@@ -19,8 +19,8 @@ from pg_core.engines.base import BegunT, ItemT, Results, ResultT, Within, Work
 from pg_core.engines.node import Outcome, device_in_words, run
 from pg_core.io.parameters import shown
 
-_CHUNK = 8
-"""Items of a task; one where the work is long."""
+_CHUNK = 4
+"""Items of a task, one where the work is long: at the end of a run cores wait for the last tasks."""
 _TASKS = 3
 """Chunks under way for each core (or GPU): more would fill the store with photos, fewer let cores wait."""
 _RETRIES = 8

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_engines CIFAR10/test [photos]
 
-Three defences against patches of two sizes on so many photos (by default 300), in turn by each engine, three times; the
+Three defences against patches of two sizes on so many photos (by default 300), by each engine in turn, three times; a
 cluster has begun before. Exits with 1 if the ratio of the medians is below 0.9.
 """
 
@@ -47,9 +47,9 @@ def main() -> int:
         paces = [(pace(LocalEngine()), pace(cluster)) for _ in range(ROUNDS)]
     local, ray = (median(own) for own in zip(*paces, strict=True))
     print(
-        f"cifar10, {len(photos)} photos, {len(cases)} cases, {os.cpu_count()} cores, {torch.get_num_threads()} threads "
-        f"of torch: local {local:.1f}, ray {ray:.1f} photos a second (medians of {ROUNDS}), ratio {ray / local:.2f} "
-        f"(target {TARGET:g}, {'MISSED' if ray / local < TARGET else 'reached'})"
+        f"cifar10, {len(photos)} photos, {len(cases)} cases, {os.cpu_count()} cores, {torch.get_num_threads()} "
+        f"threads of torch: local {local:.1f}, ray {ray:.1f} photos a second (medians of {ROUNDS}), "
+        f"ratio {ray / local:.2f} (target {TARGET:g}, {'MISSED' if ray / local < TARGET else 'reached'})"
     )
     print("  ".join(f"{one:.1f}/{other:.1f}" for one, other in paces))
     return int(ray / local < TARGET)
