@@ -171,3 +171,16 @@ def test_every_defence_of_the_command_line_can_be_sent(model):
         except ValueError:
             continue  # not of this network
         assert pickle.loads(pickle.dumps(cases)) == cases
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--address", "auto"], "it goes with --engine ray"),
+        (["--engine", "ray", "--local-logits", "kept"], "kept by --engine local alone"),
+    ],
+)
+def test_options_that_an_engine_has_no_use_for_are_refused(run, capsys, folder, options, said):
+    with pytest.raises(SystemExit):
+        run("evaluate", folder, "--model", "cifar10", *options)
+    assert said in capsys.readouterr().err
