@@ -33,14 +33,14 @@ def bounds(requirements) -> dict[str, str]:
 def test_what_is_installed_with_pip_has_the_bounds_of_the_files_of_requirements():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {name: bounds(map(Requirement, own)) for name, own in project["optional-dependencies"].items()}
-    for_training = extras.pop("train")
+    beside = extras.pop("train") | extras.pop("cluster")
     stated = [bounds(map(Requirement, project["dependencies"])), *extras.values()]
     assert {name: own for part in stated for name, own in part.items()} == bounds(
         required("requirements.txt")
     )
     assert sum(map(len, stated)) == len(required("requirements.txt"))  # each stands in one place only
-    # These stand with the tests: the page and the README's commands do without, but for training on tiles.
-    assert for_training.items() <= bounds(required("tests/requirements.txt")).items()
+    # These stand with the tests: the page and the README's commands do without, but for tiles and clusters.
+    assert beside.items() <= bounds(required("tests/requirements.txt")).items()
 
 
 @pytest.mark.parametrize("direct", required("requirements.txt"), ids=lambda direct: direct.name)

@@ -13,8 +13,8 @@ from pg_core.analysis.certify import usual_defence
 from pg_core.analysis.inputs import configure
 from pg_core.analysis.photo import Analysis
 from pg_core.analysis.words import places
+from pg_core.commands import engine, photo
 from pg_core.commands import options as values
-from pg_core.commands import photo
 from pg_core.datasets.folders import labelled_photos
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.evaluation.cases import evaluation_cases
@@ -45,7 +45,7 @@ the network sees; printing, light and angle are another threat. At a certified p
 _WORST = re.compile(r"worst:([1-9][0-9]{0,3})")
 _OF_A_PHOTO, _OF_A_FOLDER = (
     ("patch_space", "view", "label", "target", "output"),
-    ("limit", "lines", "skip_unreadable"),
+    ("limit", "lines", "skip_unreadable", "engine"),
 )
 
 
@@ -108,9 +108,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=f"write outcomes of a folder here, and go on from what is there; {values.OUTPUT}",
     )
     values.add_skip_unreadable(attack)
+    engine.add_options(attack)
 
     def run(options: argparse.Namespace) -> Iterator[str]:
         photo.check(attack, options)
+        engine.check(attack, options)
         folder = options.photo.is_dir()
         refused = _OF_A_PHOTO if folder else _OF_A_FOLDER
         given = [name for name in refused if getattr(options, name)]
@@ -173,8 +175,13 @@ def _attack_folder(options: argparse.Namespace) -> Iterator[str]:
     budget = Budget(options.placements, options.steps, options.restarts, options.seed)
     skip = options.skip_unreadable
     cure = nullcontext() if skip else values.cure_for_unreadable()
-    with cure, values.cure_for_unwritable(), values.progress_line() as report:
-        bracket = attack_photos(model, photos, case, budget, options.lines, report, skip)
+    with (
+        engine.engine(options) as chosen,
+        cure,
+        values.cure_for_unwritable(),
+        values.progress_line() as report,
+    ):
+        bracket = attack_photos(model, photos, case, budget, options.lines, report, skip, chosen)
     yield as_json(bracket.summary()) if options.json else str(bracket)
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pg_core.analysis.inputs import configure
+from pg_core.commands import engine, photo
 from pg_core.commands import options as values
-from pg_core.commands import photo
 from pg_core.datasets.base import DATASETS, Dataset
 from pg_core.datasets.folders import other_files
 from pg_core.datasets.local_logits import read_labels, read_local_logits
@@ -51,6 +51,7 @@ photos measured again.
 
   python -m pg_core evaluate imagenette/val --model imagenette --patch-size 23 32 39 --table val
   python -m pg_core evaluate imagenet/val --model tiles-imagenet --patch-size 2% --top 1 5
+  python -m pg_core evaluate cifar10/test --model cifar10 --table test --engine ray --address auto
   python -m pg_core evaluate photos.csv --network mine.network.json --patch-size 2% --table mine
   python -m pg_core evaluate maps.npz --window-size 6x6 --layout classes,rows,columns --table maps
 """
@@ -59,7 +60,16 @@ photos measured again.
 _DEFAULTS: dict[str, Value] = {MASKS_PER_AXIS.name: 6}
 """Where a command can wait longer than a page: PatchCleanser's, as published."""
 _MODEL, _PATCH_SIZES = "imagenette", (0.01, 0.02, 0.03)
-_OF_PHOTOS = ("model", "weights", "network", "device", "patch_size", "local_logits", "skip_unreadable")
+_OF_PHOTOS = (
+    "model",
+    "weights",
+    "network",
+    "device",
+    "patch_size",
+    "local_logits",
+    "skip_unreadable",
+    "engine",
+)
 _OF_MAPS = ("window_size", "layout", "wrapping", "labels", "delta")
 _LONG = 60.0
 """Seconds; a longer run is announced."""
@@ -140,6 +150,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         f"{values.OUTPUT}",
     )
     values.add_skip_unreadable(evaluate_folder)
+    engine.add_options(evaluate_folder)
     maps = evaluate_folder.add_argument_group("for an .npz file of local logits")
     maps.add_argument(
         "--window-size",
@@ -155,6 +166,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         if options.lines is not None and options.table is None:
             evaluate_folder.error("--lines writes the rows of a table: it goes with --table")
         photo.check(evaluate_folder, options)
+        engine.check(evaluate_folder, options)
         of_maps = options.photos.suffix.lower() == ".npz"
         for name in _OF_PHOTOS if of_maps else _OF_MAPS:
             if getattr(options, name) not in (None, False):
@@ -198,7 +210,7 @@ def _photos(options: argparse.Namespace) -> Evaluation:
     cases = evaluation_cases(config, sizes, options.defence, options.threshold)
     skip = options.skip_unreadable
     cure = nullcontext() if skip else values.cure_for_unreadable()
-    with cure, values.progress_line() as report:
+    with engine.engine(options) as chosen, cure, values.progress_line() as report:
         told = _announced(report, network_runs(cases))
         result = evaluate(
             model,
@@ -210,6 +222,7 @@ def _photos(options: argparse.Namespace) -> Evaluation:
             options.local_logits,
             skip,
             options.top,
+            chosen,
         )
     others = other_files(options.photos) if options.photos.is_dir() else ()
     return replace(result, other_files=others)

@@ -79,6 +79,11 @@ class Photo:
         """The folder below which the name begins."""
         return self.path.parents[self.name.count("/")].resolve()
 
+    @property
+    def packed(self) -> bool:
+        """Whether the file holds other photos too."""
+        return False
+
     def is_there(self, name: str) -> bool:
         """Whether there is a photo of another name beside this one."""
         return (self.root / name).is_file()

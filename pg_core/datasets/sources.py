@@ -46,6 +46,10 @@ class ZippedPhoto(Photo):
         """The zip."""
         return self.path.resolve()
 
+    @property
+    def packed(self) -> bool:
+        return True
+
     def is_there(self, name: str) -> bool:
         """Whether there is a photo of another name in the zip."""
         return f"{self.prefix}{name}" in _archive(self.path).NameToInfo

@@ -16,7 +16,7 @@ from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.patchguard.spec import THRESHOLD
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import EVIDENCE, DefenceConfig, DefenceSpec, Value
-from pg_core.evaluation.results import Configuration, Setting
+from pg_core.evaluation.results import Configuration, Setting, Versions
 from pg_core.geometry import Size
 from pg_core.io.parameters import coerce_fields, whole
 from pg_core.networks.base import LocalModel
@@ -131,10 +131,21 @@ def configure_run(
     )
 
 
-def versions() -> tuple[tuple[str, str | None], ...]:
+def versions() -> Versions:
     """Those of pg_core, Python and the libraries that a result depends on."""
     return (
         ("pg_core", __version__),
         ("python", platform.python_version()),
         *((name, version(name)) for name in _VERSIONS),
     )
+
+
+def check_versions(expected: Versions) -> None:
+    """Raise ValueError, which names the first difference, unless the versions here are those that rows are recorded
+    under."""
+    here = dict(versions())
+    for name, version_there in expected:
+        if here.get(name) != version_there:
+            raise ValueError(
+                f"expected {name} {version_there} on every machine, got {here.get(name)}: install the same versions"
+            )

@@ -14,8 +14,9 @@ from pg_core.defences.base import DefenceInput
 from pg_core.defences.registry import defence_spec
 from pg_core.defences.spec import DefenceConfig, Value
 from pg_core.evaluation.cases import EvaluationCase, evaluation_cases, versions
+from pg_core.evaluation.measuring import Seen
 from pg_core.evaluation.results import Configuration, Evaluation
-from pg_core.evaluation.run import Seen, measure
+from pg_core.evaluation.run import measure
 from pg_core.evidence.arrays import LocalLogits
 from pg_core.geometry import ReceptiveField, Size
 from pg_core.io.parameters import shown
@@ -46,6 +47,18 @@ class _MapPhoto(Photo):
         assert self.of is not None
         ((_, values),) = with_values([self.of])
         return values
+
+
+class _SeeMaps:
+    """What there is to see of a map: its values."""
+
+    def __call__(self, photo: Photo, cases: Sequence[EvaluationCase], report: Report | None) -> Seen:
+        assert isinstance(photo, _MapPhoto)
+        assert photo.of is not None
+        return Seen(photo.values(), photo.of.delta, {}, {})
+
+    def moved(self, device: str | None) -> "_SeeMaps":
+        return self  # No network computes.
 
 
 def map_cases(
@@ -98,15 +111,10 @@ def evaluate_maps(
         versions(),
     )
 
-    def see(photo: Photo, left: Sequence[EvaluationCase], within: Report | None) -> Seen:
-        assert isinstance(photo, _MapPhoto)
-        assert photo.of is not None
-        return Seen(photo.values(), photo.of.delta, {}, {})
-
     photos = [
         _MapPhoto(own.path, own.name, None if labels is None else labels[own.name], of=own) for own in maps
     ]
-    return measure(see, photos, cases, configuration, table, report, top=top)
+    return measure(_SeeMaps(), photos, cases, configuration, table, report, top=top)
 
 
 def _field(own: LocalLogitMap) -> ReceptiveField:

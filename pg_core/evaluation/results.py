@@ -107,6 +107,10 @@ class Accuracy:
         }
 
 
+Versions = tuple[tuple[str, str | None], ...]
+"""Those of pg_core, Python and the libraries, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """All that an outcome depends on besides the photo: two runs with equal configurations may share a file of
@@ -122,7 +126,7 @@ class Configuration:
     receptive_field: ReceptiveField
     weights_sha256: str | None
     settings: tuple[Setting, ...]
-    versions: tuple[tuple[str, str | None], ...]
+    versions: Versions
     device: str | None = None
 
     def network(self) -> JSON:

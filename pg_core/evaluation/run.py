@@ -6,56 +6,32 @@ is a row of a table, so a run that was killed goes on where it stopped, for the 
 """
 
 import json
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pg_core.datasets.folders import Photo
-from pg_core.defences.base import DefenceInput
-from pg_core.defences.patchcleanser.inference import mean_logits, two_mask_predictions
-from pg_core.defences.registry import defence_spec
+from pg_core.engines.base import Engine
+from pg_core.engines.local import LocalEngine
 from pg_core.evaluation.cases import EvaluationCase, checked_top, configure_run, network_runs
-from pg_core.evaluation.judging import judge
 from pg_core.evaluation.lines import folder_name
-from pg_core.evaluation.outcomes import CaseResult, setting_keys
+from pg_core.evaluation.measuring import Measuring, See, SeeByNetwork, Unmeasured
+from pg_core.evaluation.outcomes import setting_keys
 from pg_core.evaluation.results import Configuration, Evaluation
-from pg_core.evaluation.store import Kept, Store
+from pg_core.evaluation.store import Store
 from pg_core.evaluation.tally import Tally
-from pg_core.evidence.arrays import LocalLogits
 from pg_core.io import files
 from pg_core.io.files import FileError
 from pg_core.io.progress import Pace, Progress, Report
 from pg_core.networks.base import LocalModel
-from pg_core.photos.inference import extract
-from pg_core.photos.read import FramedPhoto, ImageError
+from pg_core.photos.read import ImageError
 
 if TYPE_CHECKING:
     from pg_core.evaluation.outcome_writer import OutcomeWriter
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What the defences are given of one photo: local logits with their error, and the inputs of those cases whose
-    defence takes others, with the seconds that each took."""
-
-    local_logits: LocalLogits
-    delta: float
-    views: Mapping[EvaluationCase, np.ndarray]
-    seconds: Mapping[EvaluationCase, float]
-
-
-See = Callable[[Photo, Sequence[EvaluationCase], Report | None], Seen]
-"""From a photo, what is measured on it, and a function that is told the progress within it; raises ImageError for one
-that cannot be read."""
-
-_T = TypeVar("_T")
+_LOCAL = LocalEngine()
 _MOST_CLASSES = 2**15
 """A row has a rival for each window in 16 bits."""
 
@@ -70,6 +46,7 @@ def evaluate(
     logits: str | Path | None = None,
     skip_unreadable: bool = False,
     top: Sequence[int] = (),
+    engine: Engine = _LOCAL,
 ) -> Evaluation:
     """Run the network on each photo that has no rows in `table` yet, and count.
 
@@ -79,22 +56,20 @@ def evaluate(
     another name than in the table, as long as one of its photos is there. logits is a folder where local logits are
     kept, so that other cases need no network. With skip_unreadable a photo that cannot be read is named in the
     evaluation, which does not count it. top holds each k for which labels among the k best are counted (T = 0).
-    Photos have a label, or none has one. Raises ValueError if the table is of another network or of the photos of
-    another folder, if a row of it or a defence has no ranks for top, ImageError for a bad photo, or if
-    all are, FileError for a file that cannot be written; the text of a KeyboardInterrupt, or a note of the error, says
-    how many photos are kept.
+    Photos have a label, or none has one. Every engine gives the same rows; a cluster keeps no local logits.
+    Raises ValueError if the table is of another network or of the photos of another folder, if a row of it or a
+    defence has no ranks for top, ImageError for a bad photo, or if all are, FileError for a file that cannot be
+    written; the text of a KeyboardInterrupt, or a note of the error, says how many photos are kept.
     """
     if not photos or not cases:
         raise ValueError(f"expected at least one photo and one defence, got {len(photos)} and {len(cases)}")
     configuration = configure_run(model, cases, weights_sha256)
+    if configuration.device is not None and engine.device is not None:
+        configuration = replace(configuration, device=engine.device)
     store = None if logits is None else _store(Path(logits), configuration)
 
-    def see(photo: Photo, left: Sequence[EvaluationCase], within: Report | None) -> Seen:
-        look = cache(partial(photo.framed, model.image_size, model.part))
-        kept = _local_logits(model, photo, look, store)
-        return Seen(kept.local_logits, kept.delta, *_views(model, look, left, within))
-
-    return measure(see, photos, cases, configuration, table, report, logits, skip_unreadable, top)
+    see = SeeByNetwork(model, store)
+    return measure(see, photos, cases, configuration, table, report, logits, skip_unreadable, top, engine)
 
 
 def measure(
@@ -107,6 +82,7 @@ def measure(
     logits: str | Path | None = None,
     skip_unreadable: bool = False,
     top: Sequence[int] = (),
+    engine: Engine = _LOCAL,
 ) -> Evaluation:
     """The same for whatever `see` looks at, photos or maps of local logits."""
     if len({photo.label is None for photo in photos}) > 1:
@@ -120,39 +96,31 @@ def measure(
         unmeasured = []
         for photo in photos:
             rows = {} if writer is None else writer.known(photo)
-            if keyed.keys() <= rows.keys():
-                tally.add(photo.name, rows)
+            left = tuple(key for key in keyed if key not in rows)
+            if left:
+                unmeasured.append(Unmeasured(photo, left))
             else:
-                unmeasured.append(photo)
+                tally.add(photo.name, rows)
         finished = tally.n
         pace = Pace(len(photos), finished)
 
-        def look(done: int, listed: Photo) -> tuple[Photo, Seen]:
-            photo = listed.hashed()
-            left = [case for key, case in keyed.items() if writer is None or key not in writer.known(listed)]
-            return photo, see(photo, left, _within(report, pace, done, photo.name, left))
+        def within(number: int, item: Unmeasured) -> Report | None:
+            left = [keyed[key] for key in item.settings]
+            return _within(report, pace, finished + number, item.photo.name, left)
 
-        looks: Generator[Callable[[], tuple[Photo, Seen]], None, None] = (
-            partial(look, done, listed) for done, listed in enumerate(unmeasured, finished)
-        )
-        # The network runs on a photo while the defences judge the one before. Runs that take long are not begun early:
-        # an interrupt would wait for them.
-        ahead = network_runs(cases) == 1
         try:
-            with closing(_one_ahead(looks) if ahead else looks) as coming:
-                for done, (listed, looked) in enumerate(zip(unmeasured, coming, strict=True), finished + 1):
-                    rows = {} if writer is None else dict(writer.known(listed))
+            work = Measuring(see, keyed, configuration.versions)
+            with closing(engine.results(work, unmeasured, within)) as coming:
+                for done, (number, measured) in enumerate(coming, finished + 1):
+                    photo = unmeasured[number].photo
+                    rows = {} if writer is None else dict(writer.known(photo))
                     try:
-                        photo, seen = looked()
+                        results = measured()
                     except ImageError:
                         if not skip_unreadable:
                             raise
-                        unreadable.append(listed.name)
-                    except (RuntimeError, MemoryError) as error:  # as of a device without memory
-                        raise ValueError(f"{listed.name}: {_in_one_line(error)}") from error
+                        unreadable.append(photo.name)
                     else:
-                        left = {key: case for key, case in keyed.items() if key not in rows}
-                        results = _results(seen, photo, left)
                         if writer is not None:
                             writer.add(results)
                         tally.add(photo.name, rows | {own.setting: own.counted for own in results})
@@ -214,32 +182,6 @@ def _going_on(writer: "OutcomeWriter", photos: Sequence[Photo]) -> tuple[str, ..
     return writer.drop_changed(photos)
 
 
-def _one_ahead(works: Iterator[Callable[[], _T]]) -> Generator[Callable[[], _T], None, None]:
-    """What gives the result of each work, in turn; the next one is begun, in a thread, before a result is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[_T] | None = None
-        for work in works:
-            begun, coming = coming, pool.submit(work)
-            if begun is not None:
-                yield begun.result
-        if coming is not None:
-            yield coming.result
-
-
-def _in_one_line(error: Exception) -> str:
-    """What failed, in a word, and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"the network failed ({type(error).__name__}{f': {lines[0]}' if lines else ''})"
-
-
-def _results(seen: Seen, photo: Photo, cases: Mapping[str, EvaluationCase]) -> list[CaseResult]:
-    (results,) = judge(seen.local_logits[None], (photo,), cases, seen.delta, seen.views)
-    return [
-        replace(result, seconds=result.seconds + seen.seconds.get(cases[result.setting], 0.0))
-        for result in results
-    ]
-
-
 def _with_notes(
     evaluation: Evaluation, writer: "OutcomeWriter", photos: Sequence[Photo], tally: Tally
 ) -> Evaluation:
@@ -280,38 +222,9 @@ def _within(
     return show
 
 
-def _views(
-    model: LocalModel, look: Callable[[], FramedPhoto], cases: Sequence[EvaluationCase], report: Report | None
-) -> tuple[dict[EvaluationCase, np.ndarray], dict[EvaluationCase, float]]:
-    """What the defences see that look at pixels, or at the network's answers under pairs of masks, for which it runs
-    again and again; and how long each took."""
-    looking = [case for case in cases if defence_spec(case.name).input is not DefenceInput.LOCAL_LOGITS]
-    views, seconds = {}, {}
-    for case in looking:
-        began, seen = time.perf_counter(), look().pixels
-        if case.masks is not None:
-            seen = two_mask_predictions(mean_logits(model), seen, case.masks, report=report)
-        views[case], seconds[case] = seen[None], time.perf_counter() - began
-    return views, seconds
-
-
 def _store(folder: Path, configuration: Configuration) -> Store:
     """Where local logits of this network are kept, and of no other."""
     files.prepare_folder(folder)
     rows, columns = configuration.receptive_field.map_size(configuration.image_size)
     network = json.dumps(configuration.network(), sort_keys=True)
     return Store(folder, network, (len(configuration.classes), rows, columns))
-
-
-def _local_logits(
-    model: LocalModel, photo: Photo, look: Callable[[], FramedPhoto], store: Store | None
-) -> Kept:
-    """Local logits out of the store, or of the network, which are then stored."""
-    assert photo.sha256 is not None
-    kept = None if store is None else store.find(photo.sha256)
-    if kept is None:
-        features = extract(look(), model)
-        kept = Kept(features.local_logits, features.delta)
-        if store is not None:
-            store.keep(photo.sha256, kept)
-    return kept

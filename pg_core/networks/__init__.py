@@ -1,7 +1,8 @@
 """A network by its name, ready to use, and the one place where a device is chosen."""
 
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pg_core.networks.catalogue import (
     CIFAR10,
@@ -16,7 +17,18 @@ from pg_core.networks.catalogue import (
 if TYPE_CHECKING:
     from pg_core.networks.network import Network
 
-__all__ = ["CIFAR10", "IMAGENETTE", "MODELS", "TRAINED", "Description", "imagenet_classes", "load_model"]
+ModelT = TypeVar("ModelT")
+
+__all__ = [
+    "CIFAR10",
+    "IMAGENETTE",
+    "MODELS",
+    "TRAINED",
+    "Description",
+    "imagenet_classes",
+    "load_model",
+    "moved",
+]
 
 
 def load_model(name: str, device: str | None = None, weights: str | Path | None = None) -> "Network":
@@ -42,6 +54,20 @@ def load_model(name: str, device: str | None = None, weights: str | Path | None 
     # Weights are folded and converted: that is arithmetic too. They may be asked for gradients later on.
     with certifying(gradients=True):
         return _built(description, weights).eval().requires_grad_(False).to(chosen)
+
+
+def moved(model: ModelT, device: str | None) -> ModelT:
+    """A copy of a network on a device (None: the one that `load_model` takes); one without torch as it is. Raises
+    ValueError for a device that is not there."""
+    from torch import nn
+
+    from pg_core.networks.arithmetic import certifying
+    from pg_core.networks.network import choose_device
+
+    if not isinstance(model, nn.Module):
+        return model
+    with certifying(gradients=True):
+        return deepcopy(model).to(choose_device(device))
 
 
 def _built(description: Description, weights: str | Path | None) -> "Network":

@@ -80,8 +80,7 @@ class Network(nn.Module):
     @property
     def device(self) -> str:
         """Where it computes, in words: cpu, mps, or cuda with the name of the card."""
-        device = self.mean.device
-        return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+        return in_words(self.mean.device)
 
     def forward(
         self, pixels: Float[Tensor, "batch 3 height width"]
@@ -190,6 +189,11 @@ def choose_device(name: str | None = None) -> torch.device:
     except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(f"expected a device of this machine, such as cpu, got {name!r}") from error
     return torch.device(name)
+
+
+def in_words(device: torch.device) -> str:
+    """A device as evaluations record it."""
+    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
 def admitted(path: Path) -> Path:

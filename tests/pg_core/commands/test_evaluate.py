@@ -145,13 +145,13 @@ def test_what_ends_a_run_says_what_is_kept_and_the_command_that_goes_on(run, fol
         raise RuntimeError("CUDA out of memory\nTraceback of the driver")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pg_core.evaluation.run.extract", broken)
+        patched.setattr("pg_core.evaluation.measuring.extract", broken)
         code, out, err = run(*command)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "error: dog/1.png: " in err
     paint(folder / "dog" / "1.png", 9)
     with monkeypatch.context() as patched:
-        patched.setattr("pg_core.evaluation.run.extract", broken)
+        patched.setattr("pg_core.evaluation.measuring.extract", broken)
         code, out, err = run(*command)
     words = "dog/1.png: the network failed (RuntimeError: CUDA out of memory). 3 of 6 photos are kept"
     assert (code, out, err.count("\n"), words in err) == (1, "", 1, True)
