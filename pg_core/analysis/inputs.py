@@ -26,7 +26,13 @@ def configure(
     except ValueError:
         layers = None  # interval bounds say so themselves
     config = DefenceConfig(
-        model.receptive_field, model.image_size, model.evidence, patch_size, settings or {}, layers
+        model.receptive_field,
+        model.image_size,
+        model.evidence,
+        patch_size,
+        settings or {},
+        layers,
+        getattr(model, "head", None),
     )
     config.receptive_field.window_size(patch_size)
     return config

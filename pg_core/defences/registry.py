@@ -3,7 +3,7 @@
 from pg_core.defences import bounded, detection, smoothing, undefended
 from pg_core.defences.base import Defence
 from pg_core.defences.interval import bounds
-from pg_core.defences.patchcleanser import features, pixels
+from pg_core.defences.patchcleanser import features, head, pixels
 from pg_core.defences.patchguard import spec as patchguard
 from pg_core.defences.spec import DefenceConfig, DefenceSpec
 from pg_core.io.parameters import shown
@@ -19,6 +19,7 @@ DEFENCES: dict[str, DefenceSpec] = {
         detection.SPEC,
         bounds.SPEC,
         features.SPEC,
+        head.SPEC,
         pixels.SPEC,
     )
 }

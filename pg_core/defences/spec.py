@@ -79,7 +79,8 @@ class DefenceConfig:
     image that it sees, and settings by the names of parameters; a parameter that is not set has its default.
 
     `evidence` is the type that certifies best with the network; `network` the layers for interval bounds, where the
-    network has them (`pg_core.defences.interval.bounds.Layers`).
+    network has them (`pg_core.defences.interval.bounds.Layers`); `head` the classifier of what masks leave, where one
+    was trained for it (`pg_core.defences.patchcleanser.head.MaskingHead`).
     """
 
     receptive_field: ReceptiveField
@@ -88,6 +89,7 @@ class DefenceConfig:
     patch_size: Size
     settings: Mapping[str, Value] | tuple[tuple[str, Value], ...] = ()
     network: object = field(default=None, repr=False)
+    head: object = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         coerce_fields(self)

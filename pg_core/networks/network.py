@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from pg_core.defences.patchcleanser.head import MaskingHead
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.io.files import UnreadableError, regular
@@ -66,6 +67,7 @@ class Network(nn.Module):
         self.evidence = EvidenceType.named(evidence)
         self.weights_sha256 = weights_sha256
         self.part = member(Part, part)
+        self.head: MaskingHead | None = None
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
         self._lock = Lock()

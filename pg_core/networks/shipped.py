@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pg_core.defences.patchcleanser.head import MaskingHead
 from pg_core.io import files
 from pg_core.io.assets import asset
 from pg_core.io.json import as_json, from_json
@@ -27,11 +28,13 @@ _NAME = re.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 @dataclass(frozen=True, slots=True)
 class Card:
     """What loading needs of the card of shipped weights. `path` is the card's file, which also tells how they were
-    trained; what was measured with them is in assets/results."""
+    trained; what was measured with them is in assets/results. `head` is the classifier of what masks leave, if one was
+    trained for these weights."""
 
     path: Path
     network: Architecture
     sha256: str
+    head: MaskingHead | None = None
 
     @property
     def weights(self) -> Path:
@@ -46,7 +49,13 @@ def read_card(name: str, folder: Path = WEIGHTS) -> Card:
     path = folder / f"{name}.json"
     try:
         content = from_json(path.read_bytes())
-        return Card(path, architectures.from_json(content["network"]), str(content["sha256"]))
+        head = content.get("head")
+        return Card(
+            path,
+            architectures.from_json(content["network"]),
+            str(content["sha256"]),
+            None if head is None else MaskingHead.from_json(head),
+        )
     except FileNotFoundError:
         raise CheckpointError(f"{path.name}: missing in {folder}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

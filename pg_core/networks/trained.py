@@ -26,7 +26,7 @@ def load_trained(description: Description) -> Network:
             f"{card.path.name}: expected {description.receptive_field}, got {card.network.receptive_field}"
         )
     names = CIFAR10 if description.labels == "cifar10" else class_groups(description.labels)[0]
-    return card.network.placed(
+    network = card.network.placed(
         description.name,
         card.network.local(loaded(card, len(names)), len(names)),
         names,
@@ -38,3 +38,5 @@ def load_trained(description: Description) -> Network:
         deviation=_SIGNED,
         part=description.part,
     )
+    network.head = card.head
+    return network

@@ -14,16 +14,14 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
+from pg_core.defences.patchcleanser.rounds import two_rounds
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
-from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps, first_largest
+from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import Box, Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
-
-_CELLS_AT_A_TIME = 2**21
-"""Of masked maps in memory at once, 16 MB for each intermediate array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,7 @@ class FeatureMasking:
     def mask(self, evidence: EvidenceMap) -> DoubleMasking:
         """The same on evidence that is clipped already, as `clip` gives it or an adversary in feature space."""
         check_maps(evidence, "evidence", least_classes=1)
-        windows = self._windows(evidence)
-        outside = evidence.sum(axis=(-2, -1))[..., None, None] - windows.sums(evidence)
-        one = first_largest(np.moveaxis(outside, -3, -1)).reshape(*evidence.shape[:-3], windows.count)
-        votes = (one[..., None] == np.arange(evidence.shape[-3])).sum(axis=-2).astype(np.float64)
-        majority = first_largest(votes)
-        disagreer = np.full(majority.shape, -1)
-        for at in map(tuple, np.argwhere((one != majority[..., None]).any(axis=-1)).tolist()):
-            disagreer[at] = _first_consistent(evidence[at], windows, one[at], int(majority[at]))
-        own = np.take_along_axis(one, np.maximum(disagreer, 0)[..., None], axis=-1)[..., 0]
-        return DoubleMasking(np.where(disagreer < 0, majority, own), votes, one, majority, disagreer, windows)
+        return two_rounds(evidence, self._windows(evidence))
 
     def certify(
         self, local_logits: LocalLogits, label: Labels | int | None = None, delta: float = 0.0
@@ -132,35 +121,6 @@ class FeatureMasking:
     def _windows(self, evidence: EvidenceMap) -> Windows:
         rows, columns = evidence.shape[-2:]
         return Windows((rows, columns), self.window_size, self.wrapping)
-
-
-def second_round(
-    evidence: Float64[np.ndarray, "classes rows columns"], windows: Windows, masks: Int[np.ndarray, "masks"]
-) -> Int[np.ndarray, "masks windows"]:
-    """p_ij of theory §9, for the first masks i given by their flat positions in W and every second mask j: the class
-    with most evidence of one map outside both, the lowest one on ties."""
-    held = windows.holding(Window(0, 0, *windows.map_size))[masks].reshape(-1, 1, *windows.map_size)
-    left = np.where(held, 0.0, evidence)
-    outside = left.sum(axis=(-2, -1))[..., None, None] - windows.sums(left)
-    return first_largest(np.moveaxis(outside, 1, -1)).reshape(len(masks), windows.count)
-
-
-def _first_consistent(
-    evidence: Float64[np.ndarray, "classes rows columns"],
-    windows: Windows,
-    one: Int[np.ndarray, "masks"],
-    majority: int,
-) -> int:
-    """The first mask whose class is not the majority's and is left by every second mask; -1 if there is none."""
-    disagreers = np.flatnonzero(one != majority)
-    some = max(1, _CELLS_AT_A_TIME // evidence.size)
-    for first in range(0, len(disagreers), some):
-        masks = disagreers[first : first + some]
-        second = second_round(evidence, windows, masks)
-        consistent = masks[(second == one[masks][:, None]).all(axis=1)]
-        if len(consistent):
-            return int(consistent[0])
-    return -1
 
 
 def _least_leads(

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from pg_core.defences.base import Certificate, Verdict
-from pg_core.defences.patchcleanser.features import second_round
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
+from pg_core.defences.patchcleanser.rounds import second_round
 from pg_core.evidence.arrays import first_largest
 from pg_core.geometry import Window, Windows, cells
 from pg_core.io.parameters import coerce_fields

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_core.defences.base import Verdict
-from pg_core.defences.patchcleanser import features as module
+from pg_core.defences.patchcleanser import rounds
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.evidence.grid import clip
@@ -152,7 +152,7 @@ def test_few_masked_maps_at_a_time_are_as_good_as_all(monkeypatch):
     maps = np.abs(random.normal(0, 1, (30, 3, 6, 6)))
     whole = FeatureMasking((2, 2)).predict(maps)
     assert (whole.disagreer >= 0).any()
-    monkeypatch.setattr(module, "_CELLS_AT_A_TIME", 1)
+    monkeypatch.setattr(rounds, "_CELLS_AT_A_TIME", 1)
     few = FeatureMasking((2, 2)).predict(maps)
     np.testing.assert_array_equal(few.label, whole.label)
     np.testing.assert_array_equal(few.disagreer, whole.disagreer)
