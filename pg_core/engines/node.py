@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pg_core.engines.base import Work
+from pg_core.engines.base import ResultT, Work
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -43,3 +43,11 @@ def _here(reference: "ObjectRef[Any]", device: str | None) -> Work[Any, Any, Any
         _ready.clear()
         _ready[key] = work
     return _ready[key]
+
+
+def result(outcome: tuple[ResultT, Exception | None]) -> ResultT:
+    """What the work gave for an item, on the machine that asked for it; raises the error that it ended with."""
+    given, error = outcome
+    if error is not None:
+        raise error
+    return given

@@ -16,7 +16,7 @@ from functools import partial
 from types import ModuleType
 
 from pg_core.engines.base import BegunT, ItemT, Results, ResultT, Within, Work
-from pg_core.engines.node import Outcome, device_in_words, run
+from pg_core.engines.node import Outcome, device_in_words, result, run
 from pg_core.io.parameters import shown
 
 _CHUNK = 4
@@ -64,7 +64,7 @@ class RayEngine:
                         try:
                             chunk.append(work.carried(item))
                         except ValueError as error:
-                            yield number, partial(_result, (None, error))
+                            yield number, partial(result, (None, error))
                         else:
                             numbers.append(number)
                     if numbers:
@@ -74,7 +74,7 @@ class RayEngine:
                 (ready, *_), _ = ray.wait(list(pending), num_returns=1)
                 outcomes = _outcomes(ray, ready)
                 for number, outcome in zip(pending.pop(ready), outcomes, strict=True):
-                    yield number, partial(_result, outcome)
+                    yield number, partial(result, outcome)
         finally:
             for reference in pending:
                 with suppress(Exception):  # of a cluster that is gone nothing can be cancelled
@@ -143,10 +143,3 @@ def _outcomes(ray: ModuleType, reference: object) -> list[Outcome]:
     except ray.exceptions.RayError as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"the cluster lost a part of the work for good: {said}") from error
-
-
-def _result(outcome: tuple[ResultT, Exception | None]) -> ResultT:
-    result, error = outcome
-    if error is not None:
-        raise error
-    return result

@@ -57,21 +57,20 @@ def cases(model):
     return evaluation_cases(configure(model, (5, 5)), [(3, 3), (5, 5)], ["masking", "clipping"])
 
 
-@pytest.fixture
+NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 2**27}
+
+
+@pytest.fixture(scope="module")
 def cluster():
-    """Two nodes of one core each on loopback, of which this process has joined the first."""
+    """Two nodes of one core each on loopback, of which this process has joined the first: for all tests, since a
+    cluster takes long to begin."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         own = Cluster(
             initialize_head=True,
-            head_node_args={
-                "num_cpus": 1,
-                "num_gpus": 0,
-                "include_dashboard": False,
-                "object_store_memory": 2**27,
-            },
+            head_node_args=NODE | {"include_dashboard": False},
         )
-        own.second = own.add_node(num_cpus=1, num_gpus=0, object_store_memory=2**27)
+        own.second = own.add_node(**NODE)
         ray.init(own.address, log_to_driver=False, logging_level="ERROR")
         yield own
         ray.shutdown()
@@ -116,6 +115,7 @@ def test_a_node_that_is_lost_in_the_middle_loses_no_row_and_repeats_none(
 
     with ray_cluster(device="cpu") as engine:
         run_on(engine, model, folder, cases, tmp_path / "table", lose_one)
+    cluster.second = cluster.add_node(**NODE)
     assert lost[0] < 60
     assert rows(tmp_path / "table") == expected
 
