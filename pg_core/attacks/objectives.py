@@ -19,6 +19,7 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import IntervalBounds
 from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.head import LEAST, POWERS, HeadMasking
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
@@ -36,6 +37,8 @@ LEAK = 0.05
 """Slope of clipped evidence beyond its range, where its own is 0 and would lead nowhere."""
 SOFTNESS = 0.05
 """Of a vote: the confidence above the threshold at which a relaxed vote is 0.73."""
+_HEAD_MARGIN = 0.05
+"""How far beyond a tie a hinge pushes the scores of a head, which are logarithms."""
 _CHALLENGED = 4
 """Masks of the label whose second round an attack on double masking works against, the strongest first."""
 
@@ -57,6 +60,8 @@ def objective(
         return lambda maps: _robust_masking(maps, defence, label, targets, kept)
     if isinstance(defence, FeatureMasking):
         return lambda maps: _double_masking(maps, defence, label, targets)
+    if isinstance(defence, HeadMasking):
+        return lambda maps: _head_masking(maps, defence, label, targets)
     if isinstance(defence, MaskedDetection):
         return lambda maps: _detection(maps, defence, label, targets)
     if isinstance(defence, BoundedEvidence):
@@ -144,25 +149,57 @@ def _double_masking(
     return majority + standing / _CHALLENGED
 
 
-def _windows(maps: Maps, defence: RobustMasking | FeatureMasking | MaskedDetection) -> Windows:
+def _head_masking(
+    maps: Maps, defence: HeadMasking, label: int, targets: Int[Tensor, "batch"]
+) -> Float[Tensor, "batch"]:
+    """The same with the head's scores in place of sums."""
+    confidence = maps.softmax(dim=-3)
+    values = torch.cat([confidence**power for power in POWERS], dim=1)
+    windows = _windows(maps, defence)
+    weights, biases = (
+        torch.tensor(each, dtype=maps.dtype, device=maps.device)
+        for each in (defence.head.weights, defence.head.biases)
+    )
+    apart = weights[label] - weights[targets]
+    offset = biases[label] - biases[targets]
+
+    def leads(kept: Float[Tensor, "batch values rows columns"]) -> Float[Tensor, "batch windows"]:
+        """Of the label over the target in what is left outside each window."""
+        outside = kept.sum(dim=(-2, -1))[..., None, None] - window_sums(kept, windows)
+        logs = (outside.clamp(min=0) / (maps.shape[-2] * maps.shape[-1]) + LEAST).log()
+        return torch.einsum("bv,bvrc->brc", apart, logs).flatten(1) + offset[:, None]
+
+    first = leads(values)
+    majority = (first + _HEAD_MARGIN).clamp(min=0).mean(dim=1)
+    strongest = first.topk(min(_CHALLENGED, first.shape[1]), dim=1)
+    columns = windows.shape[1]
+    standing = torch.zeros_like(majority)
+    for lead, index in zip(strongest.values.T, strongest.indices.T, strict=True):
+        rest = _without(values, index // columns, index % columns, windows)
+        second = leads(rest).amin(dim=1)
+        standing = standing + torch.where(lead > 0, (second + _HEAD_MARGIN).clamp(min=0), 0.0 * second)
+    return majority + standing / _CHALLENGED
+
+
+def _windows(maps: Maps, defence: RobustMasking | FeatureMasking | HeadMasking | MaskedDetection) -> Windows:
     rows, columns = maps.shape[-2:]
     return Windows((rows, columns), defence.window_size, defence.wrapping)
 
 
 def _without(
-    values: Float[Tensor, "batch rows columns"],
+    values: Float[Tensor, "batch *values rows columns"],
     top: Int[Tensor, "batch"],
     left: Int[Tensor, "batch"],
     windows: Windows,
-) -> Float[Tensor, "batch rows columns"]:
-    """The map without one window, another one for each image."""
+) -> Float[Tensor, "batch *values rows columns"]:
+    """The map, or maps, without one window, another one for each image."""
     (rows, columns), (height, width) = windows.map_size, windows.window_size
     down = torch.arange(rows, device=values.device) - top[:, None]
     across = torch.arange(columns, device=values.device) - left[:, None]
     if windows.wrapping:
         across = across % columns
     inside = ((down >= 0) & (down < height))[:, :, None] & ((across >= 0) & (across < width))[:, None, :]
-    return values.masked_fill(inside, 0.0)
+    return values.masked_fill(inside if values.ndim == 3 else inside[:, None], 0.0)
 
 
 def _detection(

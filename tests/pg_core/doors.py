@@ -20,6 +20,7 @@ from pg_core import MaskSet, Patch, ReceptiveField, Threat, Window, Windows, ext
 from pg_core.analysis.certify import certify, threat_of
 from pg_core.analysis.comparison import NotApplicable, compare
 from pg_core.analysis.photo import analyse
+from pg_core.datasets.carried import carried
 from pg_core.datasets.folders import LabelledPhoto, framed_in_folder, sample_path
 from pg_core.datasets.local_logits import Layout, LocalLogitMap, Stated
 from pg_core.defences.base import Claim, Verdict, in_words
@@ -168,6 +169,7 @@ def calls(known):
         "compare.space": lambda word: compare(PHOTO, Colours(), patch=8, space=word).config,
         "frame.part": lambda word: frame((48, 64), (32, 32), word),
         "Photo.framed.part": lambda word: listed.framed((32, 32), word).pixels,
+        "CarriedPhoto.framed.part": lambda word: carried(listed).framed((32, 32), word).pixels,
         "framed_in_folder.part": lambda word: framed_in_folder(listed.path, (32, 32), word).pixels,
         "framed.part": lambda word: framed(PHOTO, (32, 32), word).pixels,
         "to_pixels.part": lambda word: to_pixels(PHOTO, (32, 32), word),

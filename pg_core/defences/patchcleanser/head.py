@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
 from pg_core.defences.patchcleanser.rounds import Sums, in_parts, left_by_two, two_rounds
-from pg_core.defences.spec import DefenceConfig, DefenceSpec
+from pg_core.defences.spec import DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps
 from pg_core.evidence.grid import scale
 from pg_core.evidence.types import EvidenceType, confidence
@@ -102,6 +102,12 @@ class MaskingHead:
         apart = np.abs(weights[label] - weights)
         largest = np.abs(weights).sum(axis=1).max() * -math.log(LEAST) + np.abs(biases).max()
         return apart @ off + 2 * _ROUNDING * float(largest)
+
+    def terms(self, sums: Float64[np.ndarray, "values"], count: int, label: int) -> tuple[float, ...]:
+        """What the score of a class is the sum of: its bias, and a term for each power."""
+        weights, biases = self._arrays
+        parts = (weights[label] * np.log(sums / count + LEAST)).reshape(len(POWERS), -1).sum(axis=1)
+        return float(biases[label]), *parts.tolist()
 
     @property
     def _arrays(self) -> tuple[Float64[np.ndarray, "classes values"], Float64[np.ndarray, "classes"]]:
@@ -261,7 +267,9 @@ class Scorer:
 
 def _build(config: DefenceConfig) -> HeadMasking:
     if not isinstance(config.head, MaskingHead):
-        raise ValueError("expected a network with a trained head, got one without: its card has none")
+        raise ValueError(
+            "double masking with a learned head needs a head that was trained for the network: choose feature-masking"
+        )
     return HeadMasking(config.window_size, config.head, config.receptive_field.wrapping)
 
 
@@ -274,6 +282,38 @@ def _masked(defence: HeadMasking, prediction: DoubleMasking, label: int) -> tupl
     """The window without which the disagreer that decided was found."""
     found = int(prediction.disagreer)
     return () if found < 0 or prediction.windows is None else (prediction.windows.at(found),)
+
+
+def _explained(
+    defence: HeadMasking,
+    local_logits: LocalLogits,
+    prediction: DoubleMasking,
+    certificate: Certificate,
+    position: tuple[int, int],
+) -> tuple[Waterfall, Waterfall]:
+    """Both scores outside the window and the second mask that leaves the label least ahead of its rival."""
+    values, windows = defence.values(local_logits), certificate.windows
+    label, rival = int(certificate.label), int(certificate.rival[position])
+    mask = np.ravel_multi_index(position, windows.shape)
+    (left,) = left_by_two(values, windows, np.array([mask]))
+    count = values[0].size
+    scores = defence.head.scores(left, count)
+    sums = left[:, int((scores[label] - scores[rival]).argmin())]
+    return (
+        _summed(defence.head, sums, count, label, "lower", float(certificate.lower[position])),
+        _summed(defence.head, sums, count, rival, "upper", float(certificate.upper[position])),
+    )
+
+
+def _summed(
+    head: MaskingHead, sums: Float64[np.ndarray, "values"], count: int, label: int, name: str, bound: float
+) -> Waterfall:
+    bias, *parts = head.terms(sums, count, label)
+    powers = (
+        Term("confidences" if power == 1 else f"their power {power}", part)
+        for power, part in zip(POWERS, parts, strict=True)
+    )
+    return Waterfall(label, (Term("bias", bias, True), *powers, Term(name, bound, True)))
 
 
 def _witness(
@@ -298,5 +338,6 @@ SPEC = DefenceSpec(
     "the head's score of '{rival}' there",
     evidence=_confidences,
     masked=_masked,
+    explained=_explained,
     witness=_witness,
 )

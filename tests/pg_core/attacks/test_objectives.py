@@ -16,15 +16,20 @@ from pg_core import (
 )
 from pg_core.attacks.objectives import objective, window_sums
 from pg_core.defences.base import Claim
+from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Windows
 
+HEAD = MaskingHead(
+    tuple(map(tuple, np.random.default_rng(0).normal(np.eye(4, 12), 0.2).tolist())), (0.0, 0.1, 0.0, -0.1)
+)
 DEFENCES = (
     *(RobustMasking((2, 3), evidence=evidence) for evidence in EVIDENCE_TYPES.values()),
     RobustMasking((2, 3), 0.3),
     RobustMasking((1, 2), wrapping=True),
     FeatureMasking((2, 2)),
     FeatureMasking((2, 2), EvidenceType.CONFIDENCE),
+    HeadMasking((2, 2), HEAD),
     MaskedDetection((2, 2), 0.3),
     BoundedEvidence((2, 2)),
     Undefended((2, 2)),

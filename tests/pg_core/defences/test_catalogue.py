@@ -1,6 +1,7 @@
 """Defences by name: each is what it is called, and fits the window of the patch."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from pg_core.defences.base import Defence, DefenceInput
 from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
+from pg_core.defences.patchcleanser.head import MaskingHead
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.masking import RobustMasking
@@ -21,14 +23,17 @@ from pg_core.geometry import ReceptiveField, Windows
 BAGNET = ReceptiveField((17, 17), (8, 8))
 
 
+HEAD = MaskingHead(tuple(map(tuple, np.eye(3, 9).tolist())), (0.0, 0.0, 0.0))
+
+
 def config(evidence=EvidenceType.LOGITS, **settings):
-    return DefenceConfig(BAGNET, (224, 224), evidence, (32, 32), settings)
+    return DefenceConfig(BAGNET, (224, 224), evidence, (32, 32), settings, head=HEAD)
 
 
 OF_BANDS = {"mask-ds", "smoothing"}
 OF_LOGITS = [name for name, spec in DEFENCES.items() if spec.input is DefenceInput.LOCAL_LOGITS]
 BANDS = DefenceConfig(
-    ReceptiveField((32, 4), (32, 1), wrapping=True), (32, 32), EvidenceType.CONFIDENCE, (5, 5)
+    ReceptiveField((32, 4), (32, 1), wrapping=True), (32, 32), EvidenceType.CONFIDENCE, (5, 5), head=HEAD
 )
 
 
@@ -75,6 +80,8 @@ def test_a_defence_that_does_not_fit_the_network_is_refused_in_a_sentence():
         build("masking", BANDS)
     with pytest.raises(ValueError, match="interval bounds need the layers"):
         build("interval", config())
+    with pytest.raises(ValueError, match="needs a head that was trained for the network"):
+        build("head-masking", replace(config(), head=None))
 
 
 def test_interval_bounds_are_those_of_the_layers_against_the_patch():

@@ -11,6 +11,7 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.certificate import Bound
@@ -32,6 +33,8 @@ LAYERS = Layers(
     (Dense(RANDOM.normal(size=(3, 24)) * 0.1, np.zeros(3)),),
 )
 
+HEAD = MaskingHead(tuple(map(tuple, RANDOM.normal(size=(3, 9)).tolist())), (0.0, 0.1, 0.0))
+
 DEFENCES = (
     (RobustMasking((2, 2)), MAPS),
     (RobustMasking((2, 2), 0.2, EvidenceType.CONFIDENCE, bound=Bound.TIGHT), MAPS),
@@ -43,6 +46,8 @@ DEFENCES = (
     (MaskedDetection((2, 2), 0.4), MAPS),
     (FeatureMasking((2, 2)), MAPS),
     (FeatureMasking((1, 2), EvidenceType.SHARPENED, wrapping=True), MAPS[:, :, :1]),
+    (HeadMasking((2, 2), HEAD), MAPS),
+    (HeadMasking((1, 2), HEAD, wrapping=True), MAPS[:, :, :1]),
     (PatchCleanser(MaskSet((7, 9), (2, 3), 2)), PAIRS),
     (PatchCleanser(MaskSet((7, 9), (2, 3), 2), Rule.PUBLISHED), PAIRS),
     (IntervalBounds(LAYERS, (2, 2)), RANDOM.random((4, 3, 6, 5))),

@@ -14,6 +14,7 @@ from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.smoothing import Smoothing
@@ -33,6 +34,7 @@ RUNS = {
     "smoothing": (smoothing, "_counted"),
     "detection": (MaskedDetection, "predict"),
     "feature-masking": (FeatureMasking, "mask"),
+    "head-masking": (HeadMasking, "mask"),
 }
 """What each defence runs on evidence that is attacked: the last argument is the evidence."""
 
@@ -63,7 +65,10 @@ def made(drawn):
     name, bands, (rows, columns), patch, chosen, (classes, lead), (seed, rounded), rule, delta = drawn
     side = columns if bands else rows
     field = ReceptiveField((side, 3), (side, 1), wrapping=True) if bands else ReceptiveField((1, 1), (1, 1))
-    defence = build(name, DefenceConfig(field, (side, columns), EvidenceType.LOGITS, patch, chosen))
+    weights = np.random.default_rng(seed).normal(np.eye(classes, 3 * classes), 0.2)
+    head = MaskingHead(tuple(map(tuple, weights.tolist())), (0.0,) * classes)
+    size = (side, columns)
+    defence = build(name, DefenceConfig(field, size, EvidenceType.LOGITS, patch, chosen, head=head))
     values = np.random.default_rng(seed).normal(0, 1.5, (classes, rows, columns))
     values[0] += lead
     if rounded:
@@ -172,6 +177,8 @@ def test_every_counterexample_is_evidence_that_differs_inside_the_position_only_
             continue
         assert not certificate.proved[at]
         (attacked, prediction) = next((e, said) for e, said in ran if said is found.prediction)
+        if spec.name == "head-masking":  # the confidences come first, then their powers
+            attacked = attacked[: len(benign)]
         outside = ~reached(defence, certificate, at)
         np.testing.assert_array_equal(attacked[:, outside], benign[:, outside])
         assert found.label == certificate.label
@@ -199,7 +206,7 @@ def legal(name, defence, attacked):
         low, high = defence.range(attacked.shape[-2:])
     elif name in ("masking", "mask-ds", "feature-masking"):
         low, high = 0.0, min(defence.clip_high, defence.evidence.top) * (1 + 1e-9)
-    elif name == "smoothing":
+    elif name in ("smoothing", "head-masking"):
         low, high = 0.0, 1.0
     return np.isfinite(attacked).all() and ((low <= attacked) & (attacked <= high)).all()
 

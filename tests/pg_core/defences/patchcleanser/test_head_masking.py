@@ -10,10 +10,8 @@ from hypothesis.extra.numpy import arrays
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchcleanser.features import FeatureMasking
 from pg_core.defences.patchcleanser.head import LEAST, POWERS, HeadMasking, MaskingHead
-from pg_core.defences.registry import build
-from pg_core.defences.spec import DefenceConfig
 from pg_core.evidence.types import EvidenceType, confidence
-from pg_core.geometry import ReceptiveField, cells
+from pg_core.geometry import cells
 
 
 def drawn_head(random, classes=3):
@@ -258,9 +256,3 @@ def test_local_logits_of_other_classes_are_refused():
     defence = HeadMasking((2, 2), drawn_head(np.random.default_rng(0)))
     with pytest.raises(ValueError, match="of the head's 3 classes, got 4"):
         defence.predict(np.zeros((4, 5, 5)))
-
-
-def test_a_network_without_a_head_is_refused():
-    config = DefenceConfig(ReceptiveField((4, 4), (2, 2)), (16, 16), EvidenceType.LOGITS, (2, 2))
-    with pytest.raises(ValueError, match="expected a network with a trained head"):
-        build("head-masking", config)
