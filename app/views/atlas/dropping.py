@@ -182,7 +182,7 @@ def _ended(run: PhotoRun, atlas: Atlas) -> None:
             for photo in unread[:_MOST_LISTED]
         ]
         more = [f"- and {len(unread) - _MOST_LISTED:,} more"] if len(unread) > _MOST_LISTED else []
-        with st.expander(f"{len(unread):,} photos cannot be read"):
+        with st.expander(f"Photos that cannot be read: {len(unread):,}"):
             st.markdown("\n".join([*listed, *more]))
 
 

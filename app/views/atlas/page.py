@@ -130,14 +130,18 @@ def _where(selection: Selection) -> None:
     if found is None:
         st.caption("The photos of this setting differ in their windows, so there is no map of them.")
         return
+    frame = results.frame(selection)
     counts = [count for row in found.counts for count in row]
     chart(
-        figures.failing(found, selection.filters.window, what),
+        figures.failing(found, selection.filters.window, what, frame),
         "atlas-failing",
         f"Photos that are not certified at each {what}: {min(counts)} to {max(counts)} of {found.n}",
         partial(widgets.follow_window, "atlas-failing"),
     )
-    st.caption("A photo that is misclassified, or has an alert, without any patch is certified nowhere.")
+    about = "" if frame is None else "Each cell lies around the middle of its window. "
+    st.caption(
+        f"{about}A photo that is misclassified, or has an alert, without any patch is certified nowhere."
+    )
 
 
 def _to_take_along(selection: Selection) -> None:

@@ -49,7 +49,9 @@ def table(measure: Callable[[], None]) -> tuple[str, Atlas] | None:
         )
         return None
     with left:
-        return _opened("table", "Table", titles, next(iter(titles)))
+        # A person's own is never the usual one: the address names it.
+        served = [name for name in titles if not name.startswith(_OWN_PREFIX)]
+        return _opened("table", "Table", titles, next(iter(served or titles)))
 
 
 def table_beside(name: str) -> tuple[str, Atlas] | None:
