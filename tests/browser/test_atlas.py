@@ -59,7 +59,8 @@ def click_window(page: Page, row: int, column: int) -> None:
         """(plot, [row, column]) => {
             const box = plot.getBoundingClientRect(), { xaxis, yaxis } = plot._fullLayout;
             const { x, y } = plot.data[0];
-            const middle = (edges, index) => (edges[index] + edges[index + 1]) / 2;
+            // Between its edges in pixels, where the table tells them.
+            const middle = (edges, index) => (edges ? (edges[index] + edges[index + 1]) / 2 : index);
             return [
                 box.left + xaxis._offset + xaxis.l2p(middle(x, column)),
                 box.top + yaxis._offset + yaxis.l2p(middle(y, row)),
@@ -144,6 +145,12 @@ def test_a_dropped_folder_leads_to_the_debugger_of_its_worst_window(open_page, f
     at_rest(page)
     page.wait_for_url("**table=own-*")
     link = page.url
+    click_window(page, 3, 20)
+    expect(page.get_by_role("button", name="✕ not certified at row 3, column 20")).to_be_visible()
+    at_rest(page)
+    page.get_by_role("button", name="✕ not certified at row 3, column 20").click()
+    expect(metric(page, "Photos")).to_have_text("10 of 10")
+    at_rest(page)
     page.get_by_role("button", name="0.png").first.click()
     page.wait_for_url("**/debugger?*")
     at_rest(page)

@@ -20,6 +20,7 @@ from pg_core.defences.spec import DefenceConfig
 from pg_core.evaluation.cases import evaluation_cases
 from pg_core.evaluation.outcome_table import open_table
 from pg_core.evaluation.run import evaluate
+from pg_core.geometry import Window
 from pg_core.networks import load_model
 from pg_core.photos.read import ImageError
 from tests.hostile.names import FILE
@@ -181,16 +182,23 @@ def test_many_people_at_one_table_each_get_their_own_numbers(folder):
     assert found == [[expected[number::4]] * 5 for number in range(4)]
 
 
-def test_the_map_is_drawn_in_the_pixels_that_the_windows_see(folder):
-    atlas = tables.Atlas(open_table(folder))
-    selection = Selection(atlas, MASKING)
+def test_the_map_is_drawn_in_the_pixels_that_the_windows_see(network):
+    atlas = tables.served_table(tables.SHIPPED / "cifar10-test-5x5")
+    selection = Selection(atlas, 0)
     frame, found = results.frame(selection), results.failing(selection)
     drawn = figure.failing(found, (1, 2), "window", frame)
     heat, (shape,) = drawn.data[0], drawn.layout.shapes
     height, width = frame.image_size
     assert (heat.y[0], heat.y[-1], heat.x[0], heat.x[-1]) == (0, height, 0, width)
     for edges, spans in ((heat.y, frame.rows), (heat.x, frame.columns)):
+        assert len(edges) == len(spans) + 1
         assert all(
             low <= sum(span) / 2 <= high for low, high, span in zip(edges, edges[1:], spans, strict=False)
         )
-    assert (shape.y0, shape.y1, shape.x0, shape.x1) == (*frame.rows[1], *frame.columns[2])
+    field = network.receptive_field
+    box = field.pixels(Window(1, 2, *field.window_size(selection.setting.patch_size)))
+    assert (shape.y0, shape.y1, shape.x0, shape.x1) == (box.top, box.bottom, box.left, box.right)
+
+
+def test_a_table_whose_windows_are_not_those_of_its_network_has_no_frame(folder):
+    assert results.frame(Selection(tables.Atlas(open_table(folder)), MASKING)) is None
