@@ -91,7 +91,7 @@ def _results() -> None:
 def _atlas() -> None:
     from app.views.atlas import page as atlas
 
-    atlas.show(debugger_page)
+    atlas.show(debugger_page, chosen)
 
 
 # A click on another page leaves the address bare. Said before the name of the page, the rest of the address makes one

@@ -16,7 +16,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -160,7 +160,7 @@ class Search:
         """Wait until it has ended; whether it has, after so many seconds."""
         return self._ended.wait(timeout)
 
-    def attack(self) -> None:
+    def work(self) -> None:
         """Attack each place of the order that no pixels found here break; in the thread of the search."""
         assert self._task is not None
         self._until = time.monotonic() + MOST_SECONDS
@@ -220,70 +220,83 @@ class Search:
         return self.wanted and time.monotonic() <= self._until
 
 
+class Task(Protocol):
+    """What a desk runs: a `Search`, or other long work, which ends as one does."""
+
+    @property
+    def owner(self) -> int: ...
+    @property
+    def wanted(self) -> bool: ...
+    def work(self) -> None: ...
+    def stop(self) -> None: ...
+    def join(self, timeout: float) -> bool: ...
+    def leave(self) -> None: ...
+
+
 class Desk:
-    """Where searches are handed in: so many run at once, one of each person, the others wait in their order.
+    """Where tasks are handed in: so many run at once, one of each person, the others wait in their order.
 
     There is a thread for each that runs, and none for those that wait.
     """
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._at_once, self._lock = at_once, Lock()
-        self._running: list[Search] = []
-        self._waiting: list[Search] = []
+    def __init__(self, at_once: int = AT_ONCE, thread: str = "search for pixels") -> None:
+        self._at_once, self._thread, self._lock = at_once, thread, Lock()
+        self._running: list[Task] = []
+        self._waiting: list[Task] = []
 
-    def hand_in(self, search: Search) -> None:
-        """Run a search as soon as there is room, in place of whatever its owner had here."""
+    def hand_in(self, task: Task) -> None:
+        """Run a task as soon as there is room, in place of whatever its owner had here."""
         with self._lock:
             for other in [*self._running, *self._waiting]:
-                if other.owner == search.owner:
+                if other.owner == task.owner:
                     other.stop()
-            self._waiting.append(search)
+            self._waiting.append(task)
             self._begin()
 
-    def ahead(self, search: Search) -> int | None:
+    def ahead(self, task: Task) -> int | None:
         """How many wait before it; None where it does not wait."""
         with self._lock:
-            waiting = [other for other in self._waiting if other is search or other.wanted]
-            return waiting.index(search) if search in waiting else None
+            waiting = [other for other in self._waiting if other is task or other.wanted]
+            return waiting.index(task) if task in waiting else None
 
-    def withdraw(self, search: Search) -> None:
-        """Stop a search: one that waits leaves at once."""
-        search.stop()
+    def withdraw(self, task: Task) -> None:
+        """Stop a task: one that waits leaves at once."""
+        task.stop()
         with self._lock:
             self._begin()
 
     def close(self) -> None:
-        """Stop all searches, and wait a moment for their threads."""
+        """Stop all tasks, and wait a moment for their threads."""
         with self._lock:
             everything = [*self._running, *self._waiting]
-            for search in everything:
-                search.stop()
+            for task in everything:
+                task.stop()
             self._begin()
-        for search in everything:
-            search.join(5)
+        for task in everything:
+            task.join(5)
 
     def _begin(self) -> None:
         """Start what there is room for; those that nobody waits for leave. The lock is held."""
-        for search in [search for search in self._waiting if not search.wanted]:
-            self._waiting.remove(search)
-            search.leave()
-        for search in list(self._waiting):
+        for task in [task for task in self._waiting if not task.wanted]:
+            self._waiting.remove(task)
+            task.leave()
+        for task in list(self._waiting):
             if len(self._running) >= self._at_once:
                 break
-            if all(other.owner != search.owner for other in self._running):
-                self._waiting.remove(search)
-                self._running.append(search)
-                Thread(target=self._run, args=(search,), name="search for pixels", daemon=True).start()
+            if all(other.owner != task.owner for other in self._running):
+                self._waiting.remove(task)
+                self._running.append(task)
+                Thread(target=self._run, args=(task,), name=self._thread, daemon=True).start()
 
-    def _run(self, search: Search) -> None:
+    def _run(self, task: Task) -> None:
         try:
             _step_back()
-            search.attack()
+            task.work()
         finally:
             with self._lock:
-                self._running.remove(search)
+                self._running.remove(task)
                 self._begin()
-            search.leave()
+            task.leave()
 
 
 DESK = Desk()

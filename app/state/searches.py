@@ -52,11 +52,16 @@ def key_of(chosen: Choices, label: str | None) -> str:
 def start(chosen: Choices, label: str | None, clean: Analysis, order: Order) -> None:
     """Begin a search, in place of the one that the session may have."""
     collect()
-    owner = st.session_state.setdefault(_OWNER, _Owner())
-    search = Search(clean, of_its_own(chosen.choice), order, owner.number, _presence(owner))
+    search = Search(clean, of_its_own(chosen.choice), order, *whose())
     st.session_state[_SEARCH] = (key_of(chosen, label), search)
     st.session_state[_SEEN] = 0
     DESK.hand_in(search)
+
+
+def whose() -> tuple[int, Callable[[], bool]]:
+    """The number of the session among those that hand in work, and what asks whether it is still there."""
+    owner = st.session_state.setdefault(_OWNER, _Owner())
+    return owner.number, _presence(owner)
 
 
 def stop() -> None:

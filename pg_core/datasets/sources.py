@@ -7,14 +7,15 @@ see `pg_core.datasets.local_logits`.
 import csv
 import hashlib
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from pg_core.datasets.folders import (
     Photo,
+    PhotoT,
     balanced,
     class_labels,
     flat_photos,
@@ -78,6 +79,34 @@ class ZippedPhoto(Photo):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldPhoto(Photo):
+    """A photo whose bytes are in memory; `path` says where they came from, and is never opened."""
+
+    data: bytes = field(default=b"", repr=False)
+
+    @property
+    def root(self) -> Path:
+        """Where it came from."""
+        return self.path
+
+    def is_there(self, name: str) -> bool:
+        """There is nothing beside it."""
+        return False
+
+    def hashed(self) -> "HeldPhoto":
+        """The same with the hash of its bytes."""
+        return replace(self, sha256=hashlib.sha256(self.data).hexdigest())
+
+    def named(self, error: ImageError) -> str:
+        """An error of the photo with its name."""
+        return f"{self.name}: {error}"
+
+    def content(self) -> bytes:
+        """Its bytes."""
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
 class ListedPhoto(Photo):
     """A photo in the line of a list (in a Parquet file: the row), counted from 1."""
 
@@ -131,6 +160,37 @@ def photos_of(source: str | Path, classes: tuple[str, ...]) -> tuple[Photo, ...]
     )
 
 
+def photos_among(
+    names: Iterable[PurePosixPath],
+    classes: tuple[str, ...],
+    source: str,
+    photo: Callable[[str, int | None, str], PhotoT],
+) -> tuple[PhotoT, ...]:
+    """The photos among the names of files, as those of a folder: `photo` makes one of its name, its label, and the
+    folders that all names begin with, / at the end. Hidden files, and those that are no photo by their suffix, are
+    passed over; `source` is what has them, for errors. Raises ImageError as `photos_of`."""
+    found = sorted(name for name in names if all(map(is_visible, name.parts)) and may_be_photo(name.name))
+    if not found:
+        raise ImageError(f"{source}: expected photos in it; {READABLE} are read, by their suffixes.")
+    labels = class_labels(classes)
+    folders = {name.parent for name in found}
+    if len(folders) == 1 and plain(found[0].parent.name) not in labels:
+        (folder,) = folders
+        prefix = "" if folder == PurePosixPath() else f"{folder}/"
+        return tuple(photo(name.name, None, prefix) for name in found)
+    prefix = _common({folder.parent for folder in folders})
+    by_class: dict[PurePosixPath, list[PhotoT]] = {}
+    for name in found:
+        label = labels.get(plain(name.parent.name))
+        if label is None:
+            raise ImageError(
+                f"{source}: {shown(str(name.parent))}: expected folders named like the classes "
+                f"({', '.join(classes[:3])}, ...)."
+            )
+        by_class.setdefault(name.parent, []).append(photo(str(name).removeprefix(prefix), label, prefix))
+    return balanced(by_class.values())
+
+
 @lru_cache(maxsize=2)
 def _archive(path: Path) -> zipfile.ZipFile:
     """The zip, which stays open: to read its directory anew for each photo would take longer than the photos."""
@@ -154,27 +214,12 @@ def _zipped(path: Path, classes: tuple[str, ...]) -> tuple[Photo, ...]:
         raise ImageError(f"{error}.") from error
     _archive.cache_clear()  # it may have been replaced
     names = [PurePosixPath(name) for name in _archive(path).NameToInfo if not name.endswith("/")]
-    found = sorted(name for name in names if all(map(is_visible, name.parts)) and may_be_photo(name.name))
-    if not found:
-        raise ImageError(f"{path.name}: expected photos in it; {READABLE} are read, by their suffixes.")
-    labels = class_labels(classes)
-    folders = {name.parent for name in found}
-    if len(folders) == 1 and plain(found[0].parent.name) not in labels:
-        (folder,) = folders
-        prefix = "" if folder == PurePosixPath() else f"{folder}/"
-        return tuple(ZippedPhoto(path, name.name, None, prefix=prefix) for name in found)
-    prefix = _common({folder.parent for folder in folders})
-    by_class: dict[PurePosixPath, list[Photo]] = {}
-    for name in found:
-        label = labels.get(plain(name.parent.name))
-        if label is None:
-            raise ImageError(
-                f"{path.name}: {shown(str(name.parent))}: expected folders named like the classes "
-                f"({', '.join(classes[:3])}, ...)."
-            )
-        own = ZippedPhoto(path, str(name).removeprefix(prefix), label, prefix=prefix)
-        by_class.setdefault(name.parent, []).append(own)
-    return balanced(by_class.values())
+    return photos_among(
+        names,
+        classes,
+        path.name,
+        lambda name, label, prefix: ZippedPhoto(path, name, label, prefix=prefix),
+    )
 
 
 def _common(folders: Iterable[PurePosixPath]) -> str:

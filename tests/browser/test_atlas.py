@@ -58,7 +58,13 @@ def click_window(page: Page, row: int, column: int) -> None:
     at = chart.evaluate(
         """(plot, [row, column]) => {
             const box = plot.getBoundingClientRect(), { xaxis, yaxis } = plot._fullLayout;
-            return [box.left + xaxis._offset + xaxis.l2p(column), box.top + yaxis._offset + yaxis.l2p(row)];
+            const { x, y } = plot._fullData[0];
+            // Between its edges in pixels, where the table tells them.
+            const middle = (edges, index) => (edges ? (edges[index] + edges[index + 1]) / 2 : index);
+            return [
+                box.left + xaxis._offset + xaxis.l2p(middle(x, column)),
+                box.top + yaxis._offset + yaxis.l2p(middle(y, row)),
+            ];
         }""",
         [row, column],
     )
@@ -119,6 +125,37 @@ def test_a_photo_is_opened_in_the_debugger_as_it_was_measured(open_page):
     assert "window=" in page.url
     expect(page.get_by_text("There is no such window here")).to_have_count(0)
     expect(page.get_by_text("Ignored unknown values")).to_have_count(0)
+
+
+def test_a_dropped_folder_leads_to_the_debugger_of_its_worst_window(open_page, folders):
+    page = open_page(path="atlas?network=cifar10")
+    expect(metric(page, "Photos")).to_have_text("60 of 60")
+    page.get_by_role("button", name="Measure a folder").click()
+    page.locator('input[type="file"][webkitdirectory]').set_input_files(str(folders / "photos"))
+    start = page.get_by_role("button", name="Measure these photos")
+    expect(start).to_be_enabled()
+    at_rest(page)
+    start.click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Measured 10 of 10 photos; with classes from their folders")).to_be_visible()
+    expect(metric(page, "Photos")).to_have_text("10 of 10")
+    with page.expect_download() as loaded:
+        page.get_by_role("button", name="Download the table").click()
+    assert loaded.value.path().read_bytes()[:4] == b"PAR1"
+    at_rest(page)
+    page.wait_for_url("**table=own-*")
+    link = page.url
+    page.get_by_role("button", name="0.png").first.click()
+    page.wait_for_url("**/debugger?*")
+    at_rest(page)
+    page.wait_for_url("**network=cifar10*")
+    assert "window=" in page.url
+    expect(page.get_by_text("There is no such window here")).to_have_count(0)
+    other = open_page(path=link.rsplit("/", 1)[-1])
+    expect(other.get_by_text("drop its Parquet files again")).to_be_visible()
+    assert "table=own-" in other.url
+    other.get_by_role("button", name="Show another table").click()
+    expect(metric(other, "Photos")).to_have_text("60 of 60")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,6 +4,7 @@ What can be clicked is a trace with `meta` "place": a row and a column come firs
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -15,7 +16,7 @@ from pg_core.evaluation.proportion import Proportion
 
 if TYPE_CHECKING:
     from app.views.atlas.comparison import Difference
-    from app.views.atlas.results import Failing, Histogram
+    from app.views.atlas.results import Failing, Frame, Histogram
 
 PLACE = "place"
 _HEIGHT = 360
@@ -71,8 +72,11 @@ def verdicts(counted: dict[Verdict, Proportion], chosen: Verdict | None) -> go.F
     )
 
 
-def failing(found: "Failing", chosen: tuple[int, int] | None, what: str) -> go.Figure:
-    """For each window the share of photos that are not certified there."""
+def failing(
+    found: "Failing", chosen: tuple[int, int] | None, what: str, frame: "Frame | None" = None
+) -> go.Figure:
+    """For each window the share of photos that are not certified there; with a frame, in its pixels: each cell around
+    the middle of its window, and the pixels of the one that is chosen in a rectangle."""
     n = max(found.n, 1)
     figure = _map(
         [[100 * count / n for count in row] for row in found.counts],
@@ -89,7 +93,7 @@ def failing(found: "Failing", chosen: tuple[int, int] | None, what: str) -> go.F
         },
         hovertemplate=_place(what) + "<b>%{z:.1f} %</b> not certified<br>%{customdata[2]}<extra></extra>",
     )
-    return _marked(figure, chosen)
+    return _marked(figure, chosen) if frame is None else _on_frame(figure, chosen, frame)
 
 
 def overtaken(
@@ -212,6 +216,32 @@ def _map(values: list[list[float]], told: list[list[str]], what: str) -> go.Figu
         xaxis={"title": {"text": f"column of the {what}"}, "range": [-0.5, columns - 0.5], **bare},
         yaxis={"title": {"text": "row"}, "range": [rows - 0.5, -0.5], **anchor, **bare},
     )
+
+
+def _on_frame(figure: go.Figure, chosen: tuple[int, int] | None, frame: "Frame") -> go.Figure:
+    height, width = frame.image_size
+    figure.data[0].update(x=_edges(frame.columns, width), y=_edges(frame.rows, height))
+    if chosen is not None:
+        (top, bottom), (left, right) = frame.rows[chosen[0]], frame.columns[chosen[1]]
+        figure.add_shape(
+            type="rect",
+            name="chosen",
+            x0=left,
+            x1=right,
+            y0=top,
+            y1=bottom,
+            line={"color": style.LOST, "width": 3},
+        )
+    return figure.update_layout(
+        xaxis={"title": {"text": "pixel column of the image that the network sees"}, "range": [0, width]},
+        yaxis={"title": {"text": "pixel row"}, "range": [height, 0], "scaleanchor": "x"},
+    )
+
+
+def _edges(spans: Sequence[tuple[int, int]], end: int) -> list[float]:
+    """The borders between cells, each around the middle of its span, from 0 to the end of the image."""
+    middles = [(start + stop) / 2 for start, stop in spans]
+    return [0.0, *((one + other) / 2 for one, other in pairwise(middles)), float(end)]
 
 
 def _place(what: str) -> str:

@@ -6,8 +6,8 @@ from app.cache import tables
 from app.cache.analysis import Photo
 from app.cache.patches import preview
 from app.markup import in_markdown
-from app.state import photos, windows
-from app.views.atlas import results
+from app.state import networks, photos, windows
+from app.views.atlas import dropping, results
 from app.views.atlas.results import Row, Selection
 from pg_core.defences.registry import DEFENCES
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE
@@ -38,7 +38,11 @@ def gallery(selection: Selection) -> None:
     key = f"page-of-{selection.trial}-{selection.filters.in_link()}"
     page = st.number_input(f"Page, of {last:,}", 1, last, key=key, width=160)
     rows = results.page_of(selection, _PAGE * (page - 1), _PAGE)
-    shown = {row.sha256: tables.photo_of(selection.atlas.run, row.photo, row.sha256) for row in rows}
+    shown = {
+        row.sha256: dropping.photo_of(row.sha256)
+        or tables.photo_of(selection.atlas.run, row.photo, row.sha256)
+        for row in rows
+    }
     if not any(shown.values()):
         st.dataframe([_told(row, selection) for row in rows], hide_index=True, height="content")
         st.caption(_why_not())
@@ -63,7 +67,7 @@ def _photo(place: int, row: Row, photo: Photo | None, selection: Selection) -> N
         key=f"open-photo-{place}",
         on_click=_open,
         args=(row, photo, selection),
-        disabled=photo is None or selection.atlas.run.configuration.model not in MODELS,
+        disabled=photo is None or _here(selection.atlas.run.configuration.model) is None,
         help=in_markdown(f"{row.name}: look at it in the Debugger, in its worst window"),
         width="stretch",
     )
@@ -79,7 +83,7 @@ def _open(row: Row, photo: Photo | None, selection: Selection) -> None:
     photos.look_at(photo)
     model = run.configuration.model
     own = run.parameters[selection.trial]
-    state.update({"network": model, f"defence-{model}": setting.defence, "space": Space.NETWORK})
+    state.update({"network": _here(model), f"defence-{model}": setting.defence, "space": Space.NETWORK})
     state.update({"unit": "pixels", "linked-size": setting.patch_size, "size-followed": True})
     for parameter in DEFENCES[setting.defence].parameters if setting.defence in DEFENCES else ():
         value = own.get(parameter.name)
@@ -113,13 +117,21 @@ def _about_the_network(selection: Selection) -> str | None:
     """What keeps the Debugger from showing a photo as it was measured."""
     configuration = selection.atlas.run.configuration
     model = configuration.model
-    if model not in MODELS:
+    if _here(model) is None:
         return in_markdown(f"{model}: this network is not here, so no photo can be opened in the Debugger.")
     if model in TRAINED and configuration.weights_sha256 != read_card(model).sha256:
         return in_markdown(
             f"{model}: measured with other weights than these; the Debugger shows other margins."
         )
     return None
+
+
+def _here(model: str) -> str | None:
+    """A network as the sidebar offers it: one that is shipped, or a person's own by its title; None if it has none."""
+    if model in MODELS:
+        return model
+    titles = (title for title, own in networks.own_networks().items() if own.description.name == model)
+    return next(titles, None)
 
 
 def _why_not() -> str:

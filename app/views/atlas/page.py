@@ -7,9 +7,10 @@ from streamlit.navigation.page import StreamlitPage
 
 from app.components.charts import chart
 from app.markup import in_markdown
+from app.sidebar import Choices
 from app.state import pages
+from app.views.atlas import dropping, gallery, results, scenarios, trials, widgets
 from app.views.atlas import figure as figures
-from app.views.atlas import gallery, results, scenarios, trials, widgets
 from app.views.atlas.results import Selection
 from pg_core.defences.base import Verdict
 
@@ -21,17 +22,21 @@ photos, in every view at once.
 _LOOKS = ("Photos", "Side by side", "What would it take?")
 
 
-def show(debugger: StreamlitPage | None = None) -> None:
-    """The photos of one trial of a table that are chosen; `debugger` opens one of them."""
+def show(debugger: StreamlitPage | None = None, chosen: Choices | None = None) -> None:
+    """The photos of one trial of a table that are chosen; `debugger` opens one of them. A folder of photos is measured
+    with the network that is chosen."""
     if gallery.leaving() and debugger is not None:
         st.switch_page(debugger)
     st.header("Atlas")
     st.markdown(_INTRODUCTION)
-    opened = widgets.table()
+    dropping.collect()
+    opened = widgets.table(partial(dropping.ask, chosen))
     if opened is None:
+        dropping.progress(None, None)
         return
     name, atlas = opened
     try:
+        dropping.progress(name, atlas)
         selection = widgets.selection(atlas, widgets.trial(name, atlas))
         _selected(name, selection)
     except ValueError as error:
@@ -125,14 +130,18 @@ def _where(selection: Selection) -> None:
     if found is None:
         st.caption("The photos of this setting differ in their windows, so there is no map of them.")
         return
+    frame = results.frame(selection)
     counts = [count for row in found.counts for count in row]
     chart(
-        figures.failing(found, selection.filters.window, what),
+        figures.failing(found, selection.filters.window, what, frame),
         "atlas-failing",
         f"Photos that are not certified at each {what}: {min(counts)} to {max(counts)} of {found.n}",
         partial(widgets.follow_window, "atlas-failing"),
     )
-    st.caption("A photo that is misclassified, or has an alert, without any patch is certified nowhere.")
+    about = "" if frame is None else "Each cell lies around the middle of its window. "
+    st.caption(
+        f"{about}A photo that is misclassified, or has an alert, without any patch is certified nowhere."
+    )
 
 
 def _to_take_along(selection: Selection) -> None:

@@ -13,7 +13,7 @@ from pg_core.defences.base import Claim, Verdict
 from pg_core.evaluation.outcome_columns import name_of
 from pg_core.evaluation.proportion import Proportion
 from pg_core.evaluation.results import Setting
-from pg_core.geometry import Size
+from pg_core.geometry import Patch, PatchPositions, Size, Windows
 from pg_core.io.spreadsheet import comma_separated
 
 _BINS = 30
@@ -104,6 +104,16 @@ class Failing:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The image that the network sees, in pixels: which of its rows, and of its columns, each row and each column of
+    windows (or placements) is about, half open."""
+
+    image_size: Size
+    rows: tuple[tuple[int, int], ...]
+    columns: tuple[tuple[int, int], ...]
+
+
 def verdicts(selection: Selection) -> dict[Verdict, Proportion]:
     """How many photos got each verdict that there is in the trial, whatever verdict is chosen."""
     where, values = selection.where("verdict")
@@ -147,6 +157,34 @@ def failing(selection: Selection) -> Failing | None:
     )
     counts = [everywhere + found.get(position, 0) for position in range(rows * columns)]
     return Failing(tuple(tuple(counts[row * columns : (row + 1) * columns]) for row in range(rows)), n)
+
+
+def frame(selection: Selection) -> Frame | None:
+    """Where the windows of a selection lie on the image; None where the table does not tell."""
+    run, patch, shape = selection.atlas.run.configuration, selection.setting.patch_size, selection.shape
+    field, image = run.receptive_field, run.image_size
+    try:
+        windows = Windows(field.map_size(image), field.window_size(patch), field.wrapping)
+        placements = PatchPositions(image, patch)
+    except ValueError:
+        return None
+    if shape is None or shape not in (windows.shape, placements.shape):
+        return None
+
+    def pixels(row: int, column: int) -> Patch:
+        at = windows.window(row, column) if shape == windows.shape else None
+        return placements.patch(row, column) if at is None else field.pixels(at)
+
+    tall, wide = image
+    down, across = (
+        [pixels(row, 0) for row in range(shape[0])],
+        [pixels(0, column) for column in range(shape[1])],
+    )
+    return Frame(
+        image,
+        tuple((max(box.top, 0), min(box.bottom, tall)) for box in down),
+        tuple((max(box.left, 0), min(box.right, wide)) for box in across),
+    )
 
 
 def overtaken(selection: Selection) -> dict[tuple[int, int], int]:

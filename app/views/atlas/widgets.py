@@ -1,6 +1,6 @@
 """Which table and trial the page Atlas shows, and which of its photos: fields whose values a click or a link sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,17 +24,23 @@ from pg_core.io.printable import printable
 Own = tuple[str, str, Mapping[str, bytes]]
 """A person's table: its name, its hash, and its parts."""
 _OWN, _UPLOADS = "atlas-own", "atlas-uploads"
+_OWN_PREFIX = "own-"
 _RIGHT, _WRONG = "right", "wrong, or an alert"
 _LETTERS = 12
 """Of the hash that names a trial, or a person's table, in a link."""
 
 
-def table() -> tuple[str, Atlas] | None:
-    """The table that is chosen, with its name in the address; None, once it was said why, where there is none."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with right.popover("Open a table", width="stretch"):
+def table(measure: Callable[[], None]) -> tuple[str, Atlas] | None:
+    """The table that is chosen, with its name in the address; None, once it was said why, where there is none.
+    `measure` asks for photos of which a run makes one."""
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+    with middle.popover("Open a table", width="stretch"):
         _ask_for_own()
+    with right.popover("Measure a folder", width="stretch"):
+        measure()
     titles = _titles()
+    if _awaited(titles):
+        return None
     if not titles:
         st.info(
             "There is no table here. Drop the Parquet files of one (*Open a table*): `python -m pg_core evaluate "
@@ -43,7 +49,9 @@ def table() -> tuple[str, Atlas] | None:
         )
         return None
     with left:
-        return _opened("table", "Table", titles, next(iter(titles)))
+        # A person's own is never the usual one: the address names it.
+        served = [name for name in titles if not name.startswith(_OWN_PREFIX)]
+        return _opened("table", "Table", titles, next(iter(served or titles)))
 
 
 def table_beside(name: str) -> tuple[str, Atlas] | None:
@@ -178,6 +186,35 @@ def follow_margin(key: str, found: Histogram) -> None:
         choose(chosen.without("low", "high") if same else replace(chosen, low=low, high=high))
 
 
+def keep_own(title: str, parts: Mapping[str, bytes]) -> str:
+    """Keep a person's table for this session, in place of another one, and show it; its name in the address."""
+    own = title, tables.digest_of(parts), parts
+    st.session_state[_OWN] = own
+    st.session_state["atlas-table"] = _own_name(own)
+    return _own_name(own)
+
+
+def forget_own() -> None:
+    """Let a person's table go."""
+    st.session_state.pop(_OWN, None)
+
+
+def _awaited(titles: Mapping[str, str]) -> bool:
+    """Whether the link is about a person's table that has to be dropped again, which it says; what else the link
+    says waits for it."""
+    name = pages.text_of("table") or ""
+    if not name.startswith(_OWN_PREFIX) or name in titles:
+        return False
+    st.info(
+        "This link is about a table that somebody dropped here. The server keeps none of them: drop its Parquet files "
+        "again (*Open a table*), and the link goes on with them."
+    )
+    if st.button("Show another table"):
+        pages.forget("table")
+        st.rerun()
+    return True
+
+
 def _ask_for_own() -> None:
     """The uploader for the parts of a table; they are kept for this session alone."""
     files = st.file_uploader(
@@ -198,10 +235,9 @@ def _ask_for_own() -> None:
     except ValueError as error:
         st.error(in_markdown(str(error)))
         return
-    name = printable(files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more")
-    own = name, tables.digest_of(parts), parts
-    st.session_state[_OWN] = own
-    st.session_state["atlas-table"] = _own_name(own)
+    keep_own(
+        printable(files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"), parts
+    )
 
 
 def _titles() -> dict[str, str]:
@@ -236,7 +272,7 @@ def _opened(part: str, title: str, titles: dict[str, str], usual: str) -> tuple[
 
 
 def _own_name(own: Own) -> str:
-    return f"own-{own[1][:_LETTERS]}"
+    return f"{_OWN_PREFIX}{own[1][:_LETTERS]}"
 
 
 def _name(name: str, path: Path) -> str:
