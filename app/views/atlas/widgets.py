@@ -210,7 +210,7 @@ def _awaited(titles: Mapping[str, str]) -> bool:
         "again (*Open a table*), and the link goes on with them."
     )
     if st.button("Show another table"):
-        pages.forget("table")
+        pages.linked("table", str)  # so that the link waits for it no longer
         st.rerun()
     return True
 
