@@ -19,12 +19,13 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import IntervalBounds
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.head import LEAST, POWERS, HeadMasking
+from pg_core.defences.patchcleanser.head import HeadMasking
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
 from pg_core.evidence.grid import scale
+from pg_core.evidence.head import LEAST, POWERS
 from pg_core.evidence.types import SHARPENED_POWER, VOTE_THRESHOLD, EvidenceType
 from pg_core.geometry import Windows
 

@@ -80,7 +80,7 @@ class DefenceConfig:
 
     `evidence` is the type that certifies best with the network; `network` the layers for interval bounds, where the
     network has them (`pg_core.defences.interval.bounds.Layers`); `head` the classifier of what masks leave, where one
-    was trained for it (`pg_core.defences.patchcleanser.head.MaskingHead`).
+    was trained for it (`pg_core.evidence.head.MaskingHead`).
     """
 
     receptive_field: ReceptiveField

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from pg_core.defences.patchcleanser.head import MaskingHead
+from pg_core.evidence.head import MaskingHead
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Size, Window
 from pg_core.io.files import UnreadableError, regular

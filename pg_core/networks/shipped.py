@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pg_core.defences.patchcleanser.head import MaskingHead
+from pg_core.evidence.head import MaskingHead
 from pg_core.io import files
 from pg_core.io.assets import asset
 from pg_core.io.json import as_json, from_json

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
-from pg_core.defences.patchcleanser.head import LEAST, POWERS, MaskingHead
+from pg_core.evidence.head import LEAST, POWERS, MaskingHead
 from pg_core.evidence.types import SHARPENED_POWER, confidence
 from pg_core.geometry import Size, Window, Windows
 from pg_core.io.parameters import coerce_fields

@@ -16,7 +16,8 @@ from pg_core import (
 )
 from pg_core.attacks.objectives import objective, window_sums
 from pg_core.defences.base import Claim
-from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
+from pg_core.defences.patchcleanser.head import HeadMasking
+from pg_core.evidence.head import MaskingHead
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import Windows
 

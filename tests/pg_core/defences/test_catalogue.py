@@ -10,13 +10,13 @@ from pg_core.defences.base import Defence, DefenceInput
 from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, IntervalBounds, Layers
-from pg_core.defences.patchcleanser.head import MaskingHead
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.spec import DefenceConfig
+from pg_core.evidence.head import MaskingHead
 from pg_core.evidence.types import EvidenceType
 from pg_core.geometry import ReceptiveField, Windows
 

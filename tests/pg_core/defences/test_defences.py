@@ -11,13 +11,14 @@ from pg_core.defences.bounded import BoundedEvidence, Squashing
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Convolution, Dense, IntervalBounds, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
+from pg_core.defences.patchcleanser.head import HeadMasking
 from pg_core.defences.patchcleanser.masks import MaskSet
 from pg_core.defences.patchcleanser.pixels import PatchCleanser
 from pg_core.defences.patchguard.certificate import Bound
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.undefended import Undefended
+from pg_core.evidence.head import MaskingHead
 from pg_core.evidence.types import EvidenceType
 
 RANDOM = np.random.default_rng(7)

@@ -14,12 +14,13 @@ from pg_core.defences.bounded import BoundedEvidence
 from pg_core.defences.detection import MaskedDetection
 from pg_core.defences.interval.bounds import Dense, Layers
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.head import HeadMasking, MaskingHead
+from pg_core.defences.patchcleanser.head import HeadMasking
 from pg_core.defences.patchguard.masking import RobustMasking
 from pg_core.defences.registry import DEFENCES, build
 from pg_core.defences.smoothing import Smoothing
 from pg_core.defences.spec import EVIDENCE, DefenceConfig, DefenceSpec, Parameter
 from pg_core.defences.undefended import Undefended
+from pg_core.evidence.head import MaskingHead
 from pg_core.evidence.types import EVIDENCE_TYPES, EvidenceType
 from pg_core.geometry import ReceptiveField, cells
 

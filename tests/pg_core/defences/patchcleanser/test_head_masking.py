@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from pg_core.defences.base import Verdict
 from pg_core.defences.patchcleanser.features import FeatureMasking
-from pg_core.defences.patchcleanser.head import LEAST, POWERS, HeadMasking, MaskingHead
+from pg_core.defences.patchcleanser.head import HeadMasking
+from pg_core.evidence.head import LEAST, POWERS, MaskingHead
 from pg_core.evidence.types import EvidenceType, confidence
 from pg_core.geometry import cells
 
