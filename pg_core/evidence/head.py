@@ -27,8 +27,8 @@ ValueSums = Float64[np.ndarray, "*batch values masks"]
 
 @dataclass(frozen=True, slots=True)
 class MaskingHead:
-    """Scores b + W log(m + `LEAST`); m holds, for each of `POWERS` and each class, the mean over all cells of the map of
-    what masks leave of its confidence to this power.
+    """Scores b + W log(m + `LEAST`); m holds, for each of `POWERS` and each class, the mean over all cells of the map
+    of what masks leave of its confidence to this power.
 
     weights is W, a row for each class and a column for each power and class, biases is b. A layer between the two, and
     the network's own embedding in place of confidences, were tried and certified no more (measured here). Raises

@@ -164,7 +164,7 @@ def test_an_analysis_on_the_network_of_a_search_is_the_same_to_the_bit(clean, mo
 def test_a_search_keeps_to_one_thread_of_torch_and_leaves_others_theirs(clean, model, desk, monkeypatch):
     before, inside = torch.get_num_threads(), []
     search = searched(clean, model, [worst(clean)])
-    monkeypatch.setattr(Search, "attack", lambda search: inside.append(torch.get_num_threads()))
+    monkeypatch.setattr(Search, "work", lambda search: inside.append(torch.get_num_threads()))
     torch.set_num_threads(2)
     try:
         desk.hand_in(search)
