@@ -61,7 +61,7 @@ def outside_two_windows(
     batch, classes, rows, columns = evidence.shape
     own = evidence.gather(1, labels[:, None, None, None].expand(-1, 1, rows, columns))
     leads = (own - evidence).detach().flatten(0, 1)
-    outside = ~two_windows(leads, window).unflatten(0, (batch, classes))
+    outside = ~two_windows(leads, window).view(batch, classes, rows, columns)
     return (own * outside).mean(dim=(2, 3)), (evidence * outside).mean(dim=(2, 3))
 
 
