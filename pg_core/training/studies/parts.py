@@ -10,10 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pg_core.training.objectives import LEAST
 from pg_core.training.recipe import Recipe, Targets
-
-_LEAST = 1e-4
-"""Added to mean evidence before the logarithm, so that no evidence at all has a finite loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +81,4 @@ def masked_loss(
     own = confidence.gather(2, labels[:, None, None].expand(photos, parts, 1))[..., 0]
     kept = own.sum(dim=1) - own.topk(dropped, dim=1).values.sum(dim=1)
     evidence = confidence.sum(dim=1).scatter(1, labels[:, None], kept[:, None]) / parts
-    return F.cross_entropy(sharpness * (evidence + _LEAST).log(), targets)
+    return F.cross_entropy(sharpness * (evidence + LEAST).log(), targets)

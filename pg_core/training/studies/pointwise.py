@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pg_core.networks.base import Pixels
 from pg_core.networks.bodies.architectures import Architecture
 from pg_core.networks.bodies.pointwise import Pointwise
 from pg_core.training.batches import moved, signed
+from pg_core.training.objectives import largest_window
 from pg_core.training.recipe import Recipe, Study, Targets
 
 
@@ -71,26 +72,14 @@ def window_loss(
     evidence = local_logits.clamp(min=0)
     rows, columns = evidence.shape[-2:]
     own = evidence.gather(1, labels[:, None, None, None].expand(-1, 1, rows, columns))[:, 0]
-    outside = ~_largest_window(own.detach(), window)
-    spared = outside & ~_largest_window(own.detach() * outside, window)
+    outside = ~largest_window(own.detach(), window)
+    spared = outside & ~largest_window(own.detach() * outside, window)
     kept = (own * spared).sum(dim=(1, 2))
     reached = (evidence * outside[:, None]).sum(dim=(2, 3))
     scores = reached.scatter(1, labels[:, None], kept[:, None]) / (rows * columns)
     provable = F.cross_entropy(scale * scores, targets)
     clean = F.cross_entropy(scale * evidence.mean(dim=(2, 3)), targets)
     return provable + clean_weight * clean
-
-
-def _largest_window(
-    values: Float[Tensor, "batch rows columns"], size: int
-) -> Bool[Tensor, "batch rows columns"]:
-    """The cells of the size x size window with the largest sum, the first on ties."""
-    sums = F.avg_pool2d(values[:, None], size, stride=1)
-    batch, _, rows, columns = sums.shape
-    at = F.one_hot(sums.reshape(batch, -1).argmax(dim=1), rows * columns).reshape(batch, 1, rows, columns)
-    # A window is where a maximum over size x size positions, moved to its last cell, finds its first cell.
-    cells = F.max_pool2d(F.pad(at.to(values.dtype), (size - 1,) * 4), size, stride=1)
-    return cells[:, 0] > 0
 
 
 STUDY = Study(Pointwise(), MapRecipe(), "cifar10", "cifar10")

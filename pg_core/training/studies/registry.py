@@ -23,6 +23,10 @@ STUDIES: dict[str, Listed] = {
         f"{_HERE}.tiles",
         "EfficientNet-Lite on square tiles, from ImageNet's weights, for ImageNette's ten classes at 224x224",
     ),
+    "grids": Listed(
+        f"{_HERE}.grids",
+        "the same on whole grids of tiles, by what double masking on features takes from label and rival",
+    ),
     "bands": Listed(
         f"{_HERE}.bands",
         "column bands of 32x32 images, for CIFAR-10's ten classes (Mask-DS, de-randomized smoothing)",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pg_core.training.objectives import provable_loss
+from pg_core.defences.patchcleanser.features import FeatureMasking
+from pg_core.training.objectives import double_masking_loss, outside_two_windows, provable_loss
 from pg_core.training.studies.pointwise import window_loss
 from pg_core.training.studies.tiles import TileRecipe
 
@@ -93,3 +94,50 @@ def test_window_loss_is_the_literal_loop(share):
         losses.append(cross_entropy(q, softmax(scores)) + 0.5 * cross_entropy(q, clean))
     for asked in [wanted] if share else [wanted, labels]:
         assert window_loss(logits, labels, asked, size, 3.0, 0.5).item() == pytest.approx(np.mean(losses))
+
+
+def two_windows(lead, size):
+    """The cells outside two windows: the largest, the largest of the rest, the first chosen again."""
+
+    def without_largest(values, kept):
+        corners = [(i, j) for i in range(len(values) - size + 1) for j in range(len(values[0]) - size + 1)]
+        sums = [(values * kept)[i : i + size, j : j + size].sum() for i, j in corners]
+        i, j = corners[int(np.argmax(sums))]
+        alone = np.ones(values.shape)
+        alone[i : i + size, j : j + size] = 0
+        return alone
+
+    second = without_largest(lead, without_largest(lead, np.ones(lead.shape)))
+    return without_largest(lead, second) * second
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_the_objective_of_double_masking_is_the_literal_loop(share):
+    evidence = torch.rand(4, 3, 5, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    labels, losses = torch.tensor([2, 0, 1, 1]), []
+    wanted = targets(labels, 3, share)
+    for û, y, q in zip(evidence.numpy(), labels.tolist(), wanted.tolist(), strict=True):
+        scores = []
+        for c in range(3):
+            outside = two_windows(û[y] - û[c], 2)
+            kept, reached = (û[y] * outside).sum() / 30, (û[c] * outside).sum() / 30
+            scores.append(2.0 * (math.log(reached + 1e-4) - math.log(kept + 1e-4)))
+        losses.append(cross_entropy(q, softmax(scores)))
+    for asked in [wanted] if share else [wanted, labels]:
+        assert double_masking_loss(evidence, labels, asked, 2, 2.0).item() == pytest.approx(np.mean(losses))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_training_never_sees_less_than_the_margin_and_the_same_for_single_cells(size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    evidence = torch.rand(3, 2, 5, 6, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 0])
+    # One rival: the margin of the certificate is the least over its windows. The grid of evidence rounds it.
+    kept, reached = outside_two_windows(evidence, labels, size)
+    seen = 30 * (kept - reached)[torch.arange(3), 1 - labels].numpy()
+    certificate = FeatureMasking((size, size), clip_high=1.0).certify(evidence.numpy(), labels.numpy())
+    margin = (certificate.lower - certificate.upper).min(axis=(-2, -1))
+    assert (seen >= margin - 1e-6).all()
+    if size == 1:
+        assert seen == pytest.approx(margin, abs=1e-6)
