@@ -4,6 +4,7 @@ Not here: the defence that asks it, see `pg_core.defences.patchcleanser.head`; h
 `pg_core.training.head`.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,6 +72,11 @@ class MaskingHead:
     @property
     def classes(self) -> int:
         return len(self.biases)
+
+    @property
+    def digest(self) -> str:
+        """Of all its numbers: results with another head are others."""
+        return hashlib.sha256(repr((self.weights, self.biases)).encode()).hexdigest()[:12]
 
     def scores(self, sums: ValueSums, count: int) -> Float64[np.ndarray, "*batch classes masks"]:
         """The score of each class from sums over the cells that are left of `count`."""

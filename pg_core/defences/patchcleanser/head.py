@@ -52,8 +52,8 @@ class HeadMasking:
 
     def __str__(self) -> str:
         height, width = self.window_size
-        wraps, classes = " wrapping" if self.wrapping else "", self.head.classes
-        return f"double masking by all {height}x{width}{wraps} windows, a learned head of {classes} classes"
+        wraps, head = " wrapping" if self.wrapping else "", self.head.digest
+        return f"double masking by all {height}x{width}{wraps} windows, with the learned head {head}"
 
     def __repr__(self) -> str:
         return f"HeadMasking({self})"

@@ -17,6 +17,7 @@ from pg_core.evaluation.cases import evaluation_cases
 from pg_core.evaluation.outcome_columns import COLUMNS
 from pg_core.evaluation.outcome_table import open_table
 from pg_core.evaluation.run import evaluate
+from pg_core.evidence.head import MaskingHead
 from pg_core.io.files import FileError
 from pg_core.networks import load_model
 from tests.colours import Colours
@@ -196,7 +197,8 @@ def test_the_table_of_another_version_is_refused_and_kept(folder, table, monkeyp
 
 def test_every_row_that_a_run_writes_is_taken_again(folder, tmp_path):
     names = [name for name in DEFENCES if name not in ("mask-ds", "smoothing", "interval")]
-    cases = evaluation_cases(CONFIG, ((4, 4), (32, 32)), names, (0.0, 0.3))
+    head = MaskingHead(tuple(map(tuple, np.eye(3, 9).tolist())), (0.0, 0.0, 0.0))
+    cases = evaluation_cases(replace(CONFIG, head=head), ((4, 4), (32, 32)), names, (0.0, 0.3))
     path, model = tmp_path / "all", Counting()
     first = evaluate(model, photos_in(folder), cases, path)
     before, model.photos = rows(path), 0

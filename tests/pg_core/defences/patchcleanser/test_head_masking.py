@@ -231,6 +231,12 @@ def test_a_head_is_what_its_card_says():
     assert MaskingHead.from_json(head.to_json()) == head
 
 
+def test_two_heads_are_two_settings():
+    first, second = (drawn_head(np.random.default_rng(seed)) for seed in range(2))
+    assert str(HeadMasking((2, 2), first)) == str(HeadMasking((2, 2), drawn_head(np.random.default_rng(0))))
+    assert str(HeadMasking((2, 2), first)) != str(HeadMasking((2, 2), second))
+
+
 @pytest.mark.parametrize(
     "content",
     [
