@@ -85,7 +85,7 @@ def _networks() -> None:
 def _results() -> None:
     from app.views.results import page as results
 
-    results.show()
+    results.show(atlas_page)
 
 
 def _atlas() -> None:
@@ -113,6 +113,7 @@ story_page = st.Page(_story, title="Story", url_path="story")
 figure5_page = st.Page(_figure5, title="Figure 5", url_path="figure5")
 steps_page = st.Page(_steps, title="Steps", url_path="steps")
 museum_page = st.Page(_museum, title="Museum", url_path="museum")
+atlas_page = st.Page(_atlas, title="Atlas", url_path="atlas")
 attack_page = st.Page(_attack, title="Attack", url_path="attack")
 main_pages = [
     explore_page,
@@ -130,7 +131,7 @@ other_pages = [
     st.Page(_check, title="Check a certificate", url_path="check"),
     st.Page(_networks, title="Networks", url_path="networks"),
     st.Page(_results, title="Results", url_path="results"),
-    st.Page(_atlas, title="Atlas", url_path="atlas"),
+    atlas_page,
     about_page,
 ]
 # Before anything that can be clicked: until the browser knows the pages, a click leads to the first of them.

@@ -118,6 +118,11 @@ def names(data: Dataset) -> list[str]:
     )
 
 
+def models(data: Dataset) -> set[str]:
+    """The networks that were measured on some data."""
+    return {evaluations()[name].configuration.model for name in names(data)}
+
+
 def title(name: str) -> str:
     """An evaluation in words."""
     evaluation = evaluations()[name]

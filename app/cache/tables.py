@@ -9,7 +9,7 @@ table says. A person's own table comes as bytes, and is found again only under t
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -182,6 +182,18 @@ def served() -> dict[str, Path]:
         for folder in [] if root is None else [root, *_inside(root)]:
             if len(found) < _MOST_TABLES and any(map(is_part, _inside(folder))):
                 found.setdefault(folder.name, folder)
+    return found
+
+
+def shipped_of(networks: Collection[str]) -> dict[str, str]:
+    """The names of the shipped tables of these networks, each with its network: tables are named NETWORK-PHOTOS-PATCH."""
+    found = {}
+    for folder in _inside(SHIPPED):
+        network = max(
+            (name for name in networks if folder.name.startswith(f"{name}-")), key=len, default=None
+        )
+        if network is not None and any(map(is_part, _inside(folder))):
+            found[folder.name] = network
     return found
 
 

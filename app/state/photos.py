@@ -16,7 +16,7 @@ from app.cache.analysis import Photo
 from app.cache.patches import preview
 from app.components.album import album
 from app.markup import in_markdown
-from app.state import stickers
+from app.state import dropped, stickers
 from pg_core.datasets.folders import SAMPLES, sample_title
 from pg_core.io.printable import printable
 from pg_core.photos.read import MAX_BYTES, READABLE, ImageError
@@ -231,6 +231,7 @@ def _forget() -> None:
     state[_TRAY] = {}
     state[_HERE] = []
     stickers.forget()
+    dropped.forget()
     state[_NEEDLESS] = state.get(_NEEDLESS, 0) + 1
     if state.get(_OWN) is not None or awaited() is not None:
         choose_sample(next(iter(SAMPLES)))

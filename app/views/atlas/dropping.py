@@ -15,14 +15,13 @@ from app.cache.searches import End, of_its_own
 from app.cache.tables import Atlas
 from app.markup import in_markdown
 from app.sidebar import Choices
-from app.state import searches
+from app.state import dropped, searches
 from app.views.atlas import widgets
 from pg_core.defences.base import DefenceInput
 from pg_core.io.progress import duration
 from pg_core.photos.framing import square
 from pg_core.photos.read import MAX_BYTES, SUFFIXES, ImageError
 
-_RUN, _TAKEN, _PHOTOS, _NAME = "atlas-run", "atlas-run-taken", "atlas-photos", "atlas-run-table"
 _EVERY = 1.0
 """Seconds between two looks at a run."""
 _USUAL = ("masking", "mask-ds", "feature-masking")
@@ -40,7 +39,7 @@ def ask(chosen: Choices | None) -> None:
         type=[suffix.removeprefix(".") for suffix in SUFFIXES],
         accept_multiple_files="directory",
         max_upload_size=MAX_BYTES // 2**20,
-        key="atlas-folder",
+        key=dropped.uploader("folder"),
         help=f"At most {MOST_PHOTOS} photos, {MOST_BYTES // 2**20} MB together. Folders named like the classes of the "
         "network give labels, and with them an accuracy; a folder of photos alone gives verdicts. The photos stay in "
         "the memory of this session, and only you see them.",
@@ -74,7 +73,7 @@ def ask(chosen: Choices | None) -> None:
     st.caption(
         f"Network, from the sidebar: {in_markdown(choice.model)}. At most {MOST_SECONDS // 60} minutes."
     )
-    run = _current()
+    run = dropped.run()
     busy = run is not None and run.running
     if st.button(
         "Measure these photos",
@@ -91,28 +90,28 @@ def ask(chosen: Choices | None) -> None:
         except ValueError as error:
             st.error(in_markdown(_sentence(str(error))))
             return
-        st.session_state[_RUN], st.session_state[_TAKEN] = begun, False
+        st.session_state[dropped.RUN], st.session_state[dropped.TAKEN] = begun, False
         runs.DESK.hand_in(begun)
         st.rerun()
 
 
 def collect() -> None:
     """Take the table of a run that has ended: it is shown as a person's own from now on."""
-    run = _current()
-    if run is None or run.running or st.session_state.get(_TAKEN):
+    run = dropped.run()
+    if run is None or run.running or st.session_state.get(dropped.TAKEN):
         return
-    st.session_state[_TAKEN] = True
+    st.session_state[dropped.TAKEN] = True
     if run.parts:
-        st.session_state[_PHOTOS] = {
+        st.session_state[dropped.PHOTOS] = {
             hashlib.sha256(photo.data).hexdigest(): (photo.name, photo.data) for photo in run.plan.photos
         }
         name = f"{run.progress.done:,} dropped photos"
-        st.session_state[_NAME] = widgets.keep_own(name, run.parts)
+        st.session_state[dropped.NAME] = widgets.keep_own(name, run.parts)
 
 
 def progress(name: str | None, atlas: Atlas | None) -> None:
     """How far a run is, or what became of it; the table that is shown is told by its name in the address."""
-    run = _current()
+    run = dropped.run()
     if run is None:
         return
     if run.running:
@@ -121,13 +120,13 @@ def progress(name: str | None, atlas: Atlas | None) -> None:
         st.error(in_markdown(_sentence(run.problem)))
     elif not run.parts:
         st.info("Stopped before a photo was measured.")
-    elif name == st.session_state.get(_NAME) and atlas is not None:
+    elif name == st.session_state.get(dropped.NAME) and atlas is not None:
         _ended(run, atlas)
 
 
 def photo_of(sha256: str) -> Photo | None:
     """A photo that was dropped here, by the hash of its content; None for any other, and one that is none."""
-    kept = st.session_state.get(_PHOTOS, {}).get(sha256)
+    kept = st.session_state.get(dropped.PHOTOS, {}).get(sha256)
     if kept is None:
         return None
     try:
@@ -138,7 +137,7 @@ def photo_of(sha256: str) -> Photo | None:
 
 @st.fragment(run_every=_EVERY)
 def _watch() -> None:
-    run = _current()
+    run = dropped.run()
     if run is None or not run.running:
         st.rerun()
     bar, button = st.columns([5, 1], vertical_alignment="center")
@@ -161,7 +160,7 @@ def _ended(run: PhotoRun, atlas: Atlas) -> None:
     """What was measured, what was not, and the table to take along."""
     photos = run.plan.photos
     measured = {sha256 for (sha256,) in atlas.ask("select distinct sha256 from photos")}
-    by_hash: Mapping[str, tuple[str, bytes]] = st.session_state[_PHOTOS]
+    by_hash: Mapping[str, tuple[str, bytes]] = st.session_state[dropped.PHOTOS]
     hashes = {id(data): sha256 for sha256, (_, data) in by_hash.items()}
     seen = photos[: run.progress.done]
     unread = [photo for photo in seen if hashes.get(id(photo.data)) not in {*measured, None}]
@@ -175,7 +174,7 @@ def _ended(run: PhotoRun, atlas: Atlas) -> None:
     left.caption(words)
     data, name = _to_take_along(run.parts)
     middle.download_button("Download the table", data, name, on_click="ignore", width="stretch")
-    right.button("Forget this run", on_click=_forget, key="atlas-run-forget", width="stretch")
+    right.button("Forget this run", on_click=dropped.forget, key="atlas-run-forget", width="stretch")
     if unread:
         listed = [
             f"- {in_markdown(photo.name)}: {in_markdown(runs.why_not(photo) or 'It cannot be measured.')}"
@@ -195,16 +194,6 @@ def _to_take_along(parts: Mapping[str, bytes]) -> tuple[bytes, str]:
         for name, data in parts.items():
             archive.writestr(name, data)
     return packed.getvalue(), "atlas-table.zip"
-
-
-def _forget() -> None:
-    for key in (_RUN, _TAKEN, _PHOTOS, _NAME):
-        st.session_state.pop(key, None)
-    widgets.forget_own()
-
-
-def _current() -> PhotoRun | None:
-    return st.session_state.get(_RUN)
 
 
 def _sentence(text: str) -> str:

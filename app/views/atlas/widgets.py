@@ -12,7 +12,7 @@ from app.cache import tables
 from app.cache.tables import OWN_BYTES, TABLES, Atlas
 from app.components.charts import picked
 from app.markup import in_markdown
-from app.state import pages
+from app.state import dropped, pages
 from app.views.atlas import filters as values
 from app.views.atlas.filters import Filters
 from app.views.atlas.results import Histogram, Selection
@@ -23,7 +23,6 @@ from pg_core.io.printable import printable
 
 Own = tuple[str, str, Mapping[str, bytes]]
 """A person's table: its name, its hash, and its parts."""
-_OWN, _UPLOADS = "atlas-own", "atlas-uploads"
 _OWN_PREFIX = "own-"
 _RIGHT, _WRONG = "right", "wrong, or an alert"
 _LETTERS = 12
@@ -189,14 +188,9 @@ def follow_margin(key: str, found: Histogram) -> None:
 def keep_own(title: str, parts: Mapping[str, bytes]) -> str:
     """Keep a person's table for this session, in place of another one, and show it; its name in the address."""
     own = title, tables.digest_of(parts), parts
-    st.session_state[_OWN] = own
+    st.session_state[dropped.OWN_TABLE] = own
     st.session_state["atlas-table"] = _own_name(own)
     return _own_name(own)
-
-
-def forget_own() -> None:
-    """Let a person's table go."""
-    st.session_state.pop(_OWN, None)
 
 
 def _awaited(titles: Mapping[str, str]) -> bool:
@@ -222,14 +216,14 @@ def _ask_for_own() -> None:
         type="parquet",
         accept_multiple_files=True,
         max_upload_size=OWN_BYTES // 2**20,
-        key="atlas-upload",
+        key=dropped.uploader("upload"),
         help="As `python -m pg_core evaluate ... --table` writes them, all parts of one folder; only you see them. "
         "Its network need not be here.",
     )
     uploads = [file.file_id for file in files]
-    if not files or st.session_state.get(_UPLOADS) == uploads:
+    if not files or st.session_state.get(dropped.UPLOADS) == uploads:
         return
-    st.session_state[_UPLOADS] = uploads
+    st.session_state[dropped.UPLOADS] = uploads
     try:
         parts = tables.own_parts({file.name: file.getvalue() for file in files})
     except ValueError as error:
@@ -243,7 +237,7 @@ def _ask_for_own() -> None:
 def _titles() -> dict[str, str]:
     """The tables that are here, by their names in the address: a person's own, then the server's."""
     served = {name: printable(path.name) for name, path in _served().items()}
-    own: Own | None = st.session_state.get(_OWN)
+    own: Own | None = st.session_state.get(dropped.OWN_TABLE)
     return served if own is None else {_own_name(own): f"{own[0]} (yours)"} | served
 
 
@@ -255,7 +249,7 @@ def _opened(part: str, title: str, titles: dict[str, str], usual: str) -> tuple[
     """The table that is chosen out of these."""
     key = pages.option(part, list(titles), usual)
     name = st.selectbox(title, list(titles), format_func=titles.__getitem__, key=key) or usual
-    own: Own | None = st.session_state.get(_OWN)
+    own: Own | None = st.session_state.get(dropped.OWN_TABLE)
     slot = st.empty()
     try:
         with sidebar.progress(slot, "Opening the table …", name):

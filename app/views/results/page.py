@@ -1,8 +1,9 @@
 """The results page: accuracies measured here beside published ones, Table 4, and the failures by class."""
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from app.cache import results
+from app.cache import results, tables
 from app.components.charts import chart
 from app.markup import in_markdown
 from app.views.results import attacked
@@ -34,8 +35,8 @@ _WIDTHS = {
 """In pixels, of what a row is about; the defences have columns of their own."""
 
 
-def show() -> None:
-    """All results, by data."""
+def show(atlas: StreamlitPage | None = None) -> None:
+    """All results, by data; `atlas` shows those of which each photo is there."""
     st.header("Results")
     st.markdown(
         "**Measured here**: with the shipped weights, 95 % Wilson intervals and n photos. **As published**: by the "
@@ -84,6 +85,8 @@ def show() -> None:
 
     if brackets:
         _attacked(brackets, data.title)
+    if atlas is not None:
+        _photo_by_photo(results.models(data), atlas)
     names = results.names(data)
     if names:
         st.subheader("Verdicts by class")
@@ -94,6 +97,23 @@ def show() -> None:
             f"{in_markdown(run.setting.parameters)}; claims: {run.setting.claim}. Clean {run.clean}, certified "
             f"{run.certified or 'nothing claimed'}, n = {evaluation.n:,}.{_recorded(evaluation)}"
         )
+
+
+def _photo_by_photo(networks: set[str], atlas: StreamlitPage) -> None:
+    """The shipped tables of the networks."""
+    shipped = tables.shipped_of(networks)
+    if not shipped:
+        return
+    st.subheader("Photo by photo")
+    st.markdown(
+        "The first 500 of these photos, balanced over the classes, with the margin and the rival of every window: "
+        "where certificates fail, and against whom."
+    )
+    with st.container(horizontal=True):
+        for name in shipped:
+            if st.button(f"{in_markdown(name)} in the Atlas", key=f"atlas-of-{name}"):
+                st.session_state["atlas-table"] = name
+                st.switch_page(atlas)
 
 
 def _attacked(brackets: list[Bracket], title: str) -> None:

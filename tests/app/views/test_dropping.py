@@ -202,3 +202,25 @@ def test_the_map_is_drawn_in_the_pixels_that_the_windows_see(network):
 
 def test_a_table_whose_windows_are_not_those_of_its_network_has_no_frame(folder):
     assert results.frame(Selection(tables.Atlas(open_table(folder)), MASKING)) is None
+
+
+def test_forget_my_photos_lets_go_of_all_that_was_dropped_on_the_atlas(monkeypatch):
+    from app.state import dropped as kept
+    from app.state import photos
+
+    class Running:
+        running = True
+
+    withdrawn, state = [], {"other": 1}
+    monkeypatch.setattr(runs.DESK, "withdraw", withdrawn.append)
+    for module in (kept, photos, photos.stickers):
+        monkeypatch.setattr(module.st, "session_state", state)
+    state |= dict.fromkeys((kept.TAKEN, kept.PHOTOS, kept.NAME, kept.OWN_TABLE, kept.UPLOADS), "dropped")
+    state[kept.RUN] = run = Running()
+    before = kept.uploader("folder"), kept.uploader("upload")
+    photos._forget()
+    assert withdrawn == [run]
+    assert "dropped" not in state.values()
+    assert kept.run() is None
+    assert before != (kept.uploader("folder"), kept.uploader("upload"))
+    assert state["other"] == 1

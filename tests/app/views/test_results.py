@@ -7,10 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.cache import results as compute
+from app.cache import tables
 from app.views.results import attacked
 from pg_core.evaluation import results
 from pg_core.evaluation.bracket import Bracket, Budget, State
+from pg_core.evaluation.outcome_table import open_table
 from pg_core.io.json import as_json
+from pg_core.networks import TRAINED
 from pg_core.networks.shipped import read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own dependencies
@@ -175,3 +178,20 @@ def test_brackets_are_bars_of_what_is_proved_open_and_broken(copied):
     stacked = {trace.name: trace.x for trace in figure.data if trace.type == "bar"}
     assert [sum(values) for values in zip(*stacked.values(), strict=True)] == [90.0, 80.0]
     assert "certified 50.0" in attacked.in_words(brackets)
+
+
+def test_every_shipped_table_is_of_the_weights_that_are_shipped_and_opens_from_the_results():
+    shipped = tables.shipped_of(TRAINED)
+    assert {path.name for path in tables.SHIPPED.iterdir()} == set(shipped)
+    for name, network in shipped.items():
+        table = open_table(tables.SHIPPED / name)
+        assert table.run.configuration.model == network
+        assert table.run.configuration.weights_sha256 == read_card(network).sha256
+        assert table.query("select count(distinct photo) from outcomes") == [(500,)]
+
+
+def test_a_name_that_begins_like_a_network_is_of_the_network_with_the_longest_name():
+    found = tables.shipped_of(["cifar10", "cifar10-bands"])
+    assert found["cifar10-test-5x5"] == "cifar10"
+    assert found["cifar10-bands-test-5x5"] == "cifar10-bands"
+    assert "imagenette-val-32x32" not in found
