@@ -186,7 +186,7 @@ def served() -> dict[str, Path]:
 
 
 def shipped_of(networks: Collection[str]) -> dict[str, str]:
-    """The names of the shipped tables of these networks, each with its network. They are named NETWORK-PHOTOS-PATCH."""
+    """The names of the shipped tables of these networks, each with its network; a name is NETWORK-PHOTOS-PATCH."""
     found = {}
     for folder in _inside(SHIPPED):
         network = max(
