@@ -30,6 +30,7 @@ from pg_core.geometry import Size, Window
 from pg_core.io.progress import Report
 from pg_core.networks import MODELS, Description, load_model
 from pg_core.networks.own import OwnNetwork
+from pg_core.networks.shipped import read_card
 from pg_core.photos import read as images
 from pg_core.photos.framing import USUAL, Framing, Threat, View
 from pg_core.photos.framing import frame as framing_of
@@ -169,7 +170,9 @@ def features(photo: Photo, choice: Choice) -> LocalFeatures:
 def applicable(choice: Choice, patch_size: Size) -> dict[str, DefenceSpec]:
     """The defences that fit a network, by name; it need not be loaded for it."""
     known, usual = described(choice), usual_defence(choice)
-    config = DefenceConfig(known.receptive_field, known.image_size, known.evidence, patch_size)
+    shipped = known.trained and choice.own is None and choice.checkpoint is None
+    head = read_card(choice.model).head if shipped else None
+    config = DefenceConfig(known.receptive_field, known.image_size, known.evidence, patch_size, head=head)
     fitting = {}
     for name, spec in DEFENCES.items():
         try:

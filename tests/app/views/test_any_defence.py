@@ -39,6 +39,7 @@ def offered(network):
 
 
 PAIRS = [(network, name) for network in NETWORKS for name in offered(network)]
+PAIRS += [("imagenette", name) for name in offered("imagenette") if name not in offered("tiles")]
 QUICK = [pair for pair in PAIRS if pair != ("tiles", "double-masking")]
 """Those for which the network need not run 45 times on a large image."""
 
@@ -263,3 +264,10 @@ def test_of_a_patch_that_no_position_contains_the_page_says_that_there_is_no_bou
     assert metric(app, "Places certified") == "0.0 %"
     assert f"No {one} of the certificate contains the patch, so there is no bound" in words(app)
     assert without_infinity(app)
+
+
+def test_a_learned_head_is_offered_with_the_weights_that_it_was_trained_for_alone():
+    assert ("imagenette", "head-masking") in PAIRS
+    assert "head-masking" not in offered("tiles")
+    other = Choice("imagenette", "ab" * 32)
+    assert "head-masking" not in cached.applicable(other, patch_of("imagenette"))
