@@ -136,8 +136,8 @@ def test_a_dropped_folder_leads_to_the_debugger_of_its_worst_window(open_page, f
     expect(start).to_be_enabled()
     at_rest(page)
     start.click()
-    page.keyboard.press("Escape")
     expect(page.get_by_text("Measured 10 of 10 photos; with classes from their folders")).to_be_visible()
+    page.keyboard.press("Escape")
     expect(metric(page, "Photos")).to_have_text("10 of 10")
     with page.expect_download() as loaded:
         page.get_by_role("button", name="Download the table").click()
