@@ -203,9 +203,8 @@ def _awaited(titles: Mapping[str, str]) -> bool:
         "This link is about a table that somebody dropped here. The server keeps none of them: drop its Parquet files "
         "again (*Open a table*), and the link goes on with them."
     )
-    if st.button("Show another table"):
-        pages.linked("table", str)  # so that the link waits for it no longer
-        st.rerun()
+    # Taken out of what the link says, so that it waits for the table no longer.
+    st.button("Show another table", on_click=pages.linked, args=("table", str))
     return True
 
 
