@@ -14,13 +14,13 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
-from pg_core.defences.patchcleanser.rounds import two_rounds
+from pg_core.defences.patchcleanser.rounds import masked, two_rounds
 from pg_core.defences.spec import CLIP_HIGH, EVIDENCE, DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps
 from pg_core.evidence.grid import clip, scale
 from pg_core.evidence.tolerance import Tolerance
 from pg_core.evidence.types import EvidenceType
-from pg_core.geometry import Box, Size, Window, Windows, cells
+from pg_core.geometry import Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields
 
 
@@ -184,12 +184,6 @@ def _witness(
     return defence.attacked_prediction(evidence, label, rival, window)
 
 
-def _masked(defence: FeatureMasking, prediction: DoubleMasking, label: int) -> tuple[Box, ...]:
-    """The window without which the disagreer that decided was found."""
-    found = int(prediction.disagreer)
-    return () if found < 0 or prediction.windows is None else (prediction.windows.at(found),)
-
-
 def _clipped(defence: FeatureMasking, local_logits: LocalLogits) -> EvidenceMap:
     return defence.clipped(local_logits)
 
@@ -210,7 +204,7 @@ SPEC = DefenceSpec(
     "the most of this lead that the best other window takes, from both",
     (EVIDENCE, CLIP_HIGH),
     evidence=_clipped,
-    masked=_masked,
+    masked=masked,
     explained=_explained,
     witness=_witness,
 )

@@ -15,13 +15,13 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.base import Certificate, Claim, DefenceInput, Prediction, labels_of
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
-from pg_core.defences.patchcleanser.rounds import Sums, in_parts, left_by_two, two_rounds
+from pg_core.defences.patchcleanser.rounds import Sums, in_parts, left_by_two, masked, two_rounds
 from pg_core.defences.spec import DefenceConfig, DefenceSpec, Term, Waterfall
 from pg_core.evidence.arrays import EvidenceMap, Labels, LocalLogits, check_maps
 from pg_core.evidence.grid import scale
 from pg_core.evidence.head import POWERS, MaskingHead
 from pg_core.evidence.types import EvidenceType, confidence
-from pg_core.geometry import Box, Size, Window, Windows, cells
+from pg_core.geometry import Size, Window, Windows, cells
 from pg_core.io.parameters import coerce_fields, non_negative
 
 _SLOPE = 0.75
@@ -196,12 +196,6 @@ def _confidences(defence: HeadMasking, local_logits: LocalLogits) -> EvidenceMap
     return defence.values(local_logits)[..., : defence.head.classes, :, :]
 
 
-def _masked(defence: HeadMasking, prediction: DoubleMasking, label: int) -> tuple[Box, ...]:
-    """The window without which the disagreer that decided was found."""
-    found = int(prediction.disagreer)
-    return () if found < 0 or prediction.windows is None else (prediction.windows.at(found),)
-
-
 def _explained(
     defence: HeadMasking,
     local_logits: LocalLogits,
@@ -255,7 +249,7 @@ SPEC = DefenceSpec(
     "the head's score of '{label}' where its lead is least, outside the window and a second one",
     "the head's score of '{rival}' there",
     evidence=_confidences,
-    masked=_masked,
+    masked=masked,
     explained=_explained,
     witness=_witness,
 )

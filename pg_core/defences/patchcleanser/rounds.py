@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int
 
 from pg_core.defences.patchcleanser.pixels import DoubleMasking
 from pg_core.evidence.arrays import first_largest
-from pg_core.geometry import Window, Windows
+from pg_core.geometry import Box, Window, Windows
 
 _CELLS_AT_A_TIME = 2**21
 """Of masked maps in memory at once, 16 MB for each intermediate array."""
@@ -73,6 +73,12 @@ def in_parts(
     """The first masks, as many at a time as memory should hold maps of."""
     some = max(1, _CELLS_AT_A_TIME // values.size)
     return [masks[first : first + some] for first in range(0, len(masks), some)]
+
+
+def masked(defence: object, prediction: DoubleMasking, label: int) -> tuple[Box, ...]:
+    """The window without which the disagreer that decided was found."""
+    found = int(prediction.disagreer)
+    return () if found < 0 or prediction.windows is None else (prediction.windows.at(found),)
 
 
 def _outside(values: Float64[np.ndarray, "*batch depth rows columns"], windows: Windows) -> Sums:

@@ -68,14 +68,19 @@ KEYED = dict(zip(setting_keys(configure_run(Means(), CASES, None)), CASES, stric
 
 @pytest.fixture
 def photos(tmp_path):
+    return painted(tmp_path)
+
+
+def painted(folder):
+    """Three photos of each colour."""
     generator = np.random.default_rng(0)
     for label, name in enumerate(Means.classes):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         for number in range(3):
             pixels = generator.integers(0, 120, (32, 32, 3))
             pixels[..., label] += 20 + 50 * number
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
-    return labelled_photos(tmp_path, Means.classes)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return labelled_photos(folder, Means.classes)
 
 
 @pytest.mark.parametrize(
@@ -131,51 +136,6 @@ def test_the_counts_are_those_of_each_defence_asked_alone(photos, tmp_path):
     shares = {(run.setting.defence, run.setting.patch_size): run.certified for run in evaluation.runs}
     assert shares["undefended", (4, 4)] is None
     assert shares["masking", (4, 4)].count > shares["masking", (8, 8)].count > 0
-
-
-def test_labels_among_the_best_k_are_those_whose_rank_is_at_most_k(photos, tmp_path):
-    model = Means()
-    photos = [replace(photo, label=(photo.label + n % 2) % 3) for n, photo in enumerate(photos)]
-    ranked = tuple(case for case in CASES if case.name in ("masking", "clipping"))
-    ranked = tuple(case for case in ranked if getattr(case.defence, "threshold", 0.0) == 0.0)
-    assert len(ranked) == 4
-    evaluation = evaluate(model, photos, ranked, tmp_path / "table", top=(2, 1, 2))
-    for run, case in zip(evaluation.runs, ranked, strict=True):
-        certificates = []
-        for photo in photos:
-            pixels = np.asarray(Image.open(photo.path), np.float32).transpose(2, 0, 1) / np.float32(255)
-            certificates.append(
-                case.defence.certify(model.local_logits(pixels), photo.label, evaluation.delta)
-            )
-        assert [own.k for own in run.top] == [1, 2]
-        for own in run.top:
-            assert own.clean.count == sum(bool(c.rank <= own.k) for c in certificates)
-            assert own.certified.count == sum(bool(c.certified_among(own.k)) for c in certificates)
-        assert (run.top[0].clean, run.top[0].certified) == (run.clean, run.certified)
-    assert all(run.top[1].clean.count > run.clean.count > 0 for run in evaluation.runs)
-    again = Means()
-    assert evaluate(again, photos, ranked, tmp_path / "table", top=(1, 2)).runs == evaluation.runs
-    assert not again.images
-
-
-@pytest.mark.parametrize(
-    ("names", "threshold", "top", "said"),
-    [
-        (("masking",), 0.0, (0,), "expected 1 <= k <= 3 classes, got 0"),
-        (("masking",), 0.0, (4,), "expected 1 <= k <= 3 classes, got 4"),
-        (("masking",), 0.1, (1,), "expected a defence that ranks the classes"),
-        (("detection",), 0.0, (1,), "expected a defence that ranks the classes"),
-        (("feature-masking",), 0.0, (1,), "expected a defence that ranks the classes"),
-    ],
-)
-def test_the_best_k_are_refused_before_the_network_runs_where_nothing_is_ranked(
-    photos, names, threshold, top, said
-):
-    model = Means()
-    cases = evaluation_cases(config_of(model), ((4, 4),), names, (threshold,))
-    with pytest.raises(ValueError, match=said):
-        evaluate(model, photos, cases, top=top)
-    assert not model.images
 
 
 def test_a_batch_is_judged_like_its_photos(photos):

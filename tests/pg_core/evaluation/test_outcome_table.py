@@ -152,10 +152,8 @@ def test_the_ranks_of_a_row_are_those_of_its_certificate(photos, table):
         rows = {key: ranks for key, *ranks in opened.query(asked, [photo.name])}
         for key, case in zip(setting_keys(opened.run.configuration), CASES, strict=True):
             certificate = case.defence.certify(local_logits, photo.label)
-            if case.name == "masking":
-                assert rows[key] == [certificate.rank, certificate.worst_rank]
-            else:
-                assert rows[key] == [None, None]
+            ranked = case.name == "masking"
+            assert rows[key] == ([certificate.rank, certificate.worst_rank] if ranked else [None, None])
 
 
 def test_a_table_without_ranks_is_still_read_and_still_gone_on_from(photos, table):
@@ -164,8 +162,7 @@ def test_a_table_without_ranks_is_still_read_and_still_gone_on_from(photos, tabl
     rows, verdicts = newer.query(asked), newer.verdicts()
     of_schema_1(table)
     older = open_table(table)
-    assert older.query(asked) == rows
-    assert older.verdicts() == verdicts
+    assert (older.query(asked), older.verdicts()) == (rows, verdicts)
     assert older.query("select distinct rank, least_rank from outcomes") == [(None, None)]
     assert all(from_json(line)["least_rank"] is None for line in as_lines(older).splitlines())
     more = (*CASES, *evaluation_cases(CONFIG, ((4, 4),), ("clipping",)))
